@@ -1,0 +1,31 @@
+/** Time and chance, injected everywhere; this file alone touches the real ones. */
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic, ms. */
+  now(): number;
+  /** Wall clock, ms since the epoch: for certificates and logs only. */
+  wallTime(): number;
+  /** Runs once after `ms` (clamped to what a timer can hold); never keeps the process alive. */
+  after(ms: number, run: () => void): Timer;
+}
+
+/** An unsigned 32-bit integer, uniform. */
+export type Random = () => number;
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wallTime: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
+    timer.unref();
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
+export const systemRandom: Random = () => Math.floor(Math.random() * 0x1_0000_0000);

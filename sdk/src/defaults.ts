@@ -1,0 +1,43 @@
+/**
+ * Every default of the SDK, once, with its unit and source. `docs/reference/defaults.md` is printed from this list.
+ * Names end in the unit.
+ */
+export interface Default {
+  readonly value: number;
+  readonly unit: 'ms' | 'count' | 'bytes' | 'percent';
+  readonly source: string;
+  readonly meaning: string;
+}
+
+const entry = (value: number, unit: Default['unit'], source: string, meaning: string): Default => ({ value, unit, source, meaning });
+
+export const DEFAULTS = {
+  configTimeoutMs: entry(5_000, 'ms', 'Inmesh', 'how long a call waits for the first configuration of its host'),
+  silentControlPlaneMs: entry(1_000, 'ms', 'Inmesh', 'how long an unknown name waits for a control plane that says nothing about it'),
+  resourceTimeoutMs: entry(15_000, 'ms', 'gRFC A57', 'after which a resource that never came does not exist'),
+  idleTargetMs: entry(600_000, 'ms', 'Inmesh', 'a target without a call is unsubscribed after this'),
+  negativeAnswers: entry(1_024, 'count', 'Inmesh', 'names the control plane does not know that are remembered'),
+  warmTimeoutMs: entry(10_000, 'ms', 'Inmesh', 'a new configuration waits this long for all of its parts before it is used with what has come'),
+  backoffBaseMs: entry(1_000, 'ms', 'gRPC connection backoff', 'first delay before a new ADS stream'),
+  backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest delay before a new ADS stream'),
+  connectTimeoutMs: entry(10_000, 'ms', 'Istio MeshConfig.connectTimeout', 'where the cluster gives none'),
+  foreignIdleMs: entry(4_000, 'ms', 'undici keepAliveTimeout', 'idle time of a connection to a peer that gives no Keep-Alive hint'),
+  keepAliveMarginMs: entry(1_000, 'ms', 'Inmesh', 'a connection is given up this long before the peer would close it'),
+  drainBytes: entry(16_384, 'bytes', 'Inmesh', 'of a discarded answer that are read to save its connection'),
+  drainMs: entry(100, 'ms', 'Inmesh', 'spent on draining a discarded answer'),
+  bodyBufferBytes: entry(65_536, 'bytes', 'Linkerd retry limit', 'of a body kept for a replay or collected eagerly'),
+  unreadBodyIdleMs: entry(60_000, 'ms', 'Inmesh', 'a response body nobody reads loses its connection after this'),
+  stallMs: entry(20, 'ms', 'Inmesh', 'a timer later than this gives sockets one turn before it fails anything'),
+  routeTimeoutMs: entry(15_000, 'ms', 'Envoy RouteAction.timeout', 'where a route says nothing (Istio sends 0 = none)'),
+  retryBaseMs: entry(25, 'ms', 'Envoy RetryPolicy.retry_back_off', 'base interval'),
+  ringMinimum: entry(1_024, 'count', 'Envoy RingHashLbConfig.minimum_ring_size', 'entries'),
+  ringMaximum: entry(8_388_608, 'count', 'Envoy RingHashLbConfig.maximum_ring_size', 'entries'),
+  maglevTable: entry(65_537, 'count', 'Envoy MaglevLbConfig.table_size', 'entries'),
+  overprovisioning: entry(140, 'percent', 'Envoy ClusterLoadAssignment.Policy.overprovisioning_factor', 'factor'),
+  leastRequestChoices: entry(2, 'count', 'Envoy LeastRequestLbConfig.choice_count', 'hosts compared'),
+  sliceMs: entry(5, 'ms', 'Inmesh', 'longest piece of a table build or a large decode in one turn'),
+} as const satisfies Record<string, Default>;
+
+export type DefaultName = keyof typeof DEFAULTS;
+
+export const defaultOf = (name: DefaultName): number => DEFAULTS[name].value;

@@ -1,0 +1,42 @@
+import type { MeshRequest } from './request.ts';
+
+/** Envoy's response flags as the mesh sets them. */
+export type ResponseFlag =
+  | 'NR' | 'NC' | 'UH' | 'UO' | 'UF' | 'UC' | 'UR' | 'LR' | 'UT' | 'URX' | 'RL' | 'FI' | 'DC' | 'DI' | 'SI' | 'DF' | 'UAEX' | 'UMSDR' | 'OM' | 'DT';
+
+/** One attempt of a call. Times are ms on the monotonic clock, relative to the call's start. */
+export interface AttemptStory {
+  readonly endpoint: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly status?: number;
+  readonly flag?: ResponseFlag;
+  readonly reused: boolean;
+}
+
+/** What `response.mesh` and `error.mesh` tell; complete once the body has ended. */
+export interface CallStory {
+  readonly target: string;
+  readonly route: string;
+  readonly cluster: string;
+  readonly endpoint: string;
+  readonly attempts: readonly AttemptStory[];
+  readonly flag: ResponseFlag | undefined;
+  /** The mesh itself made the answer. */
+  readonly local: boolean;
+  readonly timings: { readonly startMs: number; readonly headersMs: number; readonly endMs: number };
+}
+
+export type MeshEvent =
+  | { readonly kind: 'call'; readonly request: MeshRequest; readonly status: number; readonly story: CallStory }
+  | { readonly kind: 'passthrough'; readonly host: string; readonly cluster: 'PassthroughCluster' | 'BlackHoleCluster' }
+  | { readonly kind: 'xds-connected'; readonly server: string; readonly protocol: 'delta' | 'sotw' }
+  | { readonly kind: 'xds-disconnected'; readonly server: string; readonly reason: string; readonly retryMs: number }
+  | { readonly kind: 'xds-ack'; readonly typeUrl: string; readonly resources: readonly string[] }
+  | { readonly kind: 'xds-nack'; readonly typeUrl: string; readonly errors: readonly string[] }
+  | { readonly kind: 'xds-warning'; readonly typeUrl: string; readonly resource: string; readonly message: string }
+  | { readonly kind: 'config-swapped'; readonly target: string; readonly reason: string }
+  | { readonly kind: 'config-missing'; readonly target: string; readonly reason: string }
+  | { readonly kind: 'warning'; readonly message: string };
+
+export type EventSink = (event: MeshEvent) => void;
