@@ -19,10 +19,7 @@ const COMMANDS = {
   generate: [['scripts/generate-proto.mjs']],
   docs: [['scripts/generate-docs.ts']],
   typecheck: [[bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json']],
-  lint: [
-    [bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings'],
-    [bin('knip', 'bin/knip.js')],
-  ],
+  lint: [[bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings'], [bin('knip', 'bin/knip.js')]],
 };
 
 /** Installs when the lockfile is newer than what node_modules was made from; scripts of dependencies never run. */
@@ -57,7 +54,9 @@ function findNode() {
   }
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major > 22 || (major === 22 && minor >= 19)) return process.execPath;
-  process.stderr.write(`no Node 24 package exists for ${process.platform}-${process.arch}: run with Node 22.19 or newer\n`);
+  process.stderr.write(
+    `no Node 24 package exists for ${process.platform}-${process.arch}: run with Node 22.19 or newer\n`,
+  );
   process.exit(1);
 }
 

@@ -1,0 +1,94 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { Traffic } from './traffic-table.ts';
+
+export interface ServiceProcess {
+  readonly service: string;
+  readonly version: string;
+  readonly port: number;
+  readonly child: ChildProcess;
+}
+
+interface Message {
+  readonly ready?: { readonly service: string; readonly version: string; readonly port: number };
+  readonly call?: { readonly cluster: string; readonly endpoint: string; readonly status: number };
+}
+
+const SERVICES: readonly (readonly [service: string, version: string])[] = [
+  ['details', 'v1'],
+  ['ratings', 'v1'],
+  ['reviews', 'v1'],
+  ['reviews', 'v2'],
+  ['reviews', 'v3'],
+  ['productpage', 'v1'],
+];
+
+/** The environment that puts one process on the mesh: this is all a process needs. */
+function environment(service: string, version: string, xds: string): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    SERVICE_VERSION: version,
+    INMESH_XDS: xds,
+    INMESH_NAMESPACE: 'default',
+    INMESH_WORKLOAD: `${service}-${version}`,
+    INMESH_SERVICE_ACCOUNT: `bookinfo-${service}`,
+    INMESH_LABELS: `app=${service},version=${version}`,
+  };
+}
+
+function startOne(
+  service: string,
+  version: string,
+  xds: string,
+  onCall: (from: string, call: NonNullable<Message['call']>) => void,
+) {
+  const file = fileURLToPath(new URL(`services/${service}.ts`, import.meta.url));
+  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', file], {
+    env: environment(service, version, xds),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return new Promise<ServiceProcess>((resolve, reject) => {
+    child.on('message', (message: Message) => {
+      if (message.ready) resolve({ ...message.ready, child });
+      if (message.call) onCall(service === 'reviews' ? `${service} ${version}` : service, message.call);
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`${service} ${version} exited with code ${code} before it was ready`)));
+  });
+}
+
+/** All of Bookinfo's processes, each with its own identity; `onTraffic` hears every call between them. */
+export async function startServices(
+  xds: string,
+  onTraffic: (traffic: Traffic) => void,
+): Promise<readonly ServiceProcess[]> {
+  const names = new Map<string, string>();
+  const started = await Promise.all(
+    SERVICES.map(async ([service, version]) => {
+      const one = await startOne(service, version, xds, (from, call) => {
+        const callee = names.get(call.endpoint) ?? call.cluster.split('|').filter(Boolean).at(-1) ?? '?';
+        onTraffic({ from, to: callee, status: call.status });
+      });
+      names.set(`127.0.0.1:${one.port}`, service === 'reviews' ? `${service} ${version}` : service);
+      return one;
+    }),
+  );
+  return started;
+}
+
+export async function stopServices(processes: readonly ServiceProcess[]): Promise<void> {
+  await Promise.all(
+    processes.map(
+      ({ child }) =>
+        new Promise<void>((gone) => {
+          if (child.exitCode !== null || child.signalCode !== null) return gone();
+          const kill = setTimeout(() => child.kill('SIGKILL'), 3_000);
+          child.once('exit', () => {
+            clearTimeout(kill);
+            gone();
+          });
+          child.kill('SIGTERM');
+        }),
+    ),
+  );
+}
