@@ -29,3 +29,9 @@ export const systemClock: Clock = {
 };
 
 export const systemRandom: Random = () => Math.floor(Math.random() * 0x1_0000_0000);
+
+/** Keeps the process alive until cancelled: with nothing but unref'd sockets and timers Node leaves in the middle of an await. */
+export function holdProcess(): Timer {
+  const timer = setInterval(() => {}, LONGEST_TIMER_MS);
+  return { cancel: () => clearInterval(timer) };
+}

@@ -9,19 +9,58 @@ export interface Default {
   readonly meaning: string;
 }
 
-const entry = (value: number, unit: Default['unit'], source: string, meaning: string): Default => ({ value, unit, source, meaning });
+const entry = (value: number, unit: Default['unit'], source: string, meaning: string): Default => ({
+  value,
+  unit,
+  source,
+  meaning,
+});
 
 export const DEFAULTS = {
   configTimeoutMs: entry(5_000, 'ms', 'Inmesh', 'how long a call waits for the first configuration of its host'),
-  silentControlPlaneMs: entry(1_000, 'ms', 'Inmesh', 'how long an unknown name waits for a control plane that says nothing about it'),
+  silentControlPlaneMs: entry(
+    1_000,
+    'ms',
+    'Inmesh',
+    'how long an unknown name waits for a control plane that says nothing about it',
+  ),
   resourceTimeoutMs: entry(15_000, 'ms', 'gRFC A57', 'after which a resource that never came does not exist'),
   idleTargetMs: entry(600_000, 'ms', 'Inmesh', 'a target without a call is unsubscribed after this'),
   negativeAnswers: entry(1_024, 'count', 'Inmesh', 'names the control plane does not know that are remembered'),
-  warmTimeoutMs: entry(10_000, 'ms', 'Inmesh', 'a new configuration waits this long for all of its parts before it is used with what has come'),
+  warmTimeoutMs: entry(
+    10_000,
+    'ms',
+    'Inmesh',
+    'a new configuration waits this long for all of its parts before it is used with what has come',
+  ),
   backoffBaseMs: entry(1_000, 'ms', 'gRPC connection backoff', 'first delay before a new ADS stream'),
   backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest delay before a new ADS stream'),
+  backoffLocalMaxMs: entry(
+    1_000,
+    'ms',
+    'Inmesh',
+    'longest delay before a new ADS stream to a control plane on this machine',
+  ),
+  adsPingIntervalMs: entry(
+    30_000,
+    'ms',
+    'grpc-go EnforcementPolicy.MinTime',
+    'between two PINGs on the ADS connection (doubled when the server calls it too many, gRFC A8)',
+  ),
+  adsPingTimeoutMs: entry(10_000, 'ms', 'gRFC A8', 'without an answer to a PING the connection is dead'),
+  adsMessageBytes: entry(
+    67_108_864,
+    'bytes',
+    'Inmesh',
+    'largest discovery response taken (istiod sends 7.6 MB to a client of 1,000 services)',
+  ),
   connectTimeoutMs: entry(10_000, 'ms', 'Istio MeshConfig.connectTimeout', 'where the cluster gives none'),
-  foreignIdleMs: entry(4_000, 'ms', 'undici keepAliveTimeout', 'idle time of a connection to a peer that gives no Keep-Alive hint'),
+  foreignIdleMs: entry(
+    4_000,
+    'ms',
+    'undici keepAliveTimeout',
+    'idle time of a connection to a peer that gives no Keep-Alive hint',
+  ),
   keepAliveMarginMs: entry(1_000, 'ms', 'Inmesh', 'a connection is given up this long before the peer would close it'),
   drainBytes: entry(16_384, 'bytes', 'Inmesh', 'of a discarded answer that are read to save its connection'),
   drainMs: entry(100, 'ms', 'Inmesh', 'spent on draining a discarded answer'),

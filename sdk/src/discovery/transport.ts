@@ -10,6 +10,8 @@ export interface AdsStatus {
 }
 
 export interface AdsListener {
+  /** The server can be spoken to: from here on its silence means something. A transport without this call says so by its first message. */
+  opened?(): void;
   /** One encoded DeltaDiscoveryResponse or DiscoveryResponse. Never called from inside `open` or `send`. */
   message(bytes: Uint8Array): void;
   /** Exactly once, last; not after the client's own `close()`. Never called from inside `open` or `send`. */

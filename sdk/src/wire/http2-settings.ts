@@ -1,0 +1,33 @@
+import type { ClientSessionOptions } from 'node:http2';
+import { defaultOf } from '../defaults.ts';
+
+/** What a session is for. Each user of HTTP/2 has its own row: node's defaults fit none of them. */
+export type SessionKind = 'ads';
+
+export interface SessionSettings {
+  readonly options: ClientSessionOptions;
+  /** Receive window of the connection; HTTP/2's 64 KiB would cost a round trip per 64 KiB of configuration. */
+  readonly connectionWindow: number;
+  /** A PING after this long without one, while a stream is open. */
+  readonly pingIntervalMs: number;
+  readonly pingTimeoutMs: number;
+}
+
+const MEBIBYTE = 1024 * 1024;
+
+const KINDS: Readonly<Record<SessionKind, SessionSettings>> = {
+  ads: {
+    options: {
+      settings: { enablePush: false, initialWindowSize: 4 * MEBIBYTE, maxHeaderListSize: 65_536 },
+      // In MB. Node's 10 is less than one large RouteConfiguration (istiod: 7.6 MB) and a window together.
+      maxSessionMemory: 64,
+      maxOutstandingPings: 4,
+      maxHeaderListPairs: 128,
+    },
+    connectionWindow: 8 * MEBIBYTE,
+    pingIntervalMs: defaultOf('adsPingIntervalMs'),
+    pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
+  },
+};
+
+export const http2Settings = (kind: SessionKind): SessionSettings => KINDS[kind];

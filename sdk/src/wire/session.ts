@@ -1,0 +1,138 @@
+import http2 from 'node:http2';
+import net from 'node:net';
+import type { Clock, Timer } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
+import type { DialAddress } from './address.ts';
+import { http2Settings, type SessionKind } from './http2-settings.ts';
+import { afterSockets } from './late-timer.ts';
+
+/** HTTP/2 error code ENHANCE_YOUR_CALM, with which a gRPC server says "too_many_pings" (gRFC A8). */
+const ENHANCE_YOUR_CALM = 11;
+
+export interface SessionListener {
+  /** The connection stands. */
+  connected(): void;
+  /** Exactly once; `reason` is for humans, `calm` asks for fewer PINGs. */
+  ended(reason: string, calm: boolean): void;
+}
+
+export interface ClientSession {
+  /** False once a GOAWAY came or the connection ended: open a new session for the next stream. */
+  readonly isUsable: boolean;
+  request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream;
+  ref(): void;
+  unref(): void;
+  /** Lets the open streams end, for a moment, then ends the connection. */
+  close(): void;
+  /** Ends the connection at once. */
+  destroy(reason?: string): void;
+}
+
+export interface SessionOptions {
+  readonly kind: SessionKind;
+  readonly clock: Clock;
+  /** In place of the kind's own. */
+  readonly pingIntervalMs?: number;
+}
+
+/** One HTTP/2 client connection: dialled with a deadline, kept honest by PINGs, unref'd unless told otherwise. */
+export function openSession(address: DialAddress, options: SessionOptions, on: SessionListener): ClientSession {
+  const { clock } = options;
+  const settings = http2Settings(options.kind);
+  const socket = net.connect(address.connect);
+  const session = http2.connect(`http://${address.authority}`, {
+    ...settings.options,
+    createConnection: () => socket,
+  });
+  let reason: string | undefined;
+  let goaway: number | undefined;
+  let isOver = false;
+  const intervalMs = options.pingIntervalMs ?? settings.pingIntervalMs;
+  const keepalive = createKeepalive({ session, clock, intervalMs, timeoutMs: settings.pingTimeoutMs, onDead: destroy });
+  const connectTimer = afterSockets(clock, defaultOf('connectTimeoutMs'), () =>
+    destroy(`no connection within ${defaultOf('connectTimeoutMs')} ms`),
+  );
+
+  function destroy(why?: string): void {
+    reason ??= why;
+    // With the error, so that the streams on it learn why too.
+    if (!session.destroyed) session.destroy(why === undefined ? undefined : new Error(why));
+  }
+
+  socket.setNoDelay(true);
+  socket.unref();
+  session.on('connect', () => {
+    connectTimer.cancel();
+    session.setLocalWindowSize(settings.connectionWindow);
+    keepalive.start();
+    on.connected();
+  });
+  // Node closes the session by itself on GOAWAY: streams that stand go on, new ones need another session (RFC 9113 §6.8).
+  session.on('goaway', (code) => {
+    goaway = code;
+    reason ??= code === 0 ? undefined : `GOAWAY with code ${code}`;
+  });
+  session.on('error', (error) => {
+    reason ??= error.message;
+  });
+  session.on('close', () => {
+    if (isOver) return;
+    isOver = true;
+    connectTimer.cancel();
+    keepalive.stop();
+    on.ended(reason ?? 'the connection was closed', goaway === ENHANCE_YOUR_CALM);
+  });
+
+  return {
+    get isUsable() {
+      return goaway === undefined && !session.closed && !session.destroyed;
+    },
+    request: (headers) => session.request(headers),
+    ref: () => socket.ref(),
+    unref: () => socket.unref(),
+    close() {
+      if (socket.connecting) return destroy();
+      session.close();
+      clock.after(defaultOf('drainMs'), () => destroy());
+    },
+    destroy,
+  };
+}
+
+interface Keepalive {
+  start(): void;
+  stop(): void;
+}
+
+interface KeepaliveParts {
+  readonly session: http2.ClientHttp2Session;
+  readonly clock: Clock;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly onDead: (reason: string) => void;
+}
+
+interface Keepalive {
+  start(): void;
+  stop(): void;
+}
+
+/** A half-open connection (no FIN ever came) is found by PING (gRFC A8); every answer starts the next interval. */
+function createKeepalive({ session, clock, intervalMs, timeoutMs, onDead }: KeepaliveParts): Keepalive {
+  let timer: Timer | undefined;
+
+  function ping(): void {
+    if (session.destroyed || session.closed) return;
+    timer = afterSockets(clock, timeoutMs, () => onDead(`no answer to a PING within ${timeoutMs} ms`));
+    session.ping((error) => {
+      timer?.cancel();
+      if (error === null) next();
+    });
+  }
+
+  function next(): void {
+    timer = clock.after(intervalMs, ping);
+  }
+
+  return { start: next, stop: () => timer?.cancel() };
+}
