@@ -1,0 +1,71 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** One figure of a group; ratios compare cases measured side by side in the same run. */
+export interface BenchRow {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly note?: string;
+}
+
+interface Group {
+  readonly title: string;
+  readonly run: () => Promise<readonly BenchRow[]>;
+}
+
+const load = (file: string) => async () => ((await import(`./${file}.ts`)) as { bench: () => Promise<readonly BenchRow[]> }).bench();
+
+const GROUPS: Readonly<Record<string, Group>> = {
+  fetch: { title: 'meshFetch, dispatcher and mesh.request beside undici', run: load('fetch') },
+  decide: { title: 'decide: routes', run: load('decide') },
+  pick: { title: 'pick: balancers and tables', run: load('pick') },
+  import: { title: 'import cost', run: load('import') },
+  dispatch: { title: 'the call path beside raw undici dispatch', run: load('dispatch') },
+  push: { title: 'control plane pushes', run: load('push') },
+};
+/** What runs without a name: the HTTP path. */
+const DEFAULT = ['fetch', 'decide', 'pick', 'import'];
+const SMOKE = ['decide', 'import'];
+const DOCUMENT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/benchmarks.md');
+
+const round = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));
+
+function table(rows: readonly BenchRow[]): string {
+  const lines = rows.map(({ name, value, unit, note }) => `| ${name} | ${round(value)} ${unit === 'ratio' ? '×' : unit} | ${note ?? ''} |`);
+  return ['| what | value | |', '| --- | ---: | --- |', ...lines].join('\n');
+}
+
+/** Replaces the group's section of docs/benchmarks.md; hand-written text around the markers stays. */
+function write(name: string, title: string, rows: readonly BenchRow[]): void {
+  const text = readFileSync(DOCUMENT, 'utf8');
+  const [from, to] = [`<!-- bench:${name} -->`, `<!-- /bench:${name} -->`];
+  const section = `${from}\n### ${title}\n\nNode ${process.versions.node}, ${os.cpus().length} × ${os.cpus()[0]?.model.trim() ?? 'unknown CPU'}.\n\n${table(rows)}\n${to}`;
+  const start = text.indexOf(from);
+  const end = text.indexOf(to);
+  writeFileSync(DOCUMENT, start < 0 ? `${text.trimEnd()}\n\n${section}\n` : text.slice(0, start) + section + text.slice(end + to.length));
+}
+
+async function main(): Promise<number> {
+  const args = process.argv.slice(2);
+  const named = args.filter((arg) => !arg.startsWith('-'));
+  const names = named.includes('smoke') ? SMOKE : named.length > 0 ? named : DEFAULT;
+  const unknown = names.find((name) => !(name in GROUPS));
+  if (unknown !== undefined) {
+    process.stderr.write(`bench: got "${unknown}", want one of ${[...Object.keys(GROUPS), 'smoke'].join(', ')} (and --write for docs/benchmarks.md)\n`);
+    return 2;
+  }
+  for (const name of names) {
+    const group = GROUPS[name];
+    if (!group) continue;
+    process.stdout.write(`\n${group.title}\n`);
+    const rows = await group.run();
+    process.stdout.write(`${table(rows)}\n`);
+    if (args.includes('--write')) write(name, group.title, rows);
+  }
+  return 0;
+}
+
+process.exitCode = await main();
