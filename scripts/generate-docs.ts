@@ -1,0 +1,44 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { VARIABLES } from '../sdk/src/bootstrap/variables.ts';
+import { DEFAULTS, type Default } from '../sdk/src/defaults.ts';
+import { DEFAULTS as SERVER_DEFAULTS } from '../xds-server/src/defaults.ts';
+
+/** Prints the reference pages that are data in the code; with --check it only says which are out of date. */
+const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), '../docs/reference');
+
+const cell = (text: unknown): string => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function table(head: readonly string[], rows: readonly (readonly unknown[])[]): string {
+  const line = (cells: readonly unknown[]) => `| ${cells.map(cell).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+function defaults(entries: Readonly<Record<string, Default>>): string {
+  const rows = Object.entries(entries).map(([name, { value, unit, meaning, source }]) => [`\`${name}\``, value, unit, meaning, source]);
+  return table(['name', 'value', 'unit', 'meaning', 'source'], rows);
+}
+
+const PAGES: Readonly<Record<string, () => string>> = {
+  'defaults.md': () =>
+    `# Defaults\n\nPrinted from the code by \`npm run docs\`.\n\n## @inmesh/sdk\n\n${defaults(DEFAULTS)}\n\n## @inmesh/xds-server\n\n${defaults(SERVER_DEFAULTS)}\n`,
+  'bootstrap.md': () =>
+    `# Bootstrap\n\nWhat \`@inmesh/sdk\` reads from the environment; \`createMesh\` takes options of the same meaning. Printed from the code by \`npm run docs\`.\n\n${table(
+      ['variable', 'option', 'meaning', 'default', 'example'],
+      VARIABLES.map((variable) => [`\`${variable.name}\``, variable.option ? `\`${variable.option}\`` : '', variable.meaning, variable.default, `\`${variable.example}\``]),
+    )}\n`,
+};
+
+const check = process.argv.includes('--check');
+let stale = 0;
+for (const [name, render] of Object.entries(PAGES)) {
+  const file = path.join(FOLDER, name);
+  const text = render();
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
+  stale++;
+  if (check) process.stderr.write(`docs/reference/${name} is out of date: run npm run docs\n`);
+  else writeFileSync(file, text);
+}
+process.stdout.write(check ? `${stale} of ${Object.keys(PAGES).length} pages out of date\n` : `${stale} pages written\n`);
+process.exitCode = check && stale > 0 ? 1 : 0;
