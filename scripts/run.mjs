@@ -17,6 +17,7 @@ const COMMANDS = {
   bench: [['test/bench/run.ts']],
   interop: [[bin('vitest', 'vitest.mjs'), 'run', '--config', 'test/interop/vitest.config.ts']],
   generate: [['scripts/generate-proto.mjs']],
+  pack: [['scripts/pack.mjs']],
   docs: [['scripts/generate-docs.ts']],
   typecheck: [[bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json']],
   lint: [[bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings'], [bin('knip', 'bin/knip.js')]],
