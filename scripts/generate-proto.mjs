@@ -6,6 +6,9 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { clearField, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { protoCamelCase } from '@bufbuild/protobuf/reflect';
+import { DescriptorProtoSchema, EnumDescriptorProtoSchema, FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => path.join(root, ...parts);
@@ -71,9 +74,47 @@ function compile(work) {
   return path.join(work, 'es');
 }
 
+/** Drops what no one asks a running program for, options of other languages and reserved names; sets the JSON names. */
+function embed(type) {
+  const schema =
+    'messageType' in type
+      ? FileDescriptorProtoSchema
+      : 'value' in type
+        ? EnumDescriptorProtoSchema
+        : DescriptorProtoSchema;
+  if (schema === FileDescriptorProtoSchema) clearField(type, schema.field.options);
+  else for (const field of ['reservedRange', 'reservedName']) clearField(type, schema.field[field]);
+  for (const inner of [...(type.messageType ?? type.nestedType ?? []), ...(type.enumType ?? [])]) embed(inner);
+  for (const field of type.field ?? []) field.jsonName ||= protoCamelCase(field.name);
+}
+
+const named = ({ name }) => name;
+
+/** The names of a message and of all nested in it, as sdk/proto/lazy.js reads them. */
+function outline({ name, nestedType, enumType }) {
+  const nested = nestedType.filter(({ options }) => !options?.mapEntry);
+  const parts = [name, nested.map(outline), enumType.map(named)];
+  while (parts.at(-1).length === 0) parts.pop();
+  return parts;
+}
+
+/** Turns the arguments of `fileDesc` into those of `lazyFile`. */
+function lazyArguments(args) {
+  const [, base64, dependencies] = /^"([^"]+)"(?:, (\[.*\]))?$/.exec(args);
+  const file = fromBinary(FileDescriptorProtoSchema, Buffer.from(base64, 'base64'));
+  if (file.extension.length > 0) throw new Error(`${file.name}: extensions are not supported`);
+  const outlines = [file.messageType.map(outline), file.enumType.map(named), file.service.map(named)];
+  while (outlines.length > 1 && outlines.at(-1).length === 0) outlines.pop();
+  embed(file);
+  const bytes = Buffer.from(toBinary(FileDescriptorProtoSchema, file)).toString('base64');
+  const fixed = [file.name.replace(/\.proto$/, ''), file.package, outlines, bytes].map((part) => JSON.stringify(part));
+  return [...fixed, ...(dependencies ? [dependencies] : [])].join(', ');
+}
+
 /** Reads what protoc-gen-es wrote for one .proto file: its descriptor, its imports, its declarations. */
 function readModule(folder, file) {
   const source = readFileSync(path.join(folder, file), 'utf8');
+  const types = readFileSync(path.join(folder, file.replace(/\.js$/, '.d.ts')), 'utf8');
   const imports = new Map();
   for (const [, names, from] of source.matchAll(/^import \{ (.+) \} from "(.+)";$/gm)) {
     if (from.endsWith('/codegenv2')) continue;
@@ -82,12 +123,13 @@ function readModule(folder, file) {
   const declarations = [];
   for (const [, name, call] of source.matchAll(/^export const (\w+) = \/\*@__PURE__\*\/\n {2}(.+);$/gm)) {
     const [, callee, args] = /^(\w+)\((.*)\)$/.exec(call);
-    declarations.push({ name, callee, args });
+    if (callee === 'fileDesc') declarations.push({ name, callee: 'lazyFile', args: lazyArguments(args) });
+    else if (callee === 'tsEnum') declarations.push({ name, literal: enumLiteral(types, name) });
+    else declarations.push({ name, literal: descriptorPath(callee, args) });
   }
   const exported = source.match(/^export /gm).length;
   if (exported !== declarations.length)
     throw new Error(`${file}: ${exported} exports, ${declarations.length} understood`);
-  const types = readFileSync(path.join(folder, file.replace(/\.js$/, '.d.ts')), 'utf8');
   const values = new Set(declarations.map(({ name }) => name));
   const typesOnly = [...types.matchAll(/^export declare type (\w+) /gm)].map(([, name]) => name);
   const proto = `${file.replace(/_pb\.js$/, '')}.proto`;
@@ -100,6 +142,31 @@ function readModule(folder, file) {
     typesOnly: typesOnly.filter((name) => !values.has(name)),
     types,
   };
+}
+
+/** Where a descriptor stands in its file: `file_x.messages[2].nestedEnums[0]`. */
+function descriptorPath(callee, args) {
+  const [file, ...indexes] = args.split(', ');
+  const list = { messageDesc: 'Messages', enumDesc: 'Enums', serviceDesc: 'Services' }[callee];
+  if (list === undefined) throw new Error(`${callee}(${args}) is not understood`);
+  const last = indexes.length - 1;
+  const steps = indexes.map((index, i) => {
+    const kind = i === last ? list : 'Messages';
+    return `.${i === 0 ? kind.toLowerCase() : `nested${kind}`}[${index}]`;
+  });
+  return file + steps.join('');
+}
+
+/** What TypeScript would make of the enum: values by name and names by value. */
+function enumLiteral(types, name) {
+  const body = new RegExp(`^export enum ${name} \\{\\n([^]*?)^\\}`, 'm').exec(types)[1];
+  const members = [...body.matchAll(/^ {2}(\w+) = (-?\d+),$/gm)].map(([, member, value]) => [member, Number(value)]);
+  const inverse = new Map(members.map(([member, value]) => [value, member]));
+  const entries = [
+    ...members.map(([k, v]) => `${k}: ${v}`),
+    ...[...inverse].map(([v, k]) => `${v < 0 ? `'${v}'` : v}: '${k}'`),
+  ];
+  return `{ ${entries.join(', ')} }`;
 }
 
 /** The name a user sees: an alias also renames the schema and the nested types of what it stands for. */
@@ -142,7 +209,6 @@ const list = (names) => `{\n${names.map((name) => `  ${name},\n`).join('')}}`;
 
 function writeArea(out, area, files, descriptorHome) {
   const externals = new Map();
-  const callees = new Set();
   const body = [];
   const typings = [];
   const owner = new Map();
@@ -152,13 +218,12 @@ function writeArea(out, area, files, descriptorHome) {
     for (const [name, from] of module.imports) {
       const home = descriptorHome.get(name);
       if (home === area) continue;
-      const source = home === undefined ? from : `./${home}.js`;
+      // A well-known type by its own module: the index loads all of them.
+      const source = home === undefined ? `${from}/${name.slice(5).replaceAll('_', '/')}_pb.js` : `./${home}.js`;
       externals.set(source, (externals.get(source) ?? new Set()).add(name));
     }
-    for (const { name, callee, args } of module.declarations) {
-      callees.add(callee);
-      const renamed = callee === 'tsEnum' ? rename(args) : args;
-      body.push(`export const ${rename(name)} = /*@__PURE__*/ ${callee}(${renamed});`);
+    for (const { name, callee, args, literal } of module.declarations) {
+      body.push(`export const ${rename(name)} = ${literal ?? `/*@__PURE__*/ ${callee}(${args})`};`);
     }
     const names = [
       ...[...module.values].map((name) => ({ name, prefix: '' })),
@@ -175,7 +240,7 @@ function writeArea(out, area, files, descriptorHome) {
     typings.push(`export ${list(entries)} from './types/${module.file}';`);
   }
   if (clashes.length > 0) throw new Error(clashes.join('\n'));
-  const lines = [`import { ${[...callees].sort().join(', ')} } from '@bufbuild/protobuf/codegenv2';`];
+  const lines = ["import { lazyFile } from './lazy.js';"];
   for (const [from, names] of [...externals].sort()) lines.push(`import ${list([...names].sort())} from '${from}';`);
   for (const other of manifest.reexports[area] ?? []) {
     lines.push(`export * from './${other}.js';`);
@@ -219,7 +284,7 @@ function generate(out) {
     const byDescriptor = new Map();
     for (const module of files) {
       module.area = areaOf(module.proto);
-      module.descriptor = module.declarations.find(({ callee }) => callee === 'fileDesc').name;
+      module.descriptor = module.declarations.find(({ callee }) => callee === 'lazyFile').name;
       home.set(module.descriptor, module.area);
       byDescriptor.set(module.descriptor, module);
     }
@@ -235,6 +300,7 @@ function generate(out) {
       if (own.length > 0) writeArea(out, area, own, home);
     }
     writeRegistry(out, ordered);
+    writeFileSync(path.join(out, 'lazy.js'), readFileSync(at('sdk/proto/lazy.js'), 'utf8'));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
