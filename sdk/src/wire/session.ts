@@ -122,7 +122,7 @@ function createKeepalive({ session, clock, intervalMs, timeoutMs, onDead }: Keep
   let timer: Timer | undefined;
 
   function ping(): void {
-    if (session.destroyed || session.closed) return;
+    if (session.destroyed) return;
     timer = afterSockets(clock, timeoutMs, () => onDead(`no answer to a PING within ${timeoutMs} ms`));
     session.ping((error) => {
       timer?.cancel();

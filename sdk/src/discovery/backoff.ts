@@ -1,0 +1,23 @@
+import type { Random } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
+
+/** gRPC `doc/connection-backoff.md`. */
+const MULTIPLIER = 1.6;
+const JITTER = 0.2;
+
+/**
+ * A control plane on the same machine is asked again at least every second: nobody but ourselves pays for a refused
+ * loopback connect (about 0.1 ms), and who restarts a local control plane waits for it in front of the screen. Any other
+ * server gets gRPC's back-off, because there a thousand clients may be asking.
+ */
+export function isLocalServer(server: string): boolean {
+  return /^(?:(?:http:|dns:|ipv4:)?\/*)(?:localhost|127\.|\[::1\])|^unix:|^in-process/.test(server);
+}
+
+/** Delay before the attempt that follows `failures` streams in a row that delivered nothing; `failures` ≥ 1. */
+export function backoffMs(failures: number, isLocal: boolean, random: Random): number {
+  const longest = defaultOf(isLocal ? 'backoffLocalMaxMs' : 'backoffMaxMs');
+  const plain = Math.min(defaultOf('backoffBaseMs') * MULTIPLIER ** (failures - 1), longest);
+  const jitter = 1 - JITTER + (random() / 0x1_0000_0000) * 2 * JITTER;
+  return plain * jitter;
+}

@@ -1,0 +1,74 @@
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '../../gen/discovery.js';
+import { type AdsResponse, type Dialect, type Held, NACK_CODE, type NodeSource, PRESENCE_TYPE } from './dialect.ts';
+
+/** Incremental xDS: names are added and dropped one by one, each resource has a version of its own. */
+export function createDelta(node: NodeSource): Dialect {
+  /** What the server was told that we want, per type. */
+  const told = new Map<string, Set<string>>();
+  const answered = new Set<string>();
+  let isFirst = true;
+
+  function request(fields: RequestFields): Uint8Array {
+    const withNode = isFirst ? { ...fields, node: node() } : fields;
+    isFirst = false;
+    return encode(withNode);
+  }
+
+  return {
+    subscribe(typeUrl, names) {
+      const before = told.get(typeUrl);
+      const added = [...names.keys()].filter((name) => !before?.has(name));
+      const dropped = before ? [...before].filter((name) => !names.has(name)) : [];
+      if (added.length === 0 && dropped.length === 0) return undefined;
+      told.set(typeUrl, new Set(names.keys()));
+      return request({
+        typeUrl,
+        resourceNamesSubscribe: added,
+        resourceNamesUnsubscribe: dropped,
+        // Only the first request of a type may carry them: the server then sends what differs, and what is gone.
+        initialResourceVersions: before === undefined ? versions(names) : {},
+      });
+    },
+    present() {
+      isFirst = true;
+      const [known] = told.keys();
+      return request({ typeUrl: known ?? PRESENCE_TYPE });
+    },
+    read(bytes): AdsResponse {
+      const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
+      const isFirstOfType = !answered.has(message.typeUrl);
+      answered.add(message.typeUrl);
+      return {
+        typeUrl: message.typeUrl,
+        nonce: message.nonce,
+        version: message.systemVersionInfo,
+        revision: message.systemVersionInfo,
+        // Without a body it only renews a time to live: what we hold stays.
+        resources: message.resources.flatMap(({ name, version, resource }) =>
+          resource ? [{ name, version, typeUrl: resource.typeUrl, bytes: resource.value }] : [],
+        ),
+        removed: message.removedResources,
+        isComplete: false,
+        isFirst: isFirstOfType,
+      };
+    },
+    answer: ({ typeUrl, nonce }, _names, error) =>
+      request({
+        typeUrl,
+        responseNonce: nonce,
+        ...(error !== undefined && { errorDetail: { code: NACK_CODE, message: error } }),
+      }),
+  };
+}
+
+type RequestFields = MessageInitShape<typeof DeltaDiscoveryRequestSchema>;
+
+const encode = (fields: RequestFields): Uint8Array =>
+  toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, fields));
+
+function versions(names: ReadonlyMap<string, Held>): Record<string, string> {
+  const held: [string, string][] = [];
+  for (const [name, { version }] of names) if (version !== undefined) held.push([name, version]);
+  return Object.fromEntries(held);
+}

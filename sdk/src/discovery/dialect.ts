@@ -1,0 +1,60 @@
+import type { Node } from '../../gen/core.js';
+
+/**
+ * One stream's side of the protocol, delta or state-of-the-world: which bytes to send for a wish, what received bytes say.
+ * A dialect lives as long as its stream, so nonces and "the server knows that we want X" can never outlive it.
+ */
+export interface Dialect {
+  /** Brings the server's idea of what we want to `names`; undefined when it already has it. */
+  subscribe(typeUrl: string, names: ReadonlyMap<string, Held>): Uint8Array | undefined;
+  /** A request that changes nothing but repeats the node. */
+  present(): Uint8Array;
+  /** Throws when the bytes are no response. */
+  read(bytes: Uint8Array): AdsResponse;
+  /** ACK, or NACK when `error` says what is wrong. */
+  answer(response: AdsResponse, names: ReadonlyMap<string, Held>, error?: string): Uint8Array;
+}
+
+/** What the client holds of a subscribed name. */
+export interface Held {
+  /** Of the last good version; undefined when there is none. */
+  readonly version: string | undefined;
+}
+
+export interface AdsResponse {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly version: string;
+  /** The server's own word for its state, if it gives one. */
+  readonly revision: string;
+  readonly resources: readonly WireResource[];
+  /** Said to be gone, by name. */
+  readonly removed: readonly string[];
+  /** True when a held name that is not in `resources` is gone (SotW listeners and clusters). */
+  readonly isComplete: boolean;
+  /** True for the first answer of its type on this stream: it answers every name of the first request. */
+  readonly isFirst: boolean;
+}
+
+export interface WireResource {
+  /** Empty where the wire does not say: the resource knows its own. */
+  readonly name: string;
+  readonly version: string;
+  readonly typeUrl: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Makes the node that the first request, and each repetition, carries. */
+export type NodeSource = () => Node;
+
+/** Carries the node where no type was asked for yet; a side type, so no server takes an empty list for a wildcard. */
+export const PRESENCE_TYPE = 'type.googleapis.com/inmesh.v1.RouteSources';
+
+/** Listeners and clusters are sent whole in SotW: absence is deletion (xDS protocol, "Deleting resources"). */
+export const WHOLE_STATE_TYPES: ReadonlySet<string> = new Set([
+  'type.googleapis.com/envoy.config.listener.v3.Listener',
+  'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+]);
+
+/** google.rpc.Code INVALID_ARGUMENT: what Envoy, grpc-go and C-core put into a NACK. */
+export const NACK_CODE = 3;

@@ -1,0 +1,39 @@
+/** What one resource's bytes say: a model, or why it cannot be taken. `name` is the resource's own, where it could be read. */
+export type Decoded<T> =
+  | { readonly ok: T; readonly name: string; readonly warnings: readonly string[] }
+  | { readonly errors: readonly string[]; readonly name: string };
+
+/** A decode in pieces: each `yield` is a place where the event loop may have its turn. */
+export type DecodeSteps<T> = Generator<undefined, Decoded<T>>;
+
+/** How discovery learns of a resource type. It knows none by itself. */
+export interface ResourceType<T> {
+  readonly typeUrl: string;
+  /** The body of the `Any`, in one go. Never throws: garbage is an error like any other. */
+  decode(bytes: Uint8Array): Decoded<T>;
+  /** The same in slices. */
+  steps(bytes: Uint8Array): DecodeSteps<T>;
+}
+
+export function resourceType<T>(typeName: string, decodeSteps: (bytes: Uint8Array) => DecodeSteps<T>): ResourceType<T> {
+  function* steps(bytes: Uint8Array): DecodeSteps<T> {
+    try {
+      return yield* decodeSteps(bytes);
+    } catch (error) {
+      // protobuf-es throws on malformed bytes; whatever else goes wrong in a decoder must not end the process either.
+      const what = error instanceof Error ? error.message : String(error);
+      return { errors: [`cannot be read as ${typeName}: ${what}`], name: '' };
+    }
+  }
+  return {
+    typeUrl: `type.googleapis.com/${typeName}`,
+    steps,
+    decode(bytes) {
+      const run = steps(bytes);
+      for (;;) {
+        const step = run.next();
+        if (step.done) return step.value;
+      }
+    },
+  };
+}
