@@ -1,0 +1,63 @@
+/** One type on one delta stream: what it asks for and what it holds. Pure; `session.ts` does the sending. */
+
+/** The client was told that the resource does not exist. */
+export const TOLD_ABSENT = '';
+/** Must be answered, whatever the client may hold (a new subscription, or one asked again). */
+const UNANSWERED = undefined;
+
+export interface DeltaSubscription {
+  /** By name: the version the client holds, `TOLD_ABSENT`, or undefined where an answer is owed. */
+  readonly held: Map<string, string | undefined>;
+}
+
+export const emptyDeltaSubscription = (): DeltaSubscription => ({ held: new Map() });
+
+export interface DeltaChange {
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  /** Versions a reconnecting client still has; only for names it subscribes to. */
+  readonly initialVersions: Readonly<Record<string, string>>;
+}
+
+/** Applies one request's lists; names beyond `limit` are refused and returned. */
+export function changeDelta({ held }: DeltaSubscription, change: DeltaChange, limit: number): readonly string[] {
+  const refused: string[] = [];
+  for (const name of change.unsubscribe) held.delete(name);
+  for (const name of change.subscribe) {
+    if (!held.has(name) && held.size >= limit) {
+      refused.push(name);
+      continue;
+    }
+    const version = Object.hasOwn(change.initialVersions, name) ? change.initialVersions[name] : UNANSWERED;
+    held.set(name, version === TOLD_ABSENT ? UNANSWERED : version);
+  }
+  return refused;
+}
+
+/** What a resource looks like to a subscription. */
+export interface Versioned {
+  readonly version: string;
+}
+
+export interface DeltaAnswer<R> {
+  readonly resources: readonly R[];
+  readonly removed: readonly string[];
+}
+
+/** What must be sent so that the client holds what `resource` says; the subscription then counts it as held. */
+export function answerDelta<R extends Versioned>({ held }: DeltaSubscription, resource: (name: string) => R | undefined): DeltaAnswer<R> {
+  const resources: R[] = [];
+  const removed: string[] = [];
+  for (const [name, version] of held) {
+    const found = resource(name);
+    if (found === undefined) {
+      if (version === TOLD_ABSENT) continue;
+      removed.push(name);
+      held.set(name, TOLD_ABSENT);
+    } else if (found.version !== version) {
+      resources.push(found);
+      held.set(name, found.version);
+    }
+  }
+  return { resources, removed };
+}
