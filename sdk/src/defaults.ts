@@ -74,6 +74,8 @@ export const DEFAULTS = {
   maglevTable: entry(65_537, 'count', 'Envoy MaglevLbConfig.table_size', 'entries'),
   overprovisioning: entry(140, 'percent', 'Envoy ClusterLoadAssignment.Policy.overprovisioning_factor', 'factor'),
   leastRequestChoices: entry(2, 'count', 'Envoy LeastRequestLbConfig.choice_count', 'hosts compared'),
+  originalDestinationHosts: entry(1_024, 'count', 'Inmesh', 'dialled addresses of a passthrough cluster that are remembered'),
+  hostSelectionAttempts: entry(1, 'count', 'Envoy RetryPolicy.host_selection_retry_max_attempts', 'further choices when a chosen host is to be avoided'),
   sliceMs: entry(5, 'ms', 'Inmesh', 'longest piece of a table build or a large decode in one turn'),
 } as const satisfies Record<string, Default>;
 

@@ -1,0 +1,99 @@
+import type { Random } from '../clock.ts';
+import type { LoadBalancer } from '../model/cluster.ts';
+import type { Hash64 } from '../model/hash.ts';
+import { createLeastRequest, type LeastRequest, pickLeastRequest } from './least-request.ts';
+import { buildMaglev, type Maglev, pickMaglev } from './maglev.ts';
+import type { NormalisedWeights } from './normalise.ts';
+import { pickRandom, type RandomChoice } from './random.ts';
+import { buildRing, pickRing, type Ring } from './ring-hash.ts';
+import { createRoundRobin, peekRoundRobin, pickRoundRobin, type RoundRobin } from './round-robin.ts';
+import { peekWeighted } from './weighted.ts';
+
+/** What a picker reads of a host. `active` is read at the moment of the pick. */
+export interface PickableHost {
+  /** ≥ 1. */
+  readonly weight: number;
+  /** Requests under way. */
+  readonly active: number;
+  /** What rings and Maglev tables hash. */
+  readonly hashKey: string;
+}
+
+/** The state of one picker over one list of hosts: a value; its owner keeps it and lends it to `pick`. */
+export type Picker = RoundRobin | LeastRequest | RandomChoice | Ring | Maglev;
+
+/** One draw. The hash decides for rings and tables; `attempt` counts the hosts already turned down. */
+export interface Draw {
+  readonly hash: Hash64;
+  readonly attempt: number;
+  readonly random: Random;
+}
+
+export const NO_HASH: Hash64 = { hi: 0, lo: 0 };
+
+/** Balancers whose table is built beforehand, in slices. */
+export type HashBalancer = Extract<LoadBalancer, { kind: 'ring-hash' | 'maglev' }>;
+
+export const isHashBalancer = (balancer: LoadBalancer): balancer is HashBalancer =>
+  balancer.kind === 'ring-hash' || balancer.kind === 'maglev';
+
+/** Index of the chosen host, -1 when there is none. */
+export function pick(picker: Picker, hosts: readonly PickableHost[], draw: Draw): number {
+  switch (picker.kind) {
+    case 'round-robin':
+      return pickRoundRobin(picker, hosts);
+    case 'least-request':
+      return pickLeastRequest(picker, hosts, draw.random);
+    case 'random':
+      return pickRandom(hosts, draw.random);
+    case 'ring':
+      return pickRing(picker, draw.hash, draw.attempt);
+    case 'maglev':
+      return pickMaglev(picker, draw.hash, draw.attempt);
+  }
+}
+
+/** What `pick` would answer now for the same draw; changes nothing. */
+export function peek(picker: Picker, hosts: readonly PickableHost[], draw: Draw): number {
+  switch (picker.kind) {
+    case 'round-robin':
+      return peekRoundRobin(picker, hosts);
+    case 'least-request':
+      return picker.schedule === undefined
+        ? pickLeastRequest(picker, hosts, draw.random)
+        : peekWeighted(picker.schedule);
+    case 'random':
+    case 'ring':
+    case 'maglev':
+      return pick(picker, hosts, draw);
+  }
+}
+
+/** The other pickers need no slices: they are there at once. */
+export function createPicker(
+  balancer: Exclude<LoadBalancer, HashBalancer>,
+  hosts: readonly PickableHost[],
+  seed: number,
+): Picker {
+  switch (balancer.kind) {
+    case 'round-robin':
+      return createRoundRobin(hosts, seed);
+    case 'least-request':
+      return createLeastRequest(hosts, balancer.choiceCount, seed);
+    case 'random':
+      return { kind: 'random' };
+  }
+}
+
+/**
+ * Builds a ring or a Maglev table; its indexes are those of `weights.hosts`. Yields after every piece of well under a
+ * millisecond, so that the caller can share the thread.
+ */
+export function* buildHashPicker(
+  balancer: HashBalancer,
+  weights: NormalisedWeights<PickableHost>,
+): Generator<void, Ring | Maglev> {
+  return balancer.kind === 'maglev'
+    ? yield* buildMaglev(weights, balancer.tableSize)
+    : yield* buildRing(weights, balancer);
+}

@@ -1,0 +1,93 @@
+/** How many of a priority's endpoints can take traffic. */
+export interface PriorityHealth {
+  readonly total: number;
+  readonly healthy: number;
+  readonly degraded: number;
+}
+
+/** Percent of the traffic for each priority's healthy and degraded endpoints; all of them together are 100. */
+export interface PriorityLoads {
+  readonly healthy: readonly number[];
+  readonly degraded: readonly number[];
+  /** Priorities that use all of their endpoints, whatever their health. */
+  readonly panic: readonly boolean[];
+}
+
+export interface PrioritySettings {
+  /** Percent, ClusterLoadAssignment.Policy.overprovisioning_factor. */
+  readonly overprovisioningFactor: number;
+  /** Percent, CommonLbConfig.healthy_panic_threshold; 0 = off. */
+  readonly panicThreshold: number;
+}
+
+/** Whom one percent of the draws goes to. */
+export interface PriorityChoice {
+  readonly priority: number;
+  readonly degraded: boolean;
+}
+
+const ALL = 100;
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/**
+ * Envoy's priority levels, degraded endpoints and panic threshold
+ * (envoyproxy.io/docs, intro/arch_overview/upstream/load_balancing). Percentages are whole numbers, cut off as there.
+ */
+export function priorityLoads(levels: readonly PriorityHealth[], settings: PrioritySettings): PriorityLoads {
+  const { overprovisioningFactor, panicThreshold } = settings;
+  const scored = (usable: number, total: number): number =>
+    total === 0 ? 0 : Math.min(ALL, Math.floor((overprovisioningFactor * usable) / total));
+  const healthy = levels.map((level) => scored(level.healthy, level.total));
+  const degraded = levels.map((level) => scored(level.degraded, level.total));
+  const availability = Math.min(ALL, sum(healthy) + sum(degraded));
+  const calm = levels.map(() => false);
+  // Nobody is left and panic is off: the first priority gets everything, and has nobody to give it to.
+  if (availability === 0 && panicThreshold === 0) return { ...onlyFirst(levels), panic: calm };
+  const panic = availability === ALL ? calm : levels.map((level) => isInPanic(level, panicThreshold));
+  if (panic.every(Boolean)) return { ...loadsByCount(levels), panic };
+  return { ...loadsByScore(healthy, degraded, availability), panic };
+}
+
+const isInPanic = ({ total, healthy, degraded }: PriorityHealth, threshold: number): boolean =>
+  (total === 0 ? 0 : (ALL * (healthy + degraded)) / total) < Math.min(ALL, threshold);
+
+const onlyFirst = (levels: readonly unknown[]): Omit<PriorityLoads, 'panic'> => ({
+  healthy: levels.map((_, priority) => (priority === 0 ? ALL : 0)),
+  degraded: levels.map(() => 0),
+});
+
+function loadsByScore(healthyScores: readonly number[], degradedScores: readonly number[], availability: number) {
+  let left = ALL;
+  const take = (score: number): number => {
+    const load = Math.min(left, Math.floor((score * ALL) / availability));
+    left -= load;
+    return load;
+  };
+  const healthy = healthyScores.map(take);
+  const degraded = degradedScores.map(take);
+  // What rounding left over goes to the first priority that has any healthy endpoint, else any degraded one.
+  return healthyScores.some((score) => score > 0)
+    ? { healthy: withRest(healthy, healthyScores, left), degraded }
+    : { healthy, degraded: withRest(degraded, degradedScores, left) };
+}
+
+const withRest = (loads: readonly number[], scores: readonly number[], rest: number): readonly number[] => {
+  const first = scores.findIndex((score) => score > 0);
+  return loads.map((load, priority) => (priority === first ? load + rest : load));
+};
+
+/** Every priority panics: the load follows the number of endpoints. */
+function loadsByCount(levels: readonly PriorityHealth[]): Omit<PriorityLoads, 'panic'> {
+  const total = levels.reduce((count, level) => count + level.total, 0);
+  if (total === 0) return onlyFirst(levels);
+  const counts = levels.map((level) => level.total);
+  const loads = counts.map((count) => Math.floor((ALL * count) / total));
+  return { healthy: withRest(loads, counts, ALL - sum(loads)), degraded: levels.map(() => 0) };
+}
+
+/** The choice of each of the 100 draws, in Envoy's order: healthy endpoints by priority, then degraded ones. */
+export function priorityChoices(loads: PriorityLoads): readonly PriorityChoice[] {
+  const spread = (percents: readonly number[], degraded: boolean): readonly PriorityChoice[] =>
+    percents.flatMap((percent, priority) => new Array<PriorityChoice>(percent).fill({ priority, degraded }));
+  return [...spread(loads.healthy, false), ...spread(loads.degraded, true)];
+}

@@ -1,0 +1,95 @@
+import { addressText, hashKeyOf } from '../balancer/hash-key.ts';
+import type { Endpoint, Health, Locality } from '../model/cluster.ts';
+
+/** How far a host can be used: degraded ones take what healthy ones cannot, the others only a panicking priority's. */
+export type Availability = 'healthy' | 'degraded' | 'out';
+
+/**
+ * One host of an upstream: the same object from the first update that names its address to the last. It may carry
+ * state of others in their WeakMaps.
+ */
+export interface Host {
+  readonly address: string;
+  readonly port: number;
+  /** Requests between `pick` and `release`. */
+  readonly active: number;
+  /** Picked since the host came. */
+  readonly requests: number;
+  /** Outcomes that were an error or a 5xx. */
+  readonly failures: number;
+  readonly endpoint: Endpoint;
+  readonly locality: Locality;
+  readonly priority: number;
+  /** No longer among the upstream's endpoints; what runs on it may end. */
+  readonly removed: boolean;
+}
+
+/** What a reader of `explain` sees of a host. */
+export interface HostView {
+  /** `address:port`. */
+  readonly address: string;
+  /** `region/zone/subzone`, as far as given. */
+  readonly locality: string;
+  readonly priority: number;
+  readonly state: 'healthy' | 'degraded' | 'draining' | 'unhealthy' | 'timeout';
+  /** Why it is not healthy. */
+  readonly reason?: string;
+  readonly activeRequests: number;
+  readonly weight: number;
+}
+
+/** Host as its upstream changes it. */
+export class LiveHost implements Host {
+  readonly address: string;
+  readonly port: number;
+  active = 0;
+  requests = 0;
+  failures = 0;
+  removed = false;
+  endpoint: Endpoint;
+  locality: Locality;
+  priority: number;
+  availability: Availability = 'healthy';
+  weight = 1;
+  hashKey = '';
+
+  constructor(endpoint: Endpoint, locality: Locality, priority: number) {
+    this.address = endpoint.address;
+    this.port = endpoint.port;
+    this.endpoint = endpoint;
+    this.locality = locality;
+    this.priority = priority;
+  }
+
+  /** Takes over what the control plane says now; counters stay. */
+  adopt(
+    endpoint: Endpoint,
+    place: { readonly locality: Locality; readonly priority: number },
+    useHostname: boolean,
+  ): void {
+    this.endpoint = endpoint;
+    this.locality = place.locality;
+    this.priority = place.priority;
+    this.availability = availabilityOf(endpoint.health);
+    this.weight = Math.max(1, endpoint.weight);
+    this.hashKey = hashKeyOf(endpoint, useHostname);
+  }
+}
+
+/** Envoy core.v3.HealthStatus as EDS gives it: DRAINING and TIMEOUT count as unhealthy. */
+const availabilityOf = (health: Health): Availability =>
+  health === 'unknown' || health === 'healthy' ? 'healthy' : health === 'degraded' ? 'degraded' : 'out';
+
+export function viewOf(host: LiveHost): HostView {
+  const { health } = host.endpoint;
+  const state = health === 'unknown' ? 'healthy' : health;
+  return {
+    address: addressText(host),
+    locality: [host.locality.region, host.locality.zone, host.locality.subZone].filter(Boolean).join('/'),
+    priority: host.priority,
+    state,
+    ...(state === 'healthy' ? {} : { reason: `the control plane reports it ${state}` }),
+    activeRequests: host.active,
+    weight: host.weight,
+  };
+}
