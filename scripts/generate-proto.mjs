@@ -21,6 +21,7 @@ const modules = {
   envoy: [upstream, 'envoy-api'],
   xds: [upstream, 'xds'],
   googleapis: [upstream, 'googleapis'],
+  orca: [at('node_modules/@grpc/grpc-js/proto'), 'xds'],
   // The copy among the upstream files is too old for them.
   validate: [at('sdk/proto/third_party'), 'protoc-gen-validate'],
   istio: [at('sdk/proto'), 'istio', 'istio'],
@@ -295,9 +296,16 @@ function generate(out) {
       mkdirSync(path.dirname(types), { recursive: true });
       writeFileSync(types, module.types);
     }
+    const owners = new Map();
     for (const area of Object.keys(manifest.areas)) {
       const own = ordered.filter((module) => module.area === area);
-      if (own.length > 0) writeArea(out, area, own, home);
+      owners.set(area, writeArea(out, area, own, home));
+    }
+    for (const [area, others] of Object.entries(manifest.reexports)) {
+      const twice = others
+        .flatMap((other) => [...owners.get(other).keys()])
+        .filter((name) => owners.get(area).has(name));
+      if (twice.length > 0) throw new Error(`${area} re-exports names of its own: ${twice}`);
     }
     writeRegistry(out, ordered);
     writeFileSync(path.join(out, 'lazy.js'), readFileSync(at('sdk/proto/lazy.js'), 'utf8'));
@@ -316,25 +324,26 @@ function contents(folder) {
   );
 }
 
-function check(committed) {
+/** Writes only what changed: others may be importing the rest. Returns the changed files. */
+function update(committed, write) {
   const fresh = mkdtempSync(path.join(os.tmpdir(), 'inmesh-gen-'));
   try {
     generate(fresh);
     const [want, have] = [contents(fresh), contents(committed)];
-    const differing = [...new Set([...want.keys(), ...have.keys()])].filter(
-      (file) => want.get(file) !== have.get(file),
-    );
-    for (const file of differing.sort()) process.stderr.write(`sdk/gen/${file} differs from its sources\n`);
-    if (differing.length > 0) process.exitCode = 1;
+    const changed = [...new Set([...want.keys(), ...have.keys()])].filter((file) => want.get(file) !== have.get(file));
+    for (const file of write ? changed : []) {
+      const target = path.join(committed, file);
+      mkdirSync(path.dirname(target), { recursive: true });
+      if (want.has(file)) writeFileSync(target, want.get(file));
+      else rmSync(target);
+    }
+    return changed.sort();
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }
 }
 
-const gen = at('sdk/gen');
-if (process.argv.includes('--check')) {
-  check(gen);
-} else {
-  rmSync(gen, { recursive: true, force: true });
-  generate(gen);
-}
+const check = process.argv.includes('--check');
+const changed = update(at('sdk/gen'), !check);
+for (const file of changed) process.stderr.write(`sdk/gen/${file} ${check ? 'differs from its sources' : 'written'}\n`);
+if (check && changed.length > 0) process.exitCode = 1;

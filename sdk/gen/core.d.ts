@@ -67,6 +67,8 @@ export {
   DataSourceSchema,
   type Extension,
   ExtensionSchema,
+  type HeaderMap,
+  HeaderMapSchema,
   type HeaderValue,
   type HeaderValueOption,
   HeaderValueOptionSchema,
@@ -79,6 +81,8 @@ export {
   MetadataSchema,
   type Node,
   NodeSchema,
+  type QueryParameter,
+  QueryParameterSchema,
   RequestMethod,
   RequestMethodSchema,
   type RetryPolicy,
@@ -145,6 +149,8 @@ export {
   file_xds_core_v3_extension,
 } from './types/xds/core/v3/extension_pb.js';
 export {
+  type ListStringMatcher,
+  ListStringMatcherSchema,
   type StringMatcher,
   StringMatcherSchema,
   file_envoy_type_matcher_v3_string,
@@ -389,6 +395,23 @@ export {
   file_envoy_type_matcher_v3_path,
 } from './types/envoy/type/matcher/v3/path_pb.js';
 export {
+  RateLimitUnit,
+  RateLimitUnitSchema,
+  file_envoy_type_v3_ratelimit_unit,
+} from './types/envoy/type/v3/ratelimit_unit_pb.js';
+export {
+  type TokenBucket,
+  TokenBucketSchema,
+  file_envoy_type_v3_token_bucket,
+} from './types/envoy/type/v3/token_bucket_pb.js';
+export {
+  type HttpStatus,
+  HttpStatusSchema,
+  StatusCode,
+  StatusCodeSchema,
+  file_envoy_type_v3_http_status,
+} from './types/envoy/type/v3/http_status_pb.js';
+export {
   type PathTransformation,
   PathTransformationSchema,
   type PathTransformation_Operation,
@@ -408,6 +431,11 @@ export {
   HashPolicy_SourceIpSchema,
   file_envoy_type_v3_hash_policy,
 } from './types/envoy/type/v3/hash_policy_pb.js';
+export {
+  type Cookie,
+  CookieSchema,
+  file_envoy_type_http_v3_cookie,
+} from './types/envoy/type/http/v3/cookie_pb.js';
 export {
   type Status,
   StatusSchema,

@@ -10,6 +10,8 @@ export {
   DirectResponseActionSchema,
   type FilterAction,
   FilterActionSchema,
+  type FilterConfig,
+  FilterConfigSchema,
   type HeaderMatcher,
   HeaderMatcherSchema,
   type HedgePolicy,

@@ -130,4 +130,9 @@ export {
   TcpProxy_WeightedCluster_ClusterWeightSchema,
   file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
 } from './types/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
+export {
+  type StdoutAuditLog,
+  StdoutAuditLogSchema,
+  file_envoy_extensions_rbac_audit_loggers_stream_v3_stream,
+} from './types/envoy/extensions/rbac/audit_loggers/stream/v3/stream_pb.js';
 export * from './tls.js';

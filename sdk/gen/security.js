@@ -103,3 +103,5 @@ export const TcpProxy_WeightedCluster_ClusterWeightSchema = file_envoy_extension
 export const TcpProxy_TunnelingConfigSchema = file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy.messages[0].nestedMessages[1];
 export const TcpProxy_OnDemandSchema = file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy.messages[0].nestedMessages[2];
 export const TcpProxy_TcpAccessLogOptionsSchema = file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy.messages[0].nestedMessages[3];
+export const file_envoy_extensions_rbac_audit_loggers_stream_v3_stream = /*@__PURE__*/ lazyFile("envoy/extensions/rbac/audit_loggers/stream/v3/stream", "envoy.extensions.rbac.audit_loggers.stream.v3", [[["StdoutAuditLog"]]], "CjplbnZveS9leHRlbnNpb25zL3JiYWMvYXVkaXRfbG9nZ2Vycy9zdHJlYW0vdjMvc3RyZWFtLnByb3RvEi1lbnZveS5leHRlbnNpb25zLnJiYWMuYXVkaXRfbG9nZ2Vycy5zdHJlYW0udjMiEAoOU3Rkb3V0QXVkaXRMb2diBnByb3RvMw==");
+export const StdoutAuditLogSchema = file_envoy_extensions_rbac_audit_loggers_stream_v3_stream.messages[0];

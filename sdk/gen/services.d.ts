@@ -39,6 +39,31 @@ export {
   file_envoy_admin_v3_config_dump_shared,
 } from './types/envoy/admin/v3/config_dump_shared_pb.js';
 export {
+  type AttributeContext,
+  AttributeContextSchema,
+  type AttributeContext_HttpRequest,
+  AttributeContext_HttpRequestSchema,
+  type AttributeContext_Peer,
+  AttributeContext_PeerSchema,
+  type AttributeContext_Request,
+  AttributeContext_RequestSchema,
+  type AttributeContext_TLSSession,
+  AttributeContext_TLSSessionSchema,
+  file_envoy_service_auth_v3_attribute_context,
+} from './types/envoy/service/auth/v3/attribute_context_pb.js';
+export {
+  Authorization as ExternalAuthorization,
+  type CheckRequest,
+  CheckRequestSchema,
+  type CheckResponse,
+  CheckResponseSchema,
+  type DeniedHttpResponse,
+  DeniedHttpResponseSchema,
+  type OkHttpResponse,
+  OkHttpResponseSchema,
+  file_envoy_service_auth_v3_external_auth,
+} from './types/envoy/service/auth/v3/external_auth_pb.js';
+export {
   LoadReportingService,
   type LoadStatsRequest,
   LoadStatsRequestSchema,
@@ -46,6 +71,24 @@ export {
   LoadStatsResponseSchema,
   file_envoy_service_load_stats_v3_lrs,
 } from './types/envoy/service/load_stats/v3/lrs_pb.js';
+export {
+  type RateLimitRequest,
+  RateLimitRequestSchema,
+  type RateLimitResponse,
+  RateLimitResponseSchema,
+  RateLimitResponse_Code,
+  RateLimitResponse_CodeSchema,
+  type RateLimitResponse_DescriptorStatus,
+  RateLimitResponse_DescriptorStatusSchema,
+  type RateLimitResponse_Quota,
+  RateLimitResponse_QuotaSchema,
+  type RateLimitResponse_RateLimit,
+  RateLimitResponse_RateLimitSchema,
+  RateLimitResponse_RateLimit_Unit,
+  RateLimitResponse_RateLimit_UnitSchema,
+  RateLimitService,
+  file_envoy_service_ratelimit_v3_rls,
+} from './types/envoy/service/ratelimit/v3/rls_pb.js';
 export {
   SecretDiscoveryService,
   file_envoy_service_secret_v3_sds,
@@ -68,3 +111,14 @@ export {
   PerXdsConfigSchema,
   file_envoy_service_status_v3_csds,
 } from './types/envoy/service/status/v3/csds_pb.js';
+export {
+  type OrcaLoadReport,
+  OrcaLoadReportSchema,
+  file_xds_data_orca_v3_orca_load_report,
+} from './types/xds/data/orca/v3/orca_load_report_pb.js';
+export {
+  OpenRcaService,
+  type OrcaLoadReportRequest,
+  OrcaLoadReportRequestSchema,
+  file_xds_service_orca_v3_orca,
+} from './types/xds/service/orca/v3/orca_pb.js';

@@ -15,6 +15,7 @@ import * as cluster from '../gen/cluster.js';
 import * as core from '../gen/core.js';
 import * as discovery from '../gen/discovery.js';
 import * as endpoint from '../gen/endpoint.js';
+import * as filters from '../gen/filters.js';
 import * as inmesh from '../gen/inmesh.js';
 import * as listener from '../gen/listener.js';
 import * as route from '../gen/route.js';
@@ -22,7 +23,20 @@ import * as security from '../gen/security.js';
 import * as services from '../gen/services.js';
 import * as workload from '../gen/workload.js';
 
-const areas = { ca, cluster, core, discovery, endpoint, inmesh, listener, route, security, services, workload };
+const areas = {
+  ca,
+  cluster,
+  core,
+  discovery,
+  endpoint,
+  filters,
+  inmesh,
+  listener,
+  route,
+  security,
+  services,
+  workload,
+};
 
 const kindOf = (value: unknown) => (typeof value === 'object' && value !== null && 'kind' in value ? value.kind : '');
 const isFile = (value: unknown): value is DescFile => kindOf(value) === 'file';

@@ -264,6 +264,27 @@ export declare type RuntimeFeatureFlag = Message<"envoy.config.core.v3.RuntimeFe
 export declare const RuntimeFeatureFlagSchema: GenMessage<RuntimeFeatureFlag>;
 
 /**
+ * @generated from message envoy.config.core.v3.QueryParameter
+ */
+export declare type QueryParameter = Message<"envoy.config.core.v3.QueryParameter"> & {
+  /**
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message envoy.config.core.v3.QueryParameter.
+ * Use `create(QueryParameterSchema)` to create a new message.
+ */
+export declare const QueryParameterSchema: GenMessage<QueryParameter>;
+
+/**
  * @generated from message envoy.config.core.v3.HeaderValue
  */
 export declare type HeaderValue = Message<"envoy.config.core.v3.HeaderValue"> & {
@@ -350,6 +371,22 @@ export enum HeaderValueOption_HeaderAppendAction {
  * Describes the enum envoy.config.core.v3.HeaderValueOption.HeaderAppendAction.
  */
 export declare const HeaderValueOption_HeaderAppendActionSchema: GenEnum<HeaderValueOption_HeaderAppendAction>;
+
+/**
+ * @generated from message envoy.config.core.v3.HeaderMap
+ */
+export declare type HeaderMap = Message<"envoy.config.core.v3.HeaderMap"> & {
+  /**
+   * @generated from field: repeated envoy.config.core.v3.HeaderValue headers = 1;
+   */
+  headers: HeaderValue[];
+};
+
+/**
+ * Describes the message envoy.config.core.v3.HeaderMap.
+ * Use `create(HeaderMapSchema)` to create a new message.
+ */
+export declare const HeaderMapSchema: GenMessage<HeaderMap>;
 
 /**
  * @generated from message envoy.config.core.v3.WatchedDirectory
