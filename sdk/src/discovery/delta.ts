@@ -6,7 +6,6 @@ import { type AdsResponse, type Dialect, type Held, NACK_CODE, type NodeSource, 
 export function createDelta(node: NodeSource): Dialect {
   /** What the server was told that we want, per type. */
   const told = new Map<string, Set<string>>();
-  const answered = new Set<string>();
   let isFirst = true;
 
   function request(fields: RequestFields): Uint8Array {
@@ -37,8 +36,6 @@ export function createDelta(node: NodeSource): Dialect {
     },
     read(bytes): AdsResponse {
       const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
-      const isFirstOfType = !answered.has(message.typeUrl);
-      answered.add(message.typeUrl);
       return {
         typeUrl: message.typeUrl,
         nonce: message.nonce,
@@ -50,7 +47,7 @@ export function createDelta(node: NodeSource): Dialect {
         ),
         removed: message.removedResources,
         isComplete: false,
-        isFirst: isFirstOfType,
+        answers: new Set(),
       };
     },
     answer: ({ typeUrl, nonce }, _names, error) =>

@@ -32,8 +32,8 @@ export interface AdsResponse {
   readonly removed: readonly string[];
   /** True when a held name that is not in `resources` is gone (SotW listeners and clusters). */
   readonly isComplete: boolean;
-  /** True for the first answer of its type on this stream: it answers every name of the first request. */
-  readonly isFirst: boolean;
+  /** Names this response surely answers: those of the first request, for the first response of a type (a later one may have crossed ours). */
+  readonly answers: ReadonlySet<string>;
 }
 
 export interface WireResource {

@@ -13,6 +13,8 @@ import {
 } from './dialect.ts';
 
 interface TypeState {
+  /** Of the first request on this stream. */
+  readonly firstNames: ReadonlySet<string>;
   names: ReadonlySet<string>;
   /** Last received. */
   nonce: string;
@@ -47,7 +49,8 @@ export function createSotw(node: NodeSource): Dialect {
       // An empty first request would be a wildcard for listeners and clusters; once names were sent, an empty list means none.
       if (state === undefined && names.size === 0) return undefined;
       if (state !== undefined && sameNames(state.names, names)) return undefined;
-      types.set(typeUrl, { nonce: '', version: '', ...state, names: new Set(names.keys()) });
+      const wanted = new Set(names.keys());
+      types.set(typeUrl, { firstNames: wanted, nonce: '', version: '', ...state, names: wanted });
       return request(typeUrl);
     },
     present() {
@@ -59,7 +62,7 @@ export function createSotw(node: NodeSource): Dialect {
       const message = fromBinary(DiscoveryResponseSchema, bytes);
       const { typeUrl, nonce, versionInfo } = message;
       const state = types.get(typeUrl);
-      const isFirstOfType = state?.nonce === '';
+      const answers: ReadonlySet<string> = state?.nonce === '' ? state.firstNames : new Set();
       if (state !== undefined) state.nonce = nonce;
       return {
         typeUrl,
@@ -69,13 +72,14 @@ export function createSotw(node: NodeSource): Dialect {
         resources: message.resources.map((any) => unwrap(any, versionInfo)),
         removed: [],
         isComplete: WHOLE_STATE_TYPES.has(typeUrl),
-        isFirst: isFirstOfType,
+        answers,
       };
     },
     answer(response, names, error) {
       const before = types.get(response.typeUrl);
       // A NACK repeats the last accepted version. The names go along, so that a change of mind needs no second request.
       types.set(response.typeUrl, {
+        firstNames: new Set(),
         names: new Set(names.keys()),
         nonce: response.nonce,
         version: error === undefined ? response.version : (before?.version ?? ''),

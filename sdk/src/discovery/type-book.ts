@@ -103,8 +103,7 @@ export class TypeBook<T> {
   async apply(response: AdsResponse, slices: Slices): Promise<Applied> {
     const errors: string[] = [];
     const names: string[] = [];
-    // Only names of the first request are surely answered by the first response; a later one may have crossed ours.
-    const unanswered = response.isFirst ? new Set(this.#entries.keys()) : this.#held();
+    const unanswered = response.answers.union(this.#held());
     let isComplete = response.isComplete;
     for (const [index, resource] of response.resources.entries()) {
       if (slices.isSpent()) await slices.next();

@@ -1,9 +1,9 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
+import { type DialAddress, parseServerAddress } from '../bootstrap/server-address.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { AdsListener, AdsMethod, AdsStatus, AdsStream, AdsTransport } from '../discovery/transport.ts';
 import { MeshError } from '../errors.ts';
-import { type DialAddress, parseServerAddress } from './address.ts';
 import { createFrameReader, frameMessage } from './grpc-frames.ts';
 import { codeOfReset, GRPC, statusOfHeaders, statusOfTrailers } from './grpc-status.ts';
 import { http2Settings } from './http2-settings.ts';

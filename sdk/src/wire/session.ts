@@ -1,8 +1,8 @@
 import http2 from 'node:http2';
 import net from 'node:net';
+import type { DialAddress } from '../bootstrap/server-address.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
-import type { DialAddress } from './address.ts';
 import { http2Settings, type SessionKind } from './http2-settings.ts';
 import { afterSockets } from './late-timer.ts';
 

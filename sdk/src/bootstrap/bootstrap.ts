@@ -1,0 +1,233 @@
+import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
+import { MeshError } from '../errors.ts';
+import { type GrpcBootstrap, parseGrpcBootstrap } from './grpc-bootstrap.ts';
+import { parseServerAddress } from './server-address.ts';
+import { type Given, readChoice, readFlag, readLabels, readLocality, readName, readPort } from './values.ts';
+import type { VariableName } from './variables.ts';
+import { SDK_VERSION } from './version.ts';
+
+export interface ServiceOption {
+  readonly name: string;
+  readonly port: number;
+  readonly version?: string;
+}
+
+/** What `createMesh` may say in place of the environment; each wins over its variable. */
+export interface BootstrapOptions {
+  readonly xds?: string | readonly string[];
+  readonly protocol?: 'auto' | 'delta' | 'sotw';
+  readonly namespace?: string;
+  readonly workload?: string;
+  readonly serviceAccount?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly locality?: string;
+  readonly service?: ServiceOption;
+  readonly outboundPolicy?: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly snapshot?: string;
+  readonly required?: boolean;
+  readonly log?: 'off' | 'debug';
+}
+
+export interface Bootstrap {
+  /** In order of preference; empty only where a transport was given. */
+  readonly servers: readonly string[];
+  /** undefined = delta first. */
+  readonly protocol: 'delta' | 'sotw' | undefined;
+  readonly node: {
+    readonly id: string;
+    readonly cluster: string;
+    readonly metadata: JsonObject;
+    readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
+  };
+  readonly namespace: string;
+  readonly workload: string;
+  readonly serviceAccount: string;
+  readonly labels: ReadonlyMap<string, string>;
+  /** What this process registers itself as. */
+  readonly service: ServiceOption | undefined;
+  readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+  readonly snapshotPath: string | undefined;
+  readonly required: boolean;
+  readonly log: 'off' | 'debug';
+}
+
+export interface BootstrapInput {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly options?: BootstrapOptions;
+  /** Throws when the file cannot be read. */
+  readonly readFile: (path: string) => string;
+  /** Names this process where the environment does not. */
+  readonly host?: { readonly name: string; readonly pid: number };
+  /** The control plane is reached without an address (in process). */
+  readonly hasTransport?: boolean;
+}
+
+/**
+ * Joins options, `INMESH_*` variables and a gRPC bootstrap, in this order of weight. undefined: no control plane is named,
+ * so the mesh is off. Throws MESH_BOOTSTRAP_INVALID naming the variable, its value and what is allowed.
+ */
+export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
+  const { env, options = {} } = input;
+  const grpc = readGrpc(input);
+  const servers = readServers(variable(env, 'INMESH_XDS'), options, grpc);
+  const required = options.required ?? map(variable(env, 'INMESH_REQUIRED'), readFlag) ?? false;
+  if (servers.length === 0 && input.hasTransport !== true) {
+    if (!required) return undefined;
+    throw new MeshError('MESH_BOOTSTRAP_INVALID', 'no control plane is named, and the mesh is required', {
+      hint: 'set INMESH_XDS=host:port (an example: 127.0.0.1:15010), or GRPC_XDS_BOOTSTRAP',
+    });
+  }
+  const protocol = choice(env, 'INMESH_PROTOCOL', options.protocol, ['auto', 'delta', 'sotw']) ?? 'auto';
+  const identity = readIdentity(input, grpc);
+  return {
+    ...identity,
+    servers,
+    required,
+    protocol: protocol === 'auto' ? undefined : protocol,
+    node: describeNode(identity, input, grpc),
+    outboundPolicy:
+      choice(env, 'INMESH_OUTBOUND_POLICY', options.outboundPolicy, ['ALLOW_ANY', 'REGISTRY_ONLY']) ?? 'ALLOW_ANY',
+    snapshotPath: options.snapshot ?? variable(env, 'INMESH_SNAPSHOT')?.value,
+    log: choice(env, 'INMESH_LOG', options.log, ['off', 'debug']) ?? 'off',
+  };
+}
+
+function variable(env: BootstrapInput['env'], name: VariableName): Given | undefined {
+  const value = env[name];
+  // An empty variable is how a shell or a manifest says "not set".
+  return value === undefined || value === '' ? undefined : { source: name, value };
+}
+
+const map = <T>(given: Given | undefined, read: (given: Given) => T): T | undefined =>
+  given === undefined ? undefined : read(given);
+
+/** The option's text where it is given, else the variable's. */
+function either(option: string | undefined, name: string, fallback: Given | undefined): Given | undefined {
+  return option === undefined ? fallback : { source: `option ${name}`, value: option };
+}
+
+function choice<C extends string>(
+  env: BootstrapInput['env'],
+  name: VariableName,
+  option: C | undefined,
+  choices: readonly C[],
+): C | undefined {
+  const optionName = name.replace('INMESH_', '').toLowerCase();
+  return map(either(option, optionName, variable(env, name)), (given) => readChoice(given, choices));
+}
+
+function readGrpc({ env, readFile }: BootstrapInput): GrpcBootstrap | undefined {
+  const file = variable(env, 'GRPC_XDS_BOOTSTRAP');
+  if (file === undefined) {
+    return map(variable(env, 'GRPC_XDS_BOOTSTRAP_CONFIG'), ({ source, value }) => parseGrpcBootstrap(value, source));
+  }
+  let json: string;
+  try {
+    json = readFile(file.value);
+  } catch (cause) {
+    throw new MeshError('MESH_BOOTSTRAP_INVALID', `GRPC_XDS_BOOTSTRAP is "${file.value}", which cannot be read`, {
+      cause,
+    });
+  }
+  return parseGrpcBootstrap(json, file.value);
+}
+
+function readServers(
+  given: Given | undefined,
+  options: BootstrapOptions,
+  grpc: GrpcBootstrap | undefined,
+): readonly string[] {
+  const source = options.xds === undefined ? given?.source : 'option xds';
+  const listed = options.xds ?? given?.value.split(',') ?? grpc?.servers ?? [];
+  const servers = (typeof listed === 'string' ? [listed] : listed).map((server) => server.trim());
+  for (const server of servers) {
+    const address = parseServerAddress(server);
+    if (typeof address === 'string') {
+      throw new MeshError('MESH_BOOTSTRAP_INVALID', `${source ?? 'xds_servers'}: ${address}`);
+    }
+  }
+  return servers;
+}
+
+type Identity = Pick<Bootstrap, 'namespace' | 'workload' | 'serviceAccount' | 'labels' | 'service'>;
+
+function readIdentity({ env, options = {}, host }: BootstrapInput, grpc: GrpcBootstrap | undefined): Identity {
+  const told = (key: string): Given | undefined => {
+    const value = grpc?.metadata[key];
+    return typeof value === 'string' && value !== '' ? { source: `node.metadata.${key}`, value } : undefined;
+  };
+  const service = readService(env, options.service);
+  const namespace = either(options.namespace, 'namespace', variable(env, 'INMESH_NAMESPACE') ?? told('NAMESPACE'));
+  const workload = either(options.workload, 'workload', variable(env, 'INMESH_WORKLOAD') ?? told('WORKLOAD_NAME'));
+  const account = either(
+    options.serviceAccount,
+    'serviceAccount',
+    variable(env, 'INMESH_SERVICE_ACCOUNT') ?? told('SERVICE_ACCOUNT'),
+  );
+  const unnamed = service ? [service.name, service.version].filter(Boolean).join('-') : host?.name;
+  return {
+    namespace: map(namespace, readName) ?? 'default',
+    workload: map(workload, readName) ?? (unnamed ?? 'process').toLowerCase(),
+    serviceAccount: map(account, readName) ?? 'default',
+    labels: chooseLabels(options, variable(env, 'INMESH_LABELS'), grpc, service),
+    service,
+  };
+}
+
+function readService(env: BootstrapInput['env'], option: ServiceOption | undefined): ServiceOption | undefined {
+  const name = either(option?.name, 'service.name', variable(env, 'INMESH_SERVICE'));
+  if (name === undefined) return undefined;
+  const port = either(option && String(option.port), 'service.port', variable(env, 'INMESH_PORT'));
+  if (port === undefined) {
+    throw new MeshError('MESH_BOOTSTRAP_INVALID', `INMESH_SERVICE is "${name.value}" but INMESH_PORT is not set`, {
+      hint: 'say on which port the service listens',
+    });
+  }
+  const version = option ? option.version : variable(env, 'INMESH_VERSION')?.value;
+  return { name: readName(name), port: readPort(port), ...(version !== undefined && { version }) };
+}
+
+function chooseLabels(
+  options: BootstrapOptions,
+  given: Given | undefined,
+  grpc: GrpcBootstrap | undefined,
+  service: ServiceOption | undefined,
+): ReadonlyMap<string, string> {
+  const implied = new Map<string, string>();
+  if (service) implied.set('app', service.name);
+  if (service?.version !== undefined) implied.set('version', service.version);
+  const told = Object.entries(grpc?.metadata.LABELS ?? {}).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  const chosen = options.labels ? Object.entries(options.labels) : (map(given, readLabels) ?? told);
+  return new Map([...implied, ...chosen]);
+}
+
+function describeNode(
+  identity: Identity,
+  { env, options = {}, host }: BootstrapInput,
+  grpc: GrpcBootstrap | undefined,
+): Bootstrap['node'] {
+  const { namespace, workload, serviceAccount, labels } = identity;
+  const instance = host ? `${workload}-${host.pid}` : workload;
+  const locality =
+    map(either(options.locality, 'locality', variable(env, 'INMESH_LOCALITY')), readLocality) ?? grpc?.locality;
+  return {
+    // Istio's form, so that istiod takes it too: type~address~name.namespace~DNS domain.
+    id: grpc?.id ?? `sidecar~127.0.0.1~${instance}.${namespace}~${namespace}.svc.cluster.local`,
+    cluster: grpc?.cluster ?? `${workload}.${namespace}`,
+    metadata: {
+      ...asJson(grpc?.metadata ?? {}),
+      NAMESPACE: namespace,
+      SERVICE_ACCOUNT: serviceAccount,
+      WORKLOAD_NAME: workload,
+      LABELS: Object.fromEntries(labels),
+      INMESH_KIND: 'sdk',
+      INMESH_VERSION: SDK_VERSION,
+    },
+    ...(locality && { locality }),
+  };
+}
+
+/** It came out of JSON.parse: only the type has to be told. */
+const asJson = (value: Readonly<Record<string, unknown>>): JsonObject => value as Record<string, JsonValue>;
