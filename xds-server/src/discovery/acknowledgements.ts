@@ -1,0 +1,46 @@
+/** The ACK/NACK book of one type on one stream: what was sent, what the client said to it. */
+export type TypeStatus =
+  | { readonly kind: 'NOT_SENT' }
+  | { readonly kind: 'SYNCED'; readonly version: string }
+  /** Sent and not answered yet. */
+  | { readonly kind: 'STALE'; readonly sent: string; readonly acknowledged: string | undefined }
+  | { readonly kind: 'NACK'; readonly version: string; readonly reason: string; readonly acknowledged: string | undefined };
+
+export class Acknowledgements {
+  #nonce = '';
+  #counter = 0;
+  #sent: string | undefined;
+  #acknowledged: string | undefined;
+  #refusal: string | undefined;
+  #answered = true;
+
+  /** The nonce of the next response, which holds `version`. */
+  send(version: string): string {
+    this.#counter++;
+    this.#nonce = this.#counter.toString(36);
+    this.#sent = version;
+    this.#answered = false;
+    return this.#nonce;
+  }
+
+  /** What a request's nonce says about it. A stale one speaks of a response that a newer one has overtaken. */
+  classify(nonce: string): 'initial' | 'current' | 'stale' {
+    if (nonce === '') return 'initial';
+    return nonce === this.#nonce ? 'current' : 'stale';
+  }
+
+  /** The client answered the last response; `refusal` is its error detail. */
+  answer(refusal: string | undefined): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#refusal = refusal;
+    if (refusal === undefined) this.#acknowledged = this.#sent;
+  }
+
+  get status(): TypeStatus {
+    if (this.#sent === undefined) return { kind: 'NOT_SENT' };
+    if (!this.#answered) return { kind: 'STALE', sent: this.#sent, acknowledged: this.#acknowledged };
+    if (this.#refusal !== undefined) return { kind: 'NACK', version: this.#sent, reason: this.#refusal, acknowledged: this.#acknowledged };
+    return { kind: 'SYNCED', version: this.#sent };
+  }
+}
