@@ -1,0 +1,53 @@
+import type { Place } from '../place.ts';
+import type { HttpRoute, VirtualServiceSpec } from '../spec/virtual-service.ts';
+
+/** Istio ValidateVirtualService. */
+export const checkVirtualService = (spec: VirtualServiceSpec, place: Place): void => {
+  const isDelegate = spec.hosts.length === 0;
+  if (isDelegate) checkDelegate(spec, place);
+  if (spec.http.length + spec.tls.length + spec.tcp.length === 0) place.error('want at least one of http, tls, tcp');
+  const appliesToMesh = spec.gateways.length === 0 || spec.gateways.includes('mesh');
+  const seen = new Set<string>();
+  for (const [index, host] of spec.hosts.entries()) {
+    const at = place.in('hosts', index);
+    if (seen.has(host.toLowerCase())) at.error(`${host} is listed twice`);
+    seen.add(host.toLowerCase());
+    if (host === '*' && appliesToMesh) at.error('"*" is not allowed for the gateway mesh, want a host or "*.suffix"');
+    if (!host.includes('.') && host !== '*' && !appliesToMesh)
+      at.warn('a gateway needs the full name, this short one never matches');
+  }
+  checkOrder(spec.http, place.at('http'));
+};
+
+const checkDelegate = (spec: VirtualServiceSpec, place: Place): void => {
+  if (spec.gateways.length > 0)
+    place.at('gateways').error('not allowed in a delegate (a VirtualService without hosts)');
+  for (const name of ['tls', 'tcp'] as const) {
+    if (spec[name].length > 0) place.at(name).error('not allowed in a delegate (a VirtualService without hosts)');
+  }
+  for (const [index, route] of spec.http.entries()) {
+    if (route.delegate !== undefined) place.in('http', index, 'delegate').error('a delegate cannot delegate again');
+  }
+  if (spec.http.length === 0) place.error('hosts is missing, want at least one host name');
+};
+
+/** First match wins, so nothing after a rule that takes everything is ever used. */
+const checkOrder = (routes: readonly HttpRoute[], place: Place): void => {
+  const all = routes.findIndex(takesEverything);
+  if (all === -1) return;
+  for (let index = all + 1; index < routes.length; index += 1) {
+    place.at(index).warn(`never used: http[${all}] before it takes every request`);
+  }
+};
+
+/** What Istio's validation calls unconditional; a prefix `/` counts as one. */
+const takesEverything = (route: HttpRoute): boolean =>
+  route.match.length === 0 ||
+  route.match.some((match) => {
+    const { uri, name: _name, statPrefix: _statPrefix, ignoreUriCase: _ignoreUriCase, ...others } = match;
+    const anyPath = uri === undefined || uri.prefix === '/' || uri.prefix === '' || uri.regex === '.*';
+    return anyPath && Object.values(others).every(isNothing);
+  });
+
+const isNothing = (value: unknown): boolean =>
+  value === undefined || (Array.isArray(value) ? value.length === 0 : value instanceof Map && value.size === 0);

@@ -1,0 +1,47 @@
+import type { Segment } from './place.ts';
+import { parsePath } from './place.ts';
+import type { Origin } from './types.ts';
+import { readYamlSafely, type YamlDocument } from './yaml-document.ts';
+
+/**
+ * Keeps the document's text and reads it again when a line is asked for (problems, explain): tens of thousands of
+ * objects would otherwise hold their syntax trees for nothing.
+ */
+class TextOrigin implements Origin {
+  readonly file: string;
+  readonly #text: string;
+  readonly #firstLine: number;
+  readonly #base: readonly Segment[];
+  #document: WeakRef<YamlDocument> | undefined;
+
+  constructor(file: string, text: string, firstLine: number, base: readonly Segment[]) {
+    this.file = file;
+    this.#text = text;
+    this.#firstLine = firstLine;
+    this.#base = base;
+  }
+
+  line(fieldPath: string): number {
+    let document = this.#document?.deref();
+    if (document === undefined) {
+      document = readYamlSafely(this.#text);
+      this.#document = new WeakRef(document);
+    }
+    return this.#firstLine - 1 + document.lineOf([...this.#base, ...parsePath(fieldPath)]);
+  }
+}
+
+export interface TextPosition {
+  readonly file: string;
+  readonly text: string;
+  /** Line of the file on which `text` begins. */
+  readonly firstLine: number;
+  /** Where the object stands in the document: empty, or `items`, n in a List. */
+  readonly base: readonly Segment[];
+}
+
+export const textOrigin = ({ file, text, firstLine, base }: TextPosition): Origin =>
+  new TextOrigin(file, text, firstLine, base);
+
+/** Of objects that no text was written for (made by the control plane, or given as values). */
+export const originOf = (file: string): Origin => ({ file, line: () => 1 });

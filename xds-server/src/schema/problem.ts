@@ -1,0 +1,23 @@
+import type { Problem } from './types.ts';
+
+/** `file:line: kind namespace/name: field path: what is wrong, what is allowed`; warnings and notes say so first. */
+export const formatProblem = (problem: Problem): string => {
+  const parts = [`${problem.file}:${problem.line}`];
+  if (problem.severity !== 'error') parts.push(problem.severity);
+  if (problem.object !== undefined) parts.push(problem.object);
+  if (problem.fieldPath) parts.push(problem.fieldPath);
+  parts.push(problem.message);
+  return parts.join(': ');
+};
+
+/** `VirtualService default/reviews`; a cluster-scoped object has no namespace to name. */
+export const objectTitle = (kind: string, namespace: string, name: string): string =>
+  `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+
+/** File, then line, then message: the order people read them in. */
+export const byPosition = (a: Problem, b: Problem): number =>
+  a.file === b.file
+    ? a.line - b.line || (a.message < b.message ? -1 : a.message > b.message ? 1 : 0)
+    : a.file < b.file
+      ? -1
+      : 1;

@@ -1,0 +1,242 @@
+import {
+  checkConsistentHash,
+  checkDestinationRule,
+  checkLocality,
+  checkPolicy,
+  checkTls,
+} from '../checks/destination-rule.ts';
+import type { Fields } from '../message.ts';
+import { ignored, later, list, mapOf, message, oneOf, required, supported } from '../message.ts';
+import type {
+  ClientTls,
+  ConnectionPool,
+  ConsistentHash,
+  DestinationRuleSpec,
+  HttpCookie,
+  LoadBalancerSettings,
+  LocalityLoadBalancer,
+  OutlierDetectionSettings,
+  PortPolicy,
+  PortTrafficPolicy,
+  Subset,
+  TrafficPolicy,
+} from '../spec/destination-rule.ts';
+import { dnsLabel, exportScope, labelValue, wildcardHost, wrongLabelName } from '../syntax.ts';
+import {
+  count,
+  decimal,
+  duration,
+  integer,
+  nonEmptyText,
+  portNumber,
+  type Type,
+  text,
+  truth,
+  uint32,
+  word,
+  wordOr,
+} from '../type.ts';
+
+const ringSize = integer(0, Number.MAX_SAFE_INTEGER);
+
+const httpCookie = message<HttpCookie>({
+  name: required(nonEmptyText),
+  path: supported(text()),
+  ttl: supported(duration(0)),
+  attributes: ignored(
+    list(
+      message<{ name: string; value: string }>({
+        name: required(text()),
+        value: supported({ ...text(), absent: () => '' }),
+      }),
+    ),
+    'cookies made by a client are sent back to it alone',
+  ),
+});
+
+const consistentHash = message<ConsistentHash>(
+  {
+    httpHeaderName: supported(nonEmptyText),
+    httpCookie: supported(httpCookie),
+    useSourceIp: supported(truth),
+    httpQueryParameterName: supported(nonEmptyText),
+    ringHash: supported(message<{ readonly minimumRingSize?: number }>({ minimumRingSize: supported(ringSize) })),
+    maglev: supported(message<{ readonly tableSize?: number }>({ tableSize: supported(ringSize) })),
+    minimumRingSize: supported(ringSize),
+  },
+  { check: checkConsistentHash },
+);
+
+const locality = message<LocalityLoadBalancer>(
+  {
+    distribute: later(
+      list(
+        message<LocalityLoadBalancer['distribute'][number]>({
+          from: required(text()),
+          to: supported(mapOf(integer(0, 100))),
+        }),
+      ),
+    ),
+    failover: later(
+      list(message<LocalityLoadBalancer['failover'][number]>({ from: required(text()), to: required(text()) })),
+    ),
+    failoverPriority: later(list(text())),
+    enabled: supported(truth),
+  },
+  { check: checkLocality },
+);
+
+const loadBalancer = message<LoadBalancerSettings>(
+  {
+    simple: supported(word('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST')),
+    consistentHash: supported(consistentHash),
+    localityLbSetting: supported(locality),
+    warmupDurationSecs: later(duration()),
+    warmup: later(
+      message<NonNullable<LoadBalancerSettings['warmup']>>({
+        duration: required(duration()),
+        minimumPercent: supported(decimal(0, 100)),
+        aggression: supported(decimal(0, Number.MAX_VALUE)),
+      }),
+    ),
+  },
+  {
+    aliases: {
+      consistentHashLB: {
+        as: 'consistentHash',
+        warning: 'taken as consistentHash: Istio has no field consistentHashLB',
+      },
+    },
+    others: { zoneAwareLbSetting: { kind: 'ignored', because: 'zone-aware balancing is not served' } },
+    check: (value, place) => oneOf(value, ['simple', 'consistentHash'], place),
+  },
+);
+
+const keepAlive = { kind: 'ignored', because: 'connections are watched by their age, not by pings' } as const;
+
+const connectionPool = message<ConnectionPool>({
+  tcp: supported(
+    message<NonNullable<ConnectionPool['tcp']>>({
+      maxConnections: later(count),
+      connectTimeout: supported(duration()),
+      tcpKeepalive: later(
+        message<NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>>({
+          probes: supported(uint32),
+          time: supported(duration()),
+          interval: supported(duration()),
+        }),
+      ),
+      maxConnectionDuration: later(duration()),
+      idleTimeout: later(duration(0)),
+    }),
+  ),
+  http: supported(
+    message<NonNullable<ConnectionPool['http']>>(
+      {
+        http1MaxPendingRequests: later(count),
+        http2MaxRequests: later(count),
+        maxRequestsPerConnection: later(count),
+        maxRetries: later(count),
+        idleTimeout: later(duration()),
+        h2UpgradePolicy: later(word('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
+        useClientProtocol: later(truth),
+        maxConcurrentStreams: later(count),
+      },
+      { others: { http2KeepAlive: keepAlive } },
+    ),
+  ),
+});
+
+const outlierDetection = message<OutlierDetectionSettings>(
+  {
+    consecutiveErrors: supported(count),
+    splitExternalLocalOriginErrors: supported(truth),
+    consecutiveLocalOriginFailures: supported(uint32),
+    consecutiveGatewayErrors: supported(uint32),
+    consecutive5xxErrors: supported(uint32),
+    interval: supported(duration()),
+    baseEjectionTime: supported(duration()),
+    maxEjectionPercent: supported(integer(0, 100)),
+    minHealthPercent: supported(integer(0, 100)),
+  },
+  {
+    others: { outlierDetectionHttpErrorCodes: { kind: 'ignored', because: 'Istio does not serve it yet' } },
+    check(value, place) {
+      if (value.consecutiveErrors !== undefined) {
+        place.at('consecutiveErrors').warn('deprecated, write consecutiveGatewayErrors or consecutive5xxErrors');
+      }
+    },
+  },
+);
+
+const tls = message<ClientTls>(
+  {
+    mode: supported(wordOr('DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL')),
+    clientCertificate: supported(text()),
+    privateKey: supported(text()),
+    caCertificates: supported(text()),
+    credentialName: supported(text()),
+    subjectAltNames: supported(list(text())),
+    sni: supported(text()),
+    insecureSkipVerify: supported(truth),
+    caCrl: supported(text()),
+  },
+  { check: checkTls },
+);
+
+const policyFields: Fields<PortPolicy> = {
+  loadBalancer: supported(loadBalancer),
+  connectionPool: supported(connectionPool),
+  outlierDetection: later(outlierDetection),
+  tls: later(tls),
+};
+
+const portTrafficPolicy = message<PortTrafficPolicy>({
+  ...policyFields,
+  port: required(message<{ readonly number: number }>({ number: required(portNumber) })),
+});
+
+const trafficPolicy: Type<TrafficPolicy> = message<TrafficPolicy>(
+  {
+    ...policyFields,
+    portLevelSettings: supported(list(portTrafficPolicy, 4096)),
+    tunnel: later(
+      message<NonNullable<TrafficPolicy['tunnel']>>({
+        protocol: supported(text()),
+        targetHost: required(nonEmptyText),
+        targetPort: required(portNumber),
+      }),
+    ),
+    proxyProtocol: later(
+      message<NonNullable<TrafficPolicy['proxyProtocol']>>({ version: supported(word('V1', 'V2')) }),
+    ),
+    retryBudget: later(
+      message<NonNullable<TrafficPolicy['retryBudget']>>(
+        { percent: supported(decimal(0, 100)), minRetryConcurrency: supported(uint32) },
+        { others: { budgetInterval: { kind: 'ignored', because: 'Istio does not serve it yet' } } },
+      ),
+    ),
+  },
+  { check: checkPolicy },
+);
+
+const subset = message<Subset>({
+  name: required(dnsLabel),
+  labels: supported(mapOf(labelValue, wrongLabelName)),
+  trafficPolicy: supported(trafficPolicy),
+});
+
+export const destinationRule = message<DestinationRuleSpec>(
+  {
+    host: required(wildcardHost),
+    trafficPolicy: supported(trafficPolicy),
+    subsets: supported(list(subset)),
+    exportTo: supported(list(exportScope)),
+    workloadSelector: later(
+      message<NonNullable<DestinationRuleSpec['workloadSelector']>>({
+        matchLabels: supported(mapOf(labelValue, wrongLabelName)),
+      }),
+    ),
+  },
+  { check: checkDestinationRule },
+);

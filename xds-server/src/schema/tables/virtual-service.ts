@@ -1,0 +1,57 @@
+import { checkVirtualService } from '../checks/virtual-service.ts';
+import { later, list, mapOf, message, required, supported } from '../message.ts';
+import type { RouteDestination, TcpRoute, TlsRoute, VirtualServiceSpec } from '../spec/virtual-service.ts';
+import { cidrOrIP, dnsLabel, exportScope, labelValue, wildcardHost, wrongLabelName } from '../syntax.ts';
+import { integer, portNumber, text, UINT32_MAX } from '../type.ts';
+import { destination, gatewayName, httpRoute } from './http-route.ts';
+
+const TCP_NOTE = 'only HTTP routes steer in-process clients';
+
+const routeDestination = message<RouteDestination>({
+  destination: required(destination),
+  weight: supported(integer(0, UINT32_MAX)),
+});
+
+const tlsRoute = message<TlsRoute>({
+  match: required(
+    list(
+      message<TlsRoute['match'][number]>({
+        sniHosts: required(list(wildcardHost)),
+        destinationSubnets: supported(list(cidrOrIP)),
+        port: supported(portNumber),
+        sourceLabels: supported(mapOf(labelValue, wrongLabelName)),
+        gateways: supported(list(gatewayName)),
+        sourceNamespace: supported(dnsLabel),
+      }),
+    ),
+  ),
+  route: supported(list(routeDestination)),
+});
+
+const tcpRoute = message<TcpRoute>({
+  match: supported(
+    list(
+      message<TcpRoute['match'][number]>({
+        destinationSubnets: supported(list(cidrOrIP)),
+        port: supported(portNumber),
+        sourceLabels: supported(mapOf(labelValue, wrongLabelName)),
+        gateways: supported(list(gatewayName)),
+        sourceNamespace: supported(dnsLabel),
+        sourceSubnet: supported(text()),
+      }),
+    ),
+  ),
+  route: supported(list(routeDestination)),
+});
+
+export const virtualService = message<VirtualServiceSpec>(
+  {
+    hosts: supported(list(wildcardHost)),
+    gateways: supported(list(gatewayName)),
+    http: supported(list(httpRoute)),
+    tls: later(list(tlsRoute), TCP_NOTE),
+    tcp: later(list(tcpRoute), TCP_NOTE),
+    exportTo: supported(list(exportScope)),
+  },
+  { check: checkVirtualService },
+);

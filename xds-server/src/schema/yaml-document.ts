@@ -1,0 +1,97 @@
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { defaultOf } from '../defaults.ts';
+import type { Plain, Segment } from './place.ts';
+
+/** A YAML (or JSON) document that knows on which of its own lines each field stands. */
+export interface YamlDocument {
+  /** What is wrong with its syntax; `value` is then whatever could be read. */
+  readonly errors: readonly { readonly line: number; readonly message: string }[];
+  readonly value: Plain;
+  /** 1-based; of the nearest parent that is written where the field itself is not. */
+  lineOf(path: readonly Segment[]): number;
+}
+
+/** YAML 1.2 core types with merge keys, duplicate keys refused, anchors limited: hostile text costs little. */
+export const readYaml = (text: string): YamlDocument => {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    version: '1.2',
+    merge: true,
+    uniqueKeys: true,
+    prettyErrors: false,
+    logLevel: 'silent',
+    lineCounter: lines,
+  });
+  const errors = document.errors.map((error) => ({
+    line: lines.linePos(error.pos[0]).line || 1,
+    message: error.code === 'DUPLICATE_KEY' ? duplicate(text, error.pos[0]) : oneLine(error.message),
+  }));
+  let value: Plain = null;
+  try {
+    value = plain(document.toJS({ mapAsMap: true, maxAliasCount: defaultOf('yamlAliases') }), 0);
+  } catch (error) {
+    errors.push({ line: 1, message: oneLine(error instanceof Error ? error.message : String(error)) });
+  }
+  return { errors, value, lineOf: (path) => lineOf(document, lines, path) };
+};
+
+/** As `readYaml`, for text whose nesting may exhaust the parser's stack. */
+export const readYamlSafely = (text: string): YamlDocument => {
+  try {
+    return readYaml(text);
+  } catch (error) {
+    const message = error instanceof RangeError ? TOO_DEEP : oneLine(String(error));
+    return { errors: [{ line: 1, message }], value: null, lineOf: () => 1 };
+  }
+};
+
+const duplicate = (text: string, at: number): string =>
+  `the key ${/^[^:\n]{1,60}/.exec(text.slice(at, at + 64))?.[0].trim() ?? ''} is written twice in one mapping`;
+
+const TOO_DEEP = `nested more than ${defaultOf('yamlDepth')} levels deep`;
+
+const oneLine = (message: string): string => message.split('\n')[0]?.trim() ?? message;
+
+const plain = (value: unknown, depth: number): Plain => {
+  if (depth > defaultOf('yamlDepth')) throw new RangeError(TOO_DEEP);
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string' || typeof value === 'number') return value;
+  if (typeof value === 'boolean' || typeof value === 'bigint') return value;
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1));
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [plainKey(key), plain(item, depth + 1)]));
+  throw new TypeError('a tagged value that has no JSON form, want plain YAML');
+};
+
+/** As JSON: `8080: http` has the key "8080". */
+const plainKey = (key: unknown): string => {
+  if (typeof key === 'object' && key !== null) throw new TypeError('a mapping key that is no string');
+  return String(key);
+};
+
+const lineOf = (document: Document.Parsed, lines: LineCounter, path: readonly Segment[]): number => {
+  let node: unknown = document.contents;
+  let line = lineOfNode(node, lines) ?? 1;
+  for (const segment of path) {
+    const step = descend(isAlias(node) ? node.resolve(document) : node, segment);
+    if (step === undefined) break;
+    line = lineOfNode(step.at, lines) ?? line;
+    node = step.next;
+  }
+  return line;
+};
+
+/** `at` is where the field begins: its key in a mapping, the item itself in a list. */
+const descend = (node: unknown, segment: Segment): { readonly at: unknown; readonly next: unknown } | undefined => {
+  if (isSeq(node) && typeof segment === 'number') {
+    const item = node.items[segment];
+    return item === undefined ? undefined : { at: item, next: item };
+  }
+  if (!isMap(node)) return undefined;
+  const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(segment));
+  return pair && { at: pair.key, next: pair.value };
+};
+
+const lineOfNode = (node: unknown, lines: LineCounter): number | undefined => {
+  const offset = (node as Partial<Node> | null | undefined)?.range?.[0];
+  return offset === undefined ? undefined : lines.linePos(offset).line;
+};
