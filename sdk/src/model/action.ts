@@ -58,6 +58,8 @@ export interface FaultPolicy {
 export interface PathRewrite {
   readonly prefix?: string;
   readonly regex?: RegexRewrite;
+  /** Envoy UriTemplateRewriteConfig; only beside a template match. */
+  readonly template?: string;
 }
 
 export interface ForwardAction {

@@ -1,0 +1,118 @@
+import { asciiLower } from '../match/ascii.ts';
+import { indexDomains } from '../match/domain.ts';
+import { cachedRegexes, type RegexSource } from '../match/string.ts';
+import type { Action, ForwardAction, HashPolicy } from '../model/action.ts';
+import type { HeaderMutation } from '../model/headers.ts';
+import type { PathMatch } from '../model/match.ts';
+import type { Route, RouteConfiguration, VirtualHost } from '../model/route.ts';
+import { compileMatch } from './match.ts';
+import { compileRewrite } from './rewrite-path.ts';
+import type { CompiledAction, CompiledHashPolicy, CompiledRoute, CompiledVirtualHost, RouteTable } from './table.ts';
+import { describeMatch } from './trace.ts';
+import { createTrie, linkTrie, nodeAt, type TrieNode } from './trie.ts';
+
+/**
+ * Compiles a validated configuration. Never throws: an expression that does not compile after all makes its route
+ * one that never matches.
+ */
+export function compileRouteTable(config: RouteConfiguration): RouteTable {
+  const regexes = cachedRegexes();
+  return {
+    name: config.name,
+    ignorePort: config.ignorePortInHostMatching,
+    domains: indexDomains(
+      config.virtualHosts.map((host) => ({ domains: host.domains, value: compileHost(host, config, regexes) })),
+    ),
+  };
+}
+
+function compileHost(host: VirtualHost, config: RouteConfiguration, regexes: RegexSource): CompiledVirtualHost {
+  const routes = host.routes.map((route, index) => compileRoute(route, index, { host, config, regexes }));
+  return { name: host.name, routes, ...indexPaths(host.routes) };
+}
+
+interface Context {
+  readonly host: VirtualHost;
+  readonly config: RouteConfiguration;
+  readonly regexes: RegexSource;
+}
+
+function compileRoute(route: Route, routeIndex: number, { host, config, regexes }: Context): CompiledRoute {
+  const levels = (
+    pick: (level: { requestHeaders: HeaderMutation; responseHeaders: HeaderMutation }) => HeaderMutation,
+  ) => mutationsInOrder([route, host, config].map(pick), config.mostSpecificHeaderMutationsWins);
+  return {
+    test: compileMatch(route.match, regexes),
+    describe: () => `${route.name === '' ? `route ${routeIndex}` : route.name}: ${describeMatch(route.match)}`,
+    decision: {
+      kind: 'route',
+      virtualHost: host.name,
+      routeName: route.name,
+      routeIndex,
+      action: compileAction(route.action, regexes),
+      requestHeaders: levels((level) => level.requestHeaders),
+      responseHeaders: levels((level) => level.responseHeaders),
+      ...(route.configPath === undefined ? {} : { configPath: route.configPath }),
+      rewritePath: compileRewrite(route, regexes),
+    },
+  };
+}
+
+/**
+ * Envoy RouteConfiguration.most_specific_header_mutations_wins: the level evaluated last wins, which is the route's when
+ * set, the whole configuration's when not. Levels without a mutation are left out.
+ */
+function mutationsInOrder(fromRoute: readonly HeaderMutation[], mostSpecificWins: boolean): readonly HeaderMutation[] {
+  const used = fromRoute.filter(({ set, remove }) => set.length > 0 || remove.length > 0);
+  return mostSpecificWins ? used.reverse() : used;
+}
+
+function compileAction(action: Action, regexes: RegexSource): CompiledAction {
+  return action.kind === 'forward' ? compileForward(action, regexes) : action;
+}
+
+const compileForward = (action: ForwardAction, regexes: RegexSource): CompiledAction => ({
+  ...action,
+  totalWeight: action.clusters.reduce((sum, { weight }) => sum + weight, 0),
+  hashPolicies: action.hashPolicies.map((policy) => compileHashPolicy(policy, regexes)),
+});
+
+function compileHashPolicy(policy: HashPolicy, regexes: RegexSource): CompiledHashPolicy {
+  if (policy.kind !== 'header') return policy;
+  const regex = policy.regexRewrite && regexes(policy.regexRewrite.pattern);
+  const usable = policy.regexRewrite !== undefined && regex !== undefined && typeof regex !== 'string';
+  return {
+    ...policy,
+    name: asciiLower(policy.name),
+    rewrite: usable && policy.regexRewrite ? { regex, substitution: policy.regexRewrite.substitution } : undefined,
+  };
+}
+
+type PathIndex = Pick<CompiledVirtualHost, 'sensitive' | 'insensitive' | 'others'>;
+
+function indexPaths(routes: readonly Route[]): PathIndex {
+  const sensitive = createTrie();
+  const insensitive = createTrie();
+  const others: number[] = [];
+  const used = { sensitive: false, insensitive: false };
+  routes.forEach(({ match: { path } }, index) => {
+    if (path.kind === 'regex' || path.kind === 'template') {
+      others.push(index);
+      return;
+    }
+    used[path.caseSensitive ? 'sensitive' : 'insensitive'] = true;
+    insert(path.caseSensitive ? sensitive : insensitive, path, index);
+  });
+  linkTrie(sensitive);
+  linkTrie(insensitive);
+  return {
+    sensitive: used.sensitive ? sensitive : undefined,
+    insensitive: used.insensitive ? insensitive : undefined,
+    others,
+  };
+}
+
+function insert(root: TrieNode, path: Extract<PathMatch, { readonly caseSensitive: boolean }>, index: number): void {
+  const node = nodeAt(root, path.caseSensitive ? path.value : asciiLower(path.value));
+  (path.kind === 'exact' ? node.exact : node.prefixed).push(index);
+}

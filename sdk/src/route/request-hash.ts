@@ -1,0 +1,96 @@
+import { xxHash64 } from '../balancer/hash/xx-hash-64.ts';
+import type { Random } from '../clock.ts';
+import { headerValues } from '../match/headers.ts';
+import { queryParameter } from '../match/query.ts';
+import type { Hash64 } from '../model/hash.ts';
+import type { MeshRequest } from '../model/request.ts';
+import { cookieValue, setCookie } from './cookie.ts';
+import type { CompiledHashPolicy } from './table.ts';
+
+export interface HashContext {
+  readonly request: MeshRequest;
+  /** The caller's own address; none in process, unless the caller says who it acts for. */
+  readonly sourceIp?: string;
+  /** Makes the value of a cookie that a policy generates. */
+  readonly random: Random;
+}
+
+export interface RequestHash {
+  readonly hash: Hash64 | undefined;
+  /** A `set-cookie` value for the response, where a policy made a cookie. */
+  readonly setCookie?: string;
+}
+
+const NO_HASH: RequestHash = { hash: undefined };
+
+/**
+ * Envoy HashPolicyImpl::generateHash: each policy that has a hash is mixed in as `rotl1(hash) ^ next`; a terminal one
+ * ends the list once there is a hash.
+ */
+export function requestHash(policies: readonly CompiledHashPolicy[], context: HashContext): RequestHash {
+  if (policies.length === 0) return NO_HASH;
+  let hash: Hash64 | undefined;
+  let cookie: string | undefined;
+  for (const policy of policies) {
+    let text = hashedText(policy, context);
+    if (policy.kind === 'cookie' && text === undefined && policy.ttlMs !== undefined) {
+      text = cookieText(context.random);
+      cookie = setCookie(policy, text);
+    }
+    if (text !== undefined) hash = combine(hash, xxHash64(text));
+    if (policy.terminal && hash !== undefined) break;
+  }
+  return cookie === undefined ? { hash } : { hash, setCookie: cookie };
+}
+
+function hashedText(policy: CompiledHashPolicy, { request, sourceIp }: HashContext): string | undefined {
+  switch (policy.kind) {
+    case 'header':
+      return headerText(policy, request);
+    case 'cookie':
+      return cookieValue(request.headers, policy.name) || undefined;
+    case 'query-parameter':
+      return queryParameter(request.path, policy.name);
+    case 'source-ip':
+      return sourceIp || undefined;
+  }
+}
+
+/** Envoy HeaderHashMethod: values are rewritten, then sorted, then hashed as one text, so their order is no matter. */
+function headerText(
+  policy: CompiledHashPolicy & { readonly kind: 'header' },
+  request: MeshRequest,
+): string | undefined {
+  const { rewrite } = policy;
+  const values = valuesOf(policy.name, request);
+  const texts =
+    rewrite === undefined ? values : values.map((value) => rewrite.regex.replaceAll(value, rewrite.substitution));
+  return texts.length === 0 ? undefined : [...texts].sort().join('');
+}
+
+function valuesOf(name: string, request: MeshRequest): readonly string[] {
+  switch (name) {
+    case ':authority':
+    case 'host':
+      return [request.authority];
+    case ':path':
+      return [request.path];
+    case ':method':
+      return [request.method];
+    case ':scheme':
+      return [request.scheme];
+    default:
+      return headerValues(request.headers, name);
+  }
+}
+
+const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
+
+/** 64 random bits in hexadecimal, the form of Envoy's own. */
+const cookieText = (random: Random): string => hex32(random()) + hex32(random());
+
+function combine(hash: Hash64 | undefined, next: Hash64): Hash64 {
+  if (hash === undefined) return next;
+  const { hi, lo } = hash;
+  return { hi: (((hi << 1) | (lo >>> 31)) ^ next.hi) >>> 0, lo: (((lo << 1) | (hi >>> 31)) ^ next.lo) >>> 0 };
+}

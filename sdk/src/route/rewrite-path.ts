@@ -1,0 +1,62 @@
+import { pathEnd } from '../match/query.ts';
+import type { RegexSource } from '../match/string.ts';
+import { parseTemplate, parseTemplateRewrite } from '../match/template.ts';
+import type { PathRewrite, RegexRewrite } from '../model/action.ts';
+import type { PathMatch } from '../model/match.ts';
+import type { Route } from '../model/route.ts';
+import type { PathRewriter } from './table.ts';
+
+/**
+ * The rewrite of a route's action, forward or redirect, or undefined. Query strings are kept: only the path proper is
+ * looked at and replaced.
+ */
+export function compileRewrite({ action, match }: Route, regexes: RegexSource): PathRewriter | undefined {
+  if (action.kind === 'forward') return rewriterOf(action.pathRewrite ?? {}, match.path, regexes);
+  if (action.kind !== 'redirect') return undefined;
+  const { prefix, regex } = action;
+  return rewriterOf(
+    { ...(prefix === undefined ? {} : { prefix }), ...(regex === undefined ? {} : { regex }) },
+    match.path,
+    regexes,
+  );
+}
+
+function rewriterOf(
+  { prefix, regex, template }: PathRewrite,
+  matched: PathMatch,
+  regexes: RegexSource,
+): PathRewriter | undefined {
+  if (prefix !== undefined && prefix !== '') return prefixRewriter(prefix, matched);
+  if (regex !== undefined) return regexRewriter(regex, regexes);
+  return template === undefined ? undefined : templateRewriter(template, matched, regexes);
+}
+
+/**
+ * Envoy RouteAction.prefix_rewrite replaces what was matched: the prefix, or the whole path where the match is exact or
+ * by expression. `/api` rewritten to `/` makes `//x` of `/api/x`, as in Envoy.
+ */
+function prefixRewriter(prefix: string, matched: PathMatch): PathRewriter {
+  const size = 'caseSensitive' in matched ? matched.value.length : undefined;
+  return (path) => prefix + path.slice(size ?? pathEnd(path));
+}
+
+/** Envoy RouteAction.regex_rewrite: every match within the path. */
+function regexRewriter({ pattern, substitution }: RegexRewrite, regexes: RegexSource): PathRewriter | undefined {
+  const regex = regexes(pattern);
+  if (typeof regex === 'string') return undefined;
+  return (path) => onPath(path, (text) => regex.replaceAll(text, substitution));
+}
+
+function templateRewriter(rewrite: string, matched: PathMatch, regexes: RegexSource): PathRewriter | undefined {
+  const template = matched.kind === 'template' ? parseTemplate(matched.value) : 'not a template';
+  if (typeof template === 'string') return undefined;
+  const parsed = parseTemplateRewrite(rewrite, template);
+  const regex = regexes(`^${template.pattern}$`);
+  if (typeof parsed === 'string' || typeof regex === 'string') return undefined;
+  return (path) => onPath(path, (text) => regex.replaceAll(text, parsed.substitution));
+}
+
+function onPath(path: string, rewrite: (path: string) => string): string {
+  const end = pathEnd(path);
+  return rewrite(path.slice(0, end)) + path.slice(end);
+}

@@ -1,0 +1,76 @@
+/** What a RouteConfiguration compiles to: the one value `decide` reads. */
+
+import type { DomainIndex } from '../match/domain.ts';
+import type { Regex } from '../match/regex.ts';
+import type { ForwardAction, HashPolicy, RedirectAction, RefuseAction, RespondAction } from '../model/action.ts';
+import type { HeaderMutation } from '../model/headers.ts';
+import type { RouteTest } from './match.ts';
+import type { TrieNode } from './trie.ts';
+
+/** A header policy carries its compiled rewrite; undefined where it has none. */
+export type CompiledHashPolicy =
+  | (HashPolicy & {
+      readonly kind: 'header';
+      readonly rewrite: { readonly regex: Regex; readonly substitution: string } | undefined;
+    })
+  | Exclude<HashPolicy, { readonly kind: 'header' }>;
+
+/** How a path changes on its way to the upstream, or to a redirect's target. */
+export type PathRewriter = (path: string) => string;
+
+export interface CompiledForward extends ForwardAction {
+  readonly hashPolicies: readonly CompiledHashPolicy[];
+  readonly totalWeight: number;
+}
+
+export type CompiledAction = CompiledForward | RedirectAction | RespondAction | RefuseAction;
+
+/** One object per route, made once. */
+export interface RouteDecision {
+  readonly kind: 'route';
+  readonly virtualHost: string;
+  readonly routeName: string;
+  /** Position within the virtual host. */
+  readonly routeIndex: number;
+  readonly action: CompiledAction;
+  /** In the order to apply: Envoy evaluates the most specific level first unless most_specific_header_mutations_wins. */
+  readonly requestHeaders: readonly HeaderMutation[];
+  readonly responseHeaders: readonly HeaderMutation[];
+  readonly configPath?: string;
+  /** The action's path rewrite, if it has one. */
+  readonly rewritePath: PathRewriter | undefined;
+}
+
+export interface NoDecision {
+  readonly kind: 'none';
+  readonly reason: string;
+}
+
+export type Decision = RouteDecision | NoDecision;
+
+/** Both answer 404 NR. */
+export const NO_VIRTUAL_HOST: NoDecision = { kind: 'none', reason: 'no virtual host has this domain' };
+export const NO_ROUTE: NoDecision = { kind: 'none', reason: 'no route of the virtual host matches' };
+
+export interface CompiledRoute {
+  readonly test: RouteTest;
+  readonly decision: RouteDecision;
+  /** Name and conditions, for a reader. */
+  readonly describe: () => string;
+}
+
+export interface CompiledVirtualHost {
+  readonly name: string;
+  readonly routes: readonly CompiledRoute[];
+  /** Exact and prefix paths; a second trie for those that ignore case. */
+  readonly sensitive: TrieNode | undefined;
+  readonly insensitive: TrieNode | undefined;
+  /** Routes by regex or template, in order. */
+  readonly others: readonly number[];
+}
+
+export interface RouteTable {
+  readonly name: string;
+  readonly domains: DomainIndex<CompiledVirtualHost>;
+  readonly ignorePort: boolean;
+}

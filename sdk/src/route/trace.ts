@@ -1,0 +1,32 @@
+import { describeHeader } from '../match/header-match.ts';
+import { describePath } from '../match/path.ts';
+import { describeQuery } from '../match/query.ts';
+import type { RouteMatch } from '../model/match.ts';
+
+export interface ConsideredRule {
+  /** The route's name and what it asks for. */
+  readonly rule: string;
+  readonly matched: boolean;
+  /** The first condition that failed, in words. */
+  readonly failed?: string;
+}
+
+/** What a decision looked at, in order; filled by `decide` for explain. */
+export interface Trace {
+  virtualHost: string | undefined;
+  readonly considered: ConsideredRule[];
+}
+
+export const createTrace = (): Trace => ({ virtualHost: undefined, considered: [] });
+
+/** A rule for a reader: `path prefix "/api" and header end-user exact "jason"`. */
+export function describeMatch(match: RouteMatch): string {
+  const parts = [
+    describePath(match.path),
+    ...match.headers.map(describeHeader),
+    ...match.queryParameters.map(describeQuery),
+  ];
+  if (match.grpc) parts.push('gRPC only');
+  if (match.fraction !== undefined) parts.push(`${match.fraction.numerator} of ${match.fraction.denominator} requests`);
+  return parts.join(' and ');
+}
