@@ -1,0 +1,47 @@
+import { Cluster_DiscoveryType } from '@inmesh/sdk/internal/gen/cluster';
+import type { MeshService } from '../../registry/read-model.ts';
+import type { Subset } from '../../schema/spec/destination-rule.ts';
+import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
+import { type ClusterKey, parseClusterName } from '../names.ts';
+import { selectService, servicePort } from '../service-lookup.ts';
+import { type EffectivePolicy, effectivePolicy } from '../traffic-policy.ts';
+import type { View } from '../view.ts';
+import type { World } from '../world.ts';
+import { isPassthrough } from './load-balancer.ts';
+
+/** What a cluster and its endpoints are both made from. */
+export interface ClusterBasis {
+  readonly key: ClusterKey;
+  readonly service: MeshService;
+  readonly rule: MergedRule | undefined;
+  /** undefined: the whole service. */
+  readonly subset: Subset | undefined;
+  readonly policy: EffectivePolicy;
+  readonly type: Cluster_DiscoveryType;
+}
+
+export const clusterBasis = (world: World, view: View, name: string): ClusterBasis | undefined => {
+  const key = parseClusterName(name);
+  const service = key && selectService(world, view, key.host);
+  if (key === undefined || service === undefined || servicePort(service, key.port) === undefined) return undefined;
+  const rule = destinationRuleFor(world, view, key.host, service.namespace);
+  const subset = rule?.subsets.get(key.subset);
+  if (key.subset !== '' && subset === undefined) return undefined;
+  const policy = effectivePolicy(rule, key.subset, key.port);
+  return { key, service, rule, subset, policy, type: discoveryType(service, policy) };
+};
+
+/** Static endpoints come by EDS too, so a change of one does not re-make the cluster. */
+const discoveryType = ({ resolution }: MeshService, { loadBalancer }: EffectivePolicy): Cluster_DiscoveryType => {
+  if (isPassthrough(loadBalancer)) return Cluster_DiscoveryType.ORIGINAL_DST;
+  switch (resolution) {
+    case 'none':
+      return Cluster_DiscoveryType.ORIGINAL_DST;
+    case 'dns':
+      return Cluster_DiscoveryType.STRICT_DNS;
+    case 'dns-round-robin':
+      return Cluster_DiscoveryType.LOGICAL_DNS;
+    default:
+      return Cluster_DiscoveryType.EDS;
+  }
+};

@@ -1,0 +1,80 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  ClusterSchema,
+} from '@inmesh/sdk/internal/gen/cluster';
+import type { MeshService } from '../../registry/read-model.ts';
+import { duration } from '../duration.ts';
+import { loadAssignment } from '../endpoint/load-assignment.ts';
+import { isLocalityWeighted } from '../endpoint/locality.ts';
+import { clusterName } from '../names.ts';
+import { configPath } from '../origin.ts';
+import { ADS } from '../proto.ts';
+import { servicePort } from '../service-lookup.ts';
+import type { View } from '../view.ts';
+import type { World } from '../world.ts';
+import { type ClusterBasis, clusterBasis } from './basis.ts';
+import { connectTimeout, httpOptions, tcpKeepalive, thresholds } from './connection-pool.ts';
+import { loadBalancing } from './load-balancer.ts';
+import { outlierDetection } from './outlier-detection.ts';
+import { transportSocket } from './upstream-tls.ts';
+
+/** How often an address is asked for again where DNS gives no TTL (Istio MeshConfig.dnsRefreshRate). */
+const DNS_REFRESH_MS = 60_000;
+
+/** The cluster of a service, port and subset; undefined = no such cluster, whose calls answer 503 NC. */
+export const cluster = (world: World, view: View, name: string): Cluster | undefined => {
+  const basis = clusterBasis(world, view, name);
+  if (basis === undefined) return undefined;
+  const { key, service, type, policy } = basis;
+  const { connectionPool: pool, loadBalancer, outlierDetection: outlier } = policy;
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: type },
+    ...discovery(world, view, basis),
+    connectTimeout: connectTimeout(pool),
+    ...loadBalancing(loadBalancer, type),
+    commonLbConfig: {
+      // 0 = never spread over hosts that are known to be bad; Envoy's 50 % is for fleets, not for a few pods.
+      healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 },
+      ...(isLocalityWeighted(policy)
+        ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } as const }
+        : {}),
+    },
+    circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget)] },
+    ...(outlier && { outlierDetection: outlierDetection(outlier) }),
+    ...tcpKeepalive(pool),
+    ...httpOptions(pool, servicePort(service, key.port)?.protocol),
+    ...transportSocket(policy.tls, key, service.subjectAltNames),
+    metadata: { filterMetadata: { istio: metadata(basis) } },
+  });
+};
+
+const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
+  switch (type) {
+    case Cluster_DiscoveryType.EDS:
+      return { edsClusterConfig: { edsConfig: ADS, serviceName: clusterName(key) } };
+    case Cluster_DiscoveryType.ORIGINAL_DST:
+      return {};
+    default: {
+      const assignment = loadAssignment(world, view, clusterName(key));
+      return {
+        ...(assignment && { loadAssignment: assignment }),
+        dnsRefreshRate: duration(DNS_REFRESH_MS),
+        respectDnsTtl: true,
+        dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
+      };
+    }
+  }
+};
+
+const metadata = ({ key, service, rule }: ClusterBasis) => ({
+  ...(rule && { config: configPath(rule.rule) }),
+  ...(service.meshExternal ? { external: true } : {}),
+  services: [serviceMetadata(service)],
+  ...(key.subset === '' ? {} : { subset: key.subset }),
+});
+
+const serviceMetadata = ({ hostname, name, namespace }: MeshService) => ({ host: hostname, name, namespace });

@@ -1,0 +1,98 @@
+import {
+  type CircuitBreakers_ThresholdsSchema,
+  type ClusterSchema,
+  type HttpProtocolOptions_ExplicitHttpConfigSchema,
+  HttpProtocolOptionsSchema,
+} from '@inmesh/sdk/internal/gen/cluster';
+import type { HttpProtocolOptionsSchema as CommonHttpProtocolOptionsSchema } from '@inmesh/sdk/internal/gen/core';
+import type { PortProtocol } from '../../registry/read-model.ts';
+import type { ConnectionPool, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
+import { duration } from '../duration.ts';
+import { type Fields, packAny } from '../proto.ts';
+
+type ClusterInit = Fields<typeof ClusterSchema>;
+type ExplicitProtocol = NonNullable<Fields<typeof HttpProtocolOptions_ExplicitHttpConfigSchema>['protocolConfig']>;
+type CommonHttpInit = Fields<typeof CommonHttpProtocolOptionsSchema>;
+
+/** Istio's "no limit"; Envoy's 1,024 would shed load nobody asked to shed. */
+const UNLIMITED = 0xffff_ffff;
+
+/** Istio MeshConfig.connectTimeout. */
+const CONNECT_TIMEOUT_MS = 10_000;
+
+const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+const HTTP2: ReadonlySet<PortProtocol | undefined> = new Set(['http2', 'grpc', 'grpc-web']);
+
+/** 0 reads as not written (Istio cannot tell them apart). */
+const limit = (value: number | undefined): number => value || UNLIMITED;
+
+/** Istio applyConnectionPool: limits of the default priority. */
+export const thresholds = (
+  pool: ConnectionPool | undefined,
+  retryBudget: TrafficPolicy['retryBudget'],
+): Fields<typeof CircuitBreakers_ThresholdsSchema> => ({
+  maxConnections: limit(pool?.tcp?.maxConnections),
+  maxPendingRequests: limit(pool?.http?.http1MaxPendingRequests),
+  maxRequests: limit(pool?.http?.http2MaxRequests),
+  maxRetries: limit(pool?.http?.maxRetries),
+  trackRemaining: true,
+  ...(retryBudget && {
+    retryBudget: {
+      // The literal 0.2 is Istio's: 0.2 %, not 20 %.
+      budgetPercent: { value: retryBudget.percent ?? 0.2 },
+      minRetryConcurrency: retryBudget.minRetryConcurrency ?? 3,
+    },
+  }),
+});
+
+export const connectTimeout = (pool: ConnectionPool | undefined): { seconds: bigint; nanos: number } =>
+  duration(pool?.tcp?.connectTimeout ?? CONNECT_TIMEOUT_MS);
+
+export const tcpKeepalive = (pool: ConnectionPool | undefined): Pick<ClusterInit, 'upstreamConnectionOptions'> => {
+  const keepalive = pool?.tcp?.tcpKeepalive;
+  if (keepalive === undefined) return {};
+  const { probes, time, interval } = keepalive;
+  return {
+    upstreamConnectionOptions: {
+      tcpKeepalive: {
+        ...(probes ? { keepaliveProbes: probes } : {}),
+        ...(time === undefined ? {} : { keepaliveTime: Math.trunc(time / 1_000) }),
+        ...(interval === undefined ? {} : { keepaliveInterval: Math.trunc(interval / 1_000) }),
+      },
+    },
+  };
+};
+
+/** How requests travel to the cluster; nothing is sent for plain HTTP/1.1 without limits of its own. */
+export const httpOptions = (
+  pool: ConnectionPool | undefined,
+  protocol: PortProtocol | undefined,
+): Pick<ClusterInit, 'typedExtensionProtocolOptions'> => {
+  const http2 = HTTP2.has(protocol) || pool?.http?.h2UpgradePolicy === 'UPGRADE';
+  const common = commonOptions(pool);
+  if (!http2 && common === undefined) return {};
+  const options = packAny(HttpProtocolOptionsSchema, {
+    ...(common && { commonHttpProtocolOptions: common }),
+    upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: explicit(http2, pool) } },
+  });
+  return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: options } };
+};
+
+const explicit = (http2: boolean, pool: ConnectionPool | undefined): ExplicitProtocol => {
+  if (!http2) return { case: 'httpProtocolOptions', value: {} };
+  const streams = pool?.http?.maxConcurrentStreams;
+  return { case: 'http2ProtocolOptions', value: streams ? { maxConcurrentStreams: streams } : {} };
+};
+
+const commonOptions = (pool: ConnectionPool | undefined): CommonHttpInit | undefined => {
+  const idleTimeout = pool?.http?.idleTimeout ?? pool?.tcp?.idleTimeout;
+  const maxConnectionDuration = pool?.tcp?.maxConnectionDuration;
+  const maxRequestsPerConnection = pool?.http?.maxRequestsPerConnection;
+  if (idleTimeout === undefined && maxConnectionDuration === undefined && !maxRequestsPerConnection) return undefined;
+  return {
+    ...(idleTimeout === undefined ? {} : { idleTimeout: duration(idleTimeout) }),
+    ...(maxConnectionDuration === undefined ? {} : { maxConnectionDuration: duration(maxConnectionDuration) }),
+    ...(maxRequestsPerConnection ? { maxRequestsPerConnection } : {}),
+  };
+};

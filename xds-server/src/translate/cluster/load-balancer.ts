@@ -1,0 +1,71 @@
+import {
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  type Cluster_SlowStartConfigSchema,
+  type ClusterSchema,
+} from '@inmesh/sdk/internal/gen/cluster';
+import type { ConsistentHash, LoadBalancerSettings } from '../../schema/spec/destination-rule.ts';
+import { duration } from '../duration.ts';
+import type { Fields } from '../proto.ts';
+
+type ClusterInit = Fields<typeof ClusterSchema>;
+export type LoadBalancing = Pick<ClusterInit, 'lbPolicy' | 'lbConfig'>;
+
+/** Envoy's own default, which Istio sends where a hash has no ringHash block. */
+const MINIMUM_RING_SIZE = 1_024n;
+
+/** The cluster goes where the caller goes, whatever its service says. */
+export const isPassthrough = (settings: LoadBalancerSettings | undefined): boolean =>
+  settings?.simple === 'PASSTHROUGH' && settings.consistentHash === undefined;
+
+/** Istio applyLoadBalancer; least request is Istio's default, round robin Envoy's. */
+export const loadBalancing = (
+  settings: LoadBalancerSettings | undefined,
+  type: Cluster_DiscoveryType,
+): LoadBalancing => {
+  if (type === Cluster_DiscoveryType.ORIGINAL_DST) return { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED };
+  if (settings?.consistentHash !== undefined) return hashing(settings.consistentHash);
+  switch (settings?.simple) {
+    case 'RANDOM':
+      return { lbPolicy: Cluster_LbPolicy.RANDOM };
+    case 'ROUND_ROBIN':
+      return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN, ...warmup('roundRobinLbConfig', settings) };
+    default:
+      return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST, ...warmup('leastRequestLbConfig', settings) };
+  }
+};
+
+/** Istio ApplyRingHashLoadBalancer: no ringHash block → a minimum of 1024; an empty one → none sent. */
+const hashing = (hash: ConsistentHash): LoadBalancing => {
+  if (hash.maglev !== undefined) {
+    const { tableSize } = hash.maglev;
+    return {
+      lbPolicy: Cluster_LbPolicy.MAGLEV,
+      ...(tableSize ? { lbConfig: { case: 'maglevLbConfig', value: { tableSize: BigInt(tableSize) } } as const } : {}),
+    };
+  }
+  const written = hash.ringHash === undefined ? hash.minimumRingSize : hash.ringHash.minimumRingSize;
+  const minimumRingSize = written ? BigInt(written) : hash.ringHash === undefined ? MINIMUM_RING_SIZE : undefined;
+  return {
+    lbPolicy: Cluster_LbPolicy.RING_HASH,
+    ...(minimumRingSize === undefined
+      ? {}
+      : { lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize } } as const }),
+  };
+};
+
+/** `warmup`, or the older `warmupDurationSecs`, as Envoy's slow start. */
+const warmup = (
+  kind: 'roundRobinLbConfig' | 'leastRequestLbConfig',
+  settings: LoadBalancerSettings | undefined,
+): Pick<LoadBalancing, 'lbConfig'> => {
+  const window = settings?.warmup?.duration ?? settings?.warmupDurationSecs;
+  if (window === undefined) return {};
+  const { minimumPercent, aggression } = settings?.warmup ?? {};
+  const slowStartConfig: Fields<typeof Cluster_SlowStartConfigSchema> = {
+    slowStartWindow: duration(window),
+    ...(minimumPercent === undefined ? {} : { minWeightPercent: { value: minimumPercent } }),
+    ...(aggression === undefined ? {} : { aggression: { defaultValue: aggression } }),
+  };
+  return { lbConfig: { case: kind, value: { slowStartConfig } } };
+};

@@ -1,0 +1,83 @@
+import {
+  CertificateValidationContext_TrustChainVerification,
+  type CertificateValidationContextSchema,
+  type ClusterSchema,
+  type CommonTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '@inmesh/sdk/internal/gen/cluster';
+import type { ClientTls } from '../../schema/spec/destination-rule.ts';
+import { type ClusterKey, isWildcard, sniName } from '../names.ts';
+import { ADS, type Fields, packAny } from '../proto.ts';
+
+type ClusterInit = Fields<typeof ClusterSchema>;
+type CommonTlsInit = Fields<typeof CommonTlsContextSchema>;
+type ValidationInit = Fields<typeof CertificateValidationContextSchema>;
+
+/** DestinationRule tls → transport socket (Istio applyUpstreamTLSSettings); DISABLE and nothing written are plain text. */
+export const transportSocket = (
+  tls: ClientTls | undefined,
+  key: ClusterKey,
+  serviceNames: readonly string[],
+): Pick<ClusterInit, 'transportSocket'> => {
+  if (tls === undefined || tls.mode === 'DISABLE') return {};
+  const names = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : serviceNames;
+  const commonTlsContext = tls.mode === 'ISTIO_MUTUAL' ? meshIdentity(names) : originated(tls, names);
+  const value = packAny(UpstreamTlsContextSchema, { sni: serverName(tls, key), commonTlsContext });
+  return {
+    transportSocket: { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value } },
+  };
+};
+
+/** A mesh peer is asked for by cluster; anyone else by host name, and a wildcard's name is known only when it is dialled. */
+const serverName = (tls: ClientTls, key: ClusterKey): string => {
+  if (tls.sni) return tls.sni;
+  if (tls.mode === 'ISTIO_MUTUAL') return sniName(key);
+  return isWildcard(key.host) ? '' : key.host;
+};
+
+/** Certificate and roots come by SDS under Istio's names. */
+const meshIdentity = (names: readonly string[]): CommonTlsInit => ({
+  alpnProtocols: ['istio-peer-exchange', 'istio'],
+  tlsCertificateSdsSecretConfigs: [{ name: 'default', sdsConfig: ADS }],
+  validationContextType: {
+    case: 'combinedValidationContext',
+    value: {
+      defaultValidationContext: { matchSubjectAltNames: exact(names) },
+      validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: ADS },
+    },
+  },
+});
+
+const originated = (tls: ClientTls, names: readonly string[]): CommonTlsInit => ({
+  ...(tls.mode === 'MUTUAL' ? clientCertificate(tls) : {}),
+  validationContextType: { case: 'validationContext', value: validation(tls, names) },
+});
+
+/** Without a CA of its own: the platform's roots (Istio: `file-root:system`). */
+const validation = (tls: ClientTls, names: readonly string[]): ValidationInit => ({
+  ...(tls.caCertificates && tls.caCertificates !== 'system'
+    ? { trustedCa: { specifier: { case: 'filename', value: tls.caCertificates } } as const }
+    : { systemRootCerts: {} }),
+  ...(tls.caCrl ? { crl: { specifier: { case: 'filename', value: tls.caCrl } } as const } : {}),
+  ...(tls.insecureSkipVerify
+    ? { trustChainVerification: CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED }
+    : {}),
+  matchSubjectAltNames: exact(names),
+});
+
+const clientCertificate = (tls: ClientTls): CommonTlsInit => {
+  if (tls.credentialName) {
+    return { tlsCertificateSdsSecretConfigs: [{ name: `kubernetes://${tls.credentialName}`, sdsConfig: ADS }] };
+  }
+  return {
+    tlsCertificates: [
+      {
+        certificateChain: { specifier: { case: 'filename', value: tls.clientCertificate ?? '' } },
+        privateKey: { specifier: { case: 'filename', value: tls.privateKey ?? '' } },
+      },
+    ],
+  };
+};
+
+const exact = (names: readonly string[]): NonNullable<ValidationInit['matchSubjectAltNames']> =>
+  names.map((value) => ({ matchPattern: { case: 'exact', value } }));

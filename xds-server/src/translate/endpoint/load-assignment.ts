@@ -1,0 +1,94 @@
+import { create } from '@bufbuild/protobuf';
+import { HealthStatus } from '@inmesh/sdk/internal/gen/core';
+import {
+  type ClusterLoadAssignment,
+  ClusterLoadAssignmentSchema,
+  type LbEndpointSchema,
+  type LocalityLbEndpointsSchema,
+} from '@inmesh/sdk/internal/gen/endpoint';
+import type { EndpointLocality, MeshEndpoint } from '../../registry/read-model.ts';
+import { clusterBasis } from '../cluster/basis.ts';
+import { compareText } from '../names.ts';
+import type { Fields } from '../proto.ts';
+import { selects, type View } from '../view.ts';
+import type { World } from '../world.ts';
+import { type LocalityGroup, spreadByLocality } from './locality.ts';
+
+type LbEndpointInit = Fields<typeof LbEndpointSchema>;
+type LocalityInit = Fields<typeof LocalityLbEndpointsSchema>;
+
+const HEALTH: Readonly<Record<MeshEndpoint['health'], HealthStatus>> = {
+  healthy: HealthStatus.HEALTHY,
+  draining: HealthStatus.DRAINING,
+  unhealthy: HealthStatus.UNHEALTHY,
+};
+
+/** Endpoints of a cluster by locality; a cluster without any has an empty assignment, and its calls answer 503 UH. */
+export const loadAssignment = (world: World, view: View, name: string): ClusterLoadAssignment | undefined => {
+  const basis = clusterBasis(world, view, name);
+  if (basis === undefined) return undefined;
+  const { key, service, subset, policy } = basis;
+  const all = world.endpoints(service.key, key.port);
+  const chosen = subset === undefined ? all : all.filter(({ labels }) => selects(subset.labels, labels));
+  const groups = spreadByLocality(byLocality(chosen), policy, view);
+  return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: groups.map(localityEndpoints) });
+};
+
+/** In the order of the localities' names; the registry has sorted the endpoints. */
+const byLocality = (endpoints: readonly MeshEndpoint[]): readonly LocalityGroup[] => {
+  const groups = new Map<string, { locality: EndpointLocality; endpoints: MeshEndpoint[] }>();
+  for (const endpoint of endpoints) {
+    const { region, zone, subZone } = endpoint.locality;
+    const key = `${region}/${zone}/${subZone}`;
+    const group = groups.get(key) ?? { locality: endpoint.locality, endpoints: [] };
+    group.endpoints.push(endpoint);
+    groups.set(key, group);
+  }
+  return [...groups]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([, group]) => ({ ...group, priority: 0, weight: sumOfWeights(group.endpoints) }));
+};
+
+const sumOfWeights = (endpoints: readonly MeshEndpoint[]): number =>
+  endpoints.reduce((sum, { weight }) => sum + weight, 0);
+
+const localityEndpoints = ({ locality, endpoints, priority, weight }: LocalityGroup): LocalityInit => ({
+  locality: { region: locality.region, zone: locality.zone, subZone: locality.subZone },
+  lbEndpoints: endpoints.map(lbEndpoint),
+  loadBalancingWeight: weight,
+  priority,
+});
+
+const lbEndpoint = (endpoint: MeshEndpoint): LbEndpointInit => ({
+  hostIdentifier: {
+    case: 'endpoint',
+    value: {
+      address: { address: socketAddress(endpoint) },
+      ...(endpoint.hostname ? { hostname: endpoint.hostname } : {}),
+    },
+  },
+  healthStatus: HEALTH[endpoint.health],
+  loadBalancingWeight: endpoint.weight,
+  metadata: { filterMetadata: { istio: { workload: workloadLabel(endpoint) } } },
+});
+
+const UNIX = 'unix:';
+
+const socketAddress = ({ address, port }: MeshEndpoint) =>
+  address.startsWith(UNIX)
+    ? ({ case: 'pipe', value: { path: address.slice(UNIX.length) } } as const)
+    : ({ case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } } as const);
+
+/** `name;namespace;app;version;cluster`: who answers, for metrics and explain (Istio EndpointMetadata). */
+const workloadLabel = ({ workload, namespace, labels }: MeshEndpoint): string => {
+  const app =
+    labels.get('service.istio.io/canonical-name') ?? labels.get('app.kubernetes.io/name') ?? labels.get('app');
+  const version =
+    labels.get('service.istio.io/canonical-revision') ??
+    labels.get('app.kubernetes.io/version') ??
+    labels.get('version');
+  return [workload, namespace, app ?? '', version ?? '', CLUSTER].join(';');
+};
+
+/** Istio's name of the only cluster. */
+const CLUSTER = 'Kubernetes';

@@ -1,0 +1,113 @@
+import type { RouteActionSchema, WeightedCluster_ClusterWeightSchema } from '@inmesh/sdk/internal/gen/route';
+import type { HttpDestination, HttpRoute } from '../../schema/spec/virtual-service.ts';
+import { duration } from '../duration.ts';
+import type { Fields } from '../proto.ts';
+import { corsPolicy } from './cors.ts';
+import { type ResolvedDestination, type RouteScope, resolveDestination } from './destination.ts';
+import type { HashPolicyInit } from './hash-policy.ts';
+import { concatHeaders, type HeaderMutations, headerOperations } from './header-operations.ts';
+import { mirrorPolicies } from './mirror.ts';
+import { retryPolicy } from './retry-policy.ts';
+
+export type RouteActionInit = Fields<typeof RouteActionSchema>;
+type ClusterWeightInit = Fields<typeof WeightedCluster_ClusterWeightSchema>;
+interface Split {
+  readonly clusterSpecifier: NonNullable<RouteActionInit['clusterSpecifier']>;
+  readonly hashPolicy: HashPolicyInit[];
+  readonly headers: HeaderMutations;
+  readonly authority: string | undefined;
+}
+
+/** Name of a cluster that never exists: a route whose destinations all weigh nothing (Istio uses it for lost backends). */
+const NO_CLUSTER = 'UnknownService';
+
+/** `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout). */
+export const timeouts = (timeoutMs: number | undefined): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout'> => ({
+  timeout: duration(timeoutMs ?? 0),
+  maxGrpcTimeout: duration(timeoutMs ?? 0),
+});
+
+export interface Forward {
+  readonly action: RouteActionInit;
+  /** The route's own operations with those of a single destination. */
+  readonly headers: HeaderMutations;
+}
+
+/** HTTPRoute.route → RouteAction (Istio applyHTTPRouteDestination). */
+export const forward = (scope: RouteScope, http: HttpRoute): Forward => {
+  const own = headerOperations(http.headers);
+  const resolved = http.route.map((one) => resolveDestination(scope, one.destination));
+  const split = http.route.length === 1 ? single(http.route, resolved) : weighted(http.route, resolved);
+  // A rewrite beats a `host` header of the route, that one a `host` header of its only destination.
+  const authority = http.rewrite?.authority || own.authority || split.authority;
+  const hashed = http.route.length === 1 && split.hashPolicy.length > 0;
+  const retry = retryPolicy(http.retries, hashed);
+  return {
+    headers: concatHeaders(own, split.headers),
+    action: {
+      clusterSpecifier: split.clusterSpecifier,
+      hashPolicy: split.hashPolicy,
+      ...timeouts(http.timeout),
+      ...pathRewrite(http),
+      ...(authority ? { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } as const } : {}),
+      ...(retry && { retryPolicy: retry }),
+      requestMirrorPolicies: mirrorPolicies(scope, http),
+      ...(http.corsPolicy && { cors: corsPolicy(http.corsPolicy) }),
+    },
+  };
+};
+
+const NO_HEADERS = headerOperations(undefined);
+
+/** A single destination takes everything, whatever its weight; its headers join the route's. */
+const single = (destinations: readonly HttpDestination[], resolved: readonly ResolvedDestination[]): Split => {
+  const headers = headerOperations(destinations[0]?.headers);
+  return {
+    clusterSpecifier: { case: 'cluster', value: resolved[0]?.cluster ?? NO_CLUSTER },
+    hashPolicy: hashPolicies(resolved),
+    headers,
+    authority: headers.authority,
+  };
+};
+
+/** Weight 0 drops out, the others are sent as written: nothing is normalised. */
+const weighted = (destinations: readonly HttpDestination[], resolved: readonly ResolvedDestination[]): Split => {
+  const parts = destinations.flatMap((destination, index) => {
+    const target = resolved[index];
+    return destination.weight && target ? [{ destination, target, weight: destination.weight }] : [];
+  });
+  if (parts.length === 0) {
+    return {
+      clusterSpecifier: { case: 'cluster', value: NO_CLUSTER },
+      hashPolicy: [],
+      headers: NO_HEADERS,
+      authority: undefined,
+    };
+  }
+  const clusters = parts.map(({ destination, target, weight }) => clusterWeight(destination, target.cluster, weight));
+  return {
+    clusterSpecifier: { case: 'weightedClusters', value: { clusters } },
+    hashPolicy: hashPolicies(parts.map(({ target }) => target)),
+    headers: NO_HEADERS,
+    authority: undefined,
+  };
+};
+
+const clusterWeight = (destination: HttpDestination, name: string, weight: number): ClusterWeightInit => {
+  const { authority, ...headers } = headerOperations(destination.headers);
+  return {
+    name,
+    weight,
+    ...headers,
+    ...(authority ? { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } as const } : {}),
+  };
+};
+
+const hashPolicies = (resolved: readonly ResolvedDestination[]): HashPolicyInit[] =>
+  resolved.flatMap(({ hash }) => (hash === undefined ? [] : [hash]));
+
+const pathRewrite = ({ rewrite }: HttpRoute): Pick<RouteActionInit, 'prefixRewrite' | 'regexRewrite'> => {
+  const regex = rewrite?.uriRegexRewrite;
+  if (regex !== undefined) return { regexRewrite: { pattern: { regex: regex.match }, substitution: regex.rewrite } };
+  return rewrite?.uri ? { prefixRewrite: rewrite.uri } : {};
+};

@@ -1,0 +1,56 @@
+import type { Destination } from '../../schema/spec/virtual-service.ts';
+import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
+import { clusterName, resolveHost } from '../names.ts';
+import { selectService, servicePort } from '../service-lookup.ts';
+import { effectivePolicy } from '../traffic-policy.ts';
+import type { View } from '../view.ts';
+import type { World } from '../world.ts';
+import { type HashPolicyInit, hashPolicy } from './hash-policy.ts';
+
+/** Who asks, and through which port. */
+export interface RouteScope {
+  readonly world: World;
+  readonly view: View;
+  /** Namespace of the rule: completes short hosts. */
+  readonly namespace: string;
+  /** The port the client dialled. */
+  readonly port: number;
+}
+
+export interface ResolvedDestination {
+  readonly cluster: string;
+  /** Of the cluster's DestinationRule: the route computes the hash that the cluster's ring takes. */
+  readonly hash: HashPolicyInit | undefined;
+  /** Why the cluster does not exist; its calls answer 503 NC. */
+  readonly missing: string | undefined;
+}
+
+/** Istio GetDestinationCluster: the written port, else the service's only one, else the one dialled. */
+export const resolveDestination = (scope: RouteScope, destination: Destination): ResolvedDestination => {
+  const { world, view } = scope;
+  const host = resolveHost(destination.host, scope.namespace, world.mesh.clusterDomain);
+  const service = selectService(world, view, host);
+  const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
+  const port = destination.port?.number ?? only ?? scope.port;
+  const subset = destination.subset ?? '';
+  const rule = destinationRuleFor(world, view, host, service?.namespace);
+  const consistentHash = effectivePolicy(rule, subset, port).loadBalancer?.consistentHash;
+  return {
+    cluster: clusterName({ port, subset, host }),
+    hash: consistentHash && hashPolicy(consistentHash),
+    missing: whatIsMissing(),
+  };
+
+  function whatIsMissing(): string | undefined {
+    if (service === undefined) return `no service has the host ${host}`;
+    if (servicePort(service, port) === undefined) return `${host} has no port ${port}`;
+    return subset === '' || rule?.subsets.has(subset) ? undefined : missingSubset(subset, host, rule);
+  }
+};
+
+const missingSubset = (subset: string, host: string, rule: MergedRule | undefined): string => {
+  if (rule === undefined) return `subset "${subset}" is not defined: no DestinationRule for ${host}`;
+  const known = [...rule.subsets.keys()].sort().join(', ');
+  const { namespace, name } = rule.rule;
+  return `subset "${subset}" is not defined in DestinationRule ${namespace}/${name} (it has: ${known || 'none'})`;
+};

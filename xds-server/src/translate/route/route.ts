@@ -1,0 +1,97 @@
+import { HTTPFaultSchema } from '@inmesh/sdk/internal/gen/listener';
+import type { RouteSchema } from '@inmesh/sdk/internal/gen/route';
+import type { HttpMatch, HttpRoute } from '../../schema/spec/virtual-service.ts';
+import { configPath, type FieldRef, fieldRef } from '../origin.ts';
+import { type Fields, packAny } from '../proto.ts';
+import { matchApplies } from '../virtual-service-lookup.ts';
+import type { VirtualService } from '../world.ts';
+import { forward } from './action.ts';
+import type { RouteScope } from './destination.ts';
+import { FAULT_FILTER, faultFilter } from './fault.ts';
+import { headerOperations } from './header-operations.ts';
+import { isCatchAll, routeMatch } from './match.ts';
+import { routeNotes } from './notes.ts';
+import { directResponseAction, redirectAction } from './redirect.ts';
+
+export type RouteInit = Fields<typeof RouteSchema>;
+
+export interface TranslatedRoute {
+  readonly route: RouteInit;
+  /** undefined where no object is behind it (a service made up for a registration). */
+  readonly origin: FieldRef | undefined;
+  /** What explain says beside the route. */
+  readonly notes: readonly string[];
+}
+
+/** Name of the only route of a service without VirtualService. */
+const DEFAULT_ROUTE = 'default';
+
+/** Everything goes to the cluster of the whole service, with the default retries and no timeout. */
+export const defaultRoute = (scope: RouteScope, host: string, origin: FieldRef | undefined): TranslatedRoute => {
+  const whole: HttpRoute = { match: [], route: [{ destination: { host, port: { number: scope.port } } }], mirrors: [] };
+  return {
+    route: {
+      name: DEFAULT_ROUTE,
+      match: routeMatch(undefined),
+      action: { case: 'route', value: forward(scope, whole).action },
+    },
+    origin,
+    notes: routeNotes(scope, whole),
+  };
+};
+
+/**
+ * The routes of one VirtualService for one client and port, in its order: one route a match, none for conditions that can
+ * never hold for this client, nothing after the first that takes everything (Istio BuildHTTPRoutesForVirtualService).
+ */
+export const virtualServiceRoutes = (scope: RouteScope, rule: VirtualService): readonly TranslatedRoute[] => {
+  const routes: TranslatedRoute[] = [];
+  for (const [index, http] of rule.spec.http.entries()) {
+    const path = `spec.http[${index}]`;
+    const matches: readonly (readonly [HttpMatch | undefined, string])[] =
+      http.match.length === 0
+        ? [[undefined, path]]
+        : http.match.map((match, position) => [match, `${path}.match[${position}]`]);
+    for (const [match, fieldPath] of matches) {
+      if (match !== undefined && !matchApplies(match, scope.view, scope.port)) continue;
+      const route = httpRoute(scope, rule, http, match);
+      if (route === undefined) continue;
+      routes.push({ route, origin: fieldRef(rule, fieldPath), notes: routeNotes(scope, http) });
+      if (isCatchAll(routeMatch(match))) return routes;
+    }
+  }
+  return routes;
+};
+
+const httpRoute = (
+  scope: RouteScope,
+  rule: VirtualService,
+  http: HttpRoute,
+  match: HttpMatch | undefined,
+): RouteInit | undefined => {
+  const name = `${http.name ?? ''}${match?.name ? `.${match.name}` : ''}`;
+  const base: RouteInit = {
+    name,
+    match: routeMatch(match),
+    metadata: { filterMetadata: { istio: { config: configPath(rule) } } },
+    ...(match?.statPrefix ? { statPrefix: match.statPrefix } : {}),
+  };
+  const { authority: _, ...headers } = headerOperations(http.headers);
+  if (http.redirect !== undefined) {
+    return { ...base, ...headers, action: { case: 'redirect', value: redirectAction(http.redirect, scope.port) } };
+  }
+  const fault = http.fault && faultFilter(http.fault);
+  const filters = fault && { typedPerFilterConfig: { [FAULT_FILTER]: packAny(HTTPFaultSchema, fault) } };
+  if (http.directResponse !== undefined) {
+    return {
+      ...base,
+      ...headers,
+      ...filters,
+      action: { case: 'directResponse', value: directResponseAction(http.directResponse) },
+    };
+  }
+  // Delegates have no destination of their own.
+  if (http.route.length === 0) return undefined;
+  const { action, headers: merged } = forward(scope, http);
+  return { ...base, ...merged, ...filters, action: { case: 'route', value: action } };
+};

@@ -1,0 +1,32 @@
+import type { MeshService } from '../../registry/read-model.ts';
+import { isIpLiteral, isWildcard } from '../names.ts';
+import type { MeshSettings } from '../world.ts';
+
+/**
+ * Every authority under which a client in `namespace` may call the service, each with and without the port (Istio
+ * generateVirtualHostDomains): the host, the absolute host, the shorter names (the bare one in the service's own
+ * namespace only), its addresses.
+ */
+export const virtualHostDomains = (
+  host: string,
+  port: number,
+  service: MeshService | undefined,
+  { namespace, mesh }: { readonly namespace: string; readonly mesh: MeshSettings },
+): string[] => {
+  const names = [host, ...aliases(host, namespace, mesh.clusterDomain)];
+  // A prefix is no authority.
+  for (const address of service?.addresses ?? []) if (!address.includes('/')) names.push(address);
+  const domains = names.flatMap((name) => (name === '*' ? ['*'] : [domain(name), `${domain(name)}:${port}`]));
+  return [...new Set(domains)];
+};
+
+const domain = (name: string): string => (name.includes(':') ? `[${name}]` : name);
+
+const aliases = (host: string, namespace: string, clusterDomain: string): string[] => {
+  if (isWildcard(host) || isIpLiteral(host)) return [];
+  const suffix = `.svc.${clusterDomain}`;
+  const [name = '', own = '', ...rest] = host.endsWith(suffix) ? host.slice(0, -suffix.length).split('.') : [];
+  const absolute = `${host}.`;
+  if (own === '' || rest.length > 0) return [absolute];
+  return [absolute, ...(own === namespace ? [name] : []), `${name}.${own}`, `${name}.${own}.svc`];
+};

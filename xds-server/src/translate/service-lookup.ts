@@ -1,0 +1,75 @@
+import type { MeshService, MeshServicePort } from '../registry/read-model.ts';
+import { hostCandidates, hostCovers, isIpLiteral, parseClusterName, parseTarget } from './names.ts';
+import { isVisible, type View } from './view.ts';
+import { visibleVirtualServices } from './virtual-service-lookup.ts';
+import type { World } from './world.ts';
+
+/** What a client reaches under one `host:port`. */
+export interface Target {
+  /** Hostname of the service, or a host that only VirtualServices know. */
+  readonly host: string;
+  readonly port: number;
+  /** undefined: no service, routed by VirtualServices alone. */
+  readonly service: MeshService | undefined;
+}
+
+/** On this port a client gets virtual hosts for hosts that no service has (Istio's listener 0.0.0.0_80). */
+const UNREGISTERED_HOSTS_PORT = 80;
+
+/** One of several services of a hostname: the client's own namespace first, else the registry's order. */
+export const selectService = (world: World, view: View, hostname: string): MeshService | undefined =>
+  preferOwn(world.services(hostname), view);
+
+const preferOwn = (services: readonly MeshService[], view: View): MeshService | undefined => {
+  const visible = services.filter(({ exportTo, namespace }) => isVisible(exportTo, namespace, view.namespace));
+  return visible.find(({ namespace }) => namespace === view.namespace) ?? visible[0];
+};
+
+export const servicePort = (service: MeshService, port: number): MeshServicePort | undefined =>
+  service.ports.find(({ number, protocol }) => number === port && protocol !== 'udp');
+
+/** The service behind a listener's name as the client wrote it; undefined = the mesh does not know it. */
+export const targetByAddress = (world: World, view: View, name: string): Target | undefined => {
+  const written = parseTarget(name);
+  if (written === undefined) return undefined;
+  const { host, port } = written;
+  const candidates = hostCandidates(host, view.namespace, world.mesh.clusterDomain);
+  for (const candidate of candidates) {
+    const found = registered(candidate, port, selectService(world, view, candidate));
+    if (found !== undefined) return found;
+  }
+  if (isIpLiteral(host)) {
+    const service = preferOwn(world.servicesAt(host), view);
+    const found = service && registered(service.hostname, port, service);
+    if (found !== undefined) return found;
+  }
+  return byWildcard(world, view, written) ?? unregistered(world, view, candidates, port);
+};
+
+/** The same target by the name of its route configuration. */
+export const targetByRouteName = (world: World, view: View, name: string): Target | undefined => {
+  const key = parseClusterName(name);
+  if (key === undefined || key.subset !== '') return undefined;
+  const { host, port } = key;
+  return registered(host, port, selectService(world, view, host)) ?? unregistered(world, view, [host], port);
+};
+
+const registered = (host: string, port: number, service: MeshService | undefined): Target | undefined =>
+  service !== undefined && servicePort(service, port) ? { host, port, service } : undefined;
+
+/** The longest wildcard ServiceEntry that covers the host and has the port. */
+const byWildcard = (world: World, view: View, { host, port }: { host: string; port: number }): Target | undefined => {
+  if (isIpLiteral(host)) return undefined;
+  for (const wildcard of world.serviceWildcards()) {
+    if (!hostCovers(wildcard, host)) continue;
+    const found = registered(wildcard, port, selectService(world, view, wildcard));
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
+
+const unregistered = (world: World, view: View, hosts: readonly string[], port: number): Target | undefined => {
+  if (port !== UNREGISTERED_HOSTS_PORT) return undefined;
+  const host = hosts.find((one) => visibleVirtualServices(world, view, one).length > 0);
+  return host === undefined ? undefined : { host, port, service: undefined };
+};

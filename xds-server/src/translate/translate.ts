@@ -1,0 +1,63 @@
+import { toBinary } from '@bufbuild/protobuf';
+import { Cluster_DiscoveryType, ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
+import { ClusterLoadAssignmentSchema } from '@inmesh/sdk/internal/gen/endpoint';
+import { RouteSourcesSchema } from '@inmesh/sdk/internal/gen/inmesh';
+import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
+import { RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
+import type { ObjectKey, Origin } from '../schema/types.ts';
+import { clusterBasis } from './cluster/basis.ts';
+import { cluster } from './cluster/cluster.ts';
+import { loadAssignment } from './endpoint/load-assignment.ts';
+import { listener } from './listener.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from './resource-types.ts';
+import { routeConfiguration } from './route/route-configuration.ts';
+import { routeSources } from './route/route-sources.ts';
+import type { View } from './view.ts';
+import type { World } from './world.ts';
+
+/** Makes the bytes of one resource for one View; undefined = it does not exist. */
+export type Translate = (world: World, view: View, name: string) => Uint8Array | undefined;
+
+/** xDS by type. Pure, and deterministic to the byte: rules in another order give the same bytes. */
+export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Translate>([
+  [
+    LISTENER_TYPE,
+    (world, view, name) => {
+      const made = listener(world, view, name);
+      return made && toBinary(ListenerSchema, made);
+    },
+  ],
+  [
+    ROUTE_TYPE,
+    (world, view, name) => {
+      const made = routeConfiguration(world, view, name);
+      return made && toBinary(RouteConfigurationSchema, made.configuration);
+    },
+  ],
+  [
+    CLUSTER_TYPE,
+    (world, view, name) => {
+      const made = cluster(world, view, name);
+      return made && toBinary(ClusterSchema, made);
+    },
+  ],
+  [ENDPOINT_TYPE, translateEndpoints],
+]);
+
+/** Only an EDS cluster has an assignment of its own; DNS clusters carry theirs. */
+function translateEndpoints(world: World, view: View, name: string): Uint8Array | undefined {
+  if (clusterBasis(world, view, name)?.type !== Cluster_DiscoveryType.EDS) return undefined;
+  const made = loadAssignment(world, view, name);
+  return made && toBinary(ClusterLoadAssignmentSchema, made);
+}
+
+/** The side table of a route configuration; not in TRANSLATORS because it alone reads positions. */
+export const translateRouteSources = (
+  world: World,
+  view: View,
+  name: string,
+  originOf: (object: ObjectKey) => Origin | undefined,
+): Uint8Array | undefined => {
+  const made = routeConfiguration(world, view, name);
+  return made && toBinary(RouteSourcesSchema, routeSources(made, originOf));
+};

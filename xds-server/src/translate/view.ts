@@ -1,0 +1,44 @@
+import type { EndpointLocality } from '../registry/read-model.ts';
+import { sortedEntries } from './sorted.ts';
+
+/**
+ * An equivalence class of clients: whoever has the same View gets the same bytes. `labels` may be those of the whole
+ * workload; a snapshot keeps only the ones that some rule reads, or every pod template hash were a View.
+ */
+export interface View {
+  readonly kind: 'sdk' | 'grpc' | 'envoy';
+  readonly namespace: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly locality: EndpointLocality;
+}
+
+export const NO_LOCALITY: EndpointLocality = { region: '', zone: '', subZone: '' };
+
+/** What rules look at in a client. */
+export interface Relevance {
+  readonly labelKeys: ReadonlySet<string>;
+  readonly locality: boolean;
+}
+
+/** The View without what no rule reads. */
+export const canonicalView = (view: View, relevance: Relevance): View => ({
+  kind: view.kind,
+  namespace: view.namespace,
+  labels: new Map(sortedEntries(view.labels).filter(([key]) => relevance.labelKeys.has(key))),
+  locality: relevance.locality ? view.locality : NO_LOCALITY,
+});
+
+export const viewKey = ({ kind, namespace, labels, locality }: View): string =>
+  JSON.stringify([kind, namespace, sortedEntries(labels), locality.region, locality.zone, locality.subZone]);
+
+/** Whether everything in `selector` is on the labels; an empty selector selects all. */
+export const selects = (selector: ReadonlyMap<string, string>, labels: ReadonlyMap<string, string>): boolean => {
+  for (const [key, value] of selector) if (labels.get(key) !== value) return false;
+  return true;
+};
+
+/** exportTo: `*` wins over everything, `~` hides, `.` is the own namespace; nothing written is public (Istio visibility). */
+export const isVisible = (exportTo: readonly string[], own: string, from: string): boolean => {
+  if (exportTo.length === 0 || exportTo.includes('*')) return true;
+  return exportTo.includes(from) || (exportTo.includes('.') && own === from);
+};
