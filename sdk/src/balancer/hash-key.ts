@@ -1,14 +1,12 @@
 import type { Endpoint } from '../model/cluster.ts';
 
 /**
- * What ring hash and Maglev hash for an endpoint, as Envoy: its `hash_key` metadata (gRFC A76), else its host name where
- * the cluster says use_hostname_for_hashing, else its address. An endpoint without a host name keeps its address:
- * Envoy would give all of those the same, empty key.
+ * What ring hash and Maglev hash for an endpoint, as Envoy: its `hash_key` metadata (gRFC A76), else its address with the
+ * port; where the cluster says use_hostname_for_hashing, its host name, which is the bare address where none is given
+ * (Envoy's STRICT_DNS).
  */
 export function hashKeyOf(endpoint: Endpoint, useHostname: boolean): string {
-  if (endpoint.hashKey) return endpoint.hashKey;
-  if (useHostname && endpoint.hostname) return endpoint.hostname;
-  return addressText(endpoint);
+  return endpoint.hashKey || (useHostname ? endpoint.hostname || endpoint.address : addressText(endpoint));
 }
 
 /** `address:port`, an IPv6 address in brackets, a unix path as it is. */

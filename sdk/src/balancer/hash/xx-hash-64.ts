@@ -31,7 +31,9 @@ let scratch = new Uint8Array(512);
  * with any other character is hashed as UTF-8.
  */
 export function xxHash64(text: string): Hash64 {
-  xxHash64Bytes(scratch, writeText(text), 0, halves);
+  // First: writing may replace the scratch.
+  const length = writeText(text);
+  xxHash64Bytes(scratch, length, 0, halves);
   return { hi: halves[0] ?? 0, lo: halves[1] ?? 0 };
 }
 
