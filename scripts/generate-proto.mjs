@@ -254,7 +254,10 @@ function writeArea(out, area, files, descriptorHome) {
 
 /** Every type served, by name: what JSON needs to read and write an Any. */
 function writeRegistry(out, files) {
-  const lines = ["import { createRegistry } from '@bufbuild/protobuf';"];
+  const lines = [
+    "import { createRegistry } from '@bufbuild/protobuf';",
+    "import { nestedTypes } from '@bufbuild/protobuf/reflect';",
+  ];
   const descriptors = ['any', 'duration', 'empty', 'struct', 'timestamp', 'wrappers'].map(
     (n) => `file_google_protobuf_${n}`,
   );
@@ -264,8 +267,10 @@ function writeRegistry(out, files) {
     lines.push(`import ${list(own.sort())} from './${area}.js';`);
     descriptors.push(...own);
   }
+  // By type: a file added whole is decoded for its name.
+  lines.push(`const files = [\n${descriptors.map((name) => `  ${name},\n`).join('')}];`);
   lines.push(
-    `export const registry = /*@__PURE__*/ createRegistry(\n${descriptors.map((d) => `  ${d},\n`).join('')});`,
+    'export const registry = /*@__PURE__*/ createRegistry(...files.flatMap((file) => [...nestedTypes(file)]));',
   );
   writeFileSync(path.join(out, 'registry.js'), `${HEADER}${lines.join('\n')}\n`);
   const types = "import type { Registry } from '@bufbuild/protobuf';\nexport declare const registry: Registry;\n";
@@ -329,6 +334,7 @@ function update(committed, write) {
   const fresh = mkdtempSync(path.join(os.tmpdir(), 'inmesh-gen-'));
   try {
     generate(fresh);
+    mkdirSync(committed, { recursive: true });
     const [want, have] = [contents(fresh), contents(committed)];
     const changed = [...new Set([...want.keys(), ...have.keys()])].filter((file) => want.get(file) !== have.get(file));
     for (const file of write ? changed : []) {
