@@ -1,0 +1,43 @@
+import { stat } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { createXdsServer } from '../embedded.ts';
+import { formatProblem } from '../schema/problem.ts';
+import { watchFiles } from '../source/files.ts';
+import { type Command, required, UsageError } from './usage.ts';
+
+const usage = `inmesh check --config DIR
+
+Reads DIR as the control plane does and prints every located error and warning:
+  file:line: Kind namespace/name: field path: what is wrong, what is allowed
+Exit code 1 where there is an error.`;
+
+/** A folder that exists; anything else is a mistake of the caller. */
+export async function folderOf(value: string | undefined): Promise<string> {
+  const folder = required(value, '--config');
+  const found = await stat(folder).catch(() => undefined);
+  if (found === undefined) throw new UsageError(`--config: ${folder} does not exist`);
+  if (!found.isDirectory()) throw new UsageError(`--config: ${folder} is not a folder`);
+  return folder;
+}
+
+const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+export const check: Command = {
+  summary: 'prints every error and warning of a folder, exit code 1 on an error',
+  usage,
+  async run(args) {
+    const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
+    const server = createXdsServer({ source: watchFiles(await folderOf(values.config)) });
+    try {
+      await server.start();
+      const problems = server.problems();
+      for (const problem of problems) process.stdout.write(`${problem.severity}: ${formatProblem(problem)}\n`);
+      const errors = problems.filter(({ severity }) => severity === 'error').length;
+      const warnings = problems.filter(({ severity }) => severity === 'warning').length;
+      process.stdout.write(`${plural(server.summary().objects, 'object')}, ${plural(errors, 'error')}, ${plural(warnings, 'warning')}\n`);
+      return errors > 0 ? 1 : 0;
+    } finally {
+      await server.close();
+    }
+  },
+};
