@@ -44,10 +44,13 @@ describe('graph', () => {
 
   it('records the read of a key that holds nothing', () => {
     const graph = createGraph();
-    const services = graph.inputs<string | undefined>('service', undefined);
+    const outside = new Map<string, string>();
+    const services = graph.inputs('service', (key) => outside.get(key));
     const greeting = graph.deriveds('greeting', (read, key) => read(services.at(key)) ?? 'nobody');
     expect(greeting.at('a').get()).toBe('nobody');
-    services.at('a').set('ada');
+    outside.set('a', 'ada');
+    expect(greeting.at('a').get()).toBe('nobody');
+    services.reload('a');
     expect(greeting.at('a').get()).toBe('ada');
   });
 
@@ -87,9 +90,10 @@ describe('graph', () => {
     expect(cell.get()).toBe(0.5);
   });
 
-  it('collects what was not asked for, and never an absent input that something left has read', () => {
+  it('collects what was not asked for, and no input that something left has read', () => {
     const graph = createGraph();
-    const names = graph.inputs<string | undefined>('name', undefined);
+    const outside = new Map<string, string>();
+    const names = graph.inputs('name', (key) => outside.get(key));
     const upper = graph.deriveds('upper', (read, key) => read(names.at(key))?.toUpperCase());
     const tick = graph.input('tick', 0);
     upper.at('gone').get();
@@ -98,10 +102,11 @@ describe('graph', () => {
     graph.collect(graph.revision());
     expect(upper.size()).toBe(1);
     expect(names.size()).toBe(1);
-    names.at('kept').set('x');
-    names.at('gone').set('y');
-    expect(upper.at('kept').get()).toBe('X');
-    expect(upper.at('gone').get()).toBe('Y');
+    for (const key of ['kept', 'gone']) {
+      outside.set(key, key);
+      names.reload(key);
+      expect(upper.at(key).get()).toBe(key.toUpperCase());
+    }
   });
 });
 

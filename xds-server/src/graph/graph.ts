@@ -26,9 +26,14 @@ export interface Input<T> extends Cell<T> {
 }
 
 /** Cells made on demand by a key: reading a key that holds nothing is recorded like any other read. */
-export interface Family<C> {
-  at(key: string): C;
+export interface Family<T> {
+  at(key: string): Cell<T>;
   size(): number;
+}
+
+/** Values that live outside: loaded when they are first read, and again when the outside says that a key has changed. */
+export interface InputFamily<T> extends Family<T> {
+  reload(key: string): void;
 }
 
 export interface Graph {
@@ -36,9 +41,9 @@ export interface Graph {
   revision(): number;
   input<T>(label: string, value: T, equal?: Equal<T>): Input<T>;
   derived<T>(label: string, compute: (read: Read) => T, equal?: Equal<T>): Cell<T>;
-  inputs<T>(label: string, absent: T, equal?: Equal<T>): Family<Input<T>>;
-  deriveds<T>(label: string, compute: (read: Read, key: string) => T, equal?: Equal<T>): Family<Cell<T>>;
-  /** Drops derived cells of families last asked for before `revision`, then absent inputs that nothing left has read. */
+  inputs<T>(label: string, load: (key: string) => T, equal?: Equal<T>): InputFamily<T>;
+  deriveds<T>(label: string, compute: (read: Read, key: string) => T, equal?: Equal<T>): Family<T>;
+  /** Drops derived cells of families last asked for before `revision`, then the family inputs that nothing left has read. */
   collect(revision: number): void;
 }
 
@@ -150,19 +155,16 @@ class DerivedCell<T> implements Cell<T> {
   }
 }
 
-const makeFamily = <C>(make: (key: string) => C): Family<C> & { readonly cells: Map<string, C> } => {
+const cellsByKey = <C>(make: (key: string) => C): { readonly cells: Map<string, C>; at(key: string): C } => {
   const cells = new Map<string, C>();
-  return {
-    cells,
-    at(key) {
-      const known = cells.get(key);
-      if (known !== undefined) return known;
-      const cell = make(key);
-      cells.set(key, cell);
-      return cell;
-    },
-    size: () => cells.size,
+  const at = (key: string): C => {
+    const known = cells.get(key);
+    if (known !== undefined) return known;
+    const cell = make(key);
+    cells.set(key, cell);
+    return cell;
   };
+  return { cells, at };
 };
 
 /** One graph; all cells belong to it and are used in one thread, computations being synchronous. */
@@ -175,25 +177,24 @@ export const createGraph = (): Graph => {
     revision: () => clockwork.revision,
     input: (label, value, equal = Object.is) => new InputCell(label, clockwork, value, equal),
     derived: (label, compute, equal = Object.is) => new DerivedCell(label, clockwork, compute, equal),
-    inputs(label, absent, equal = Object.is) {
-      const family = makeFamily((key) => new InputCell(`${label} ${key}`, clockwork, absent, equal));
+    inputs<T>(label: string, load: (key: string) => T, equal: Equal<T> = Object.is): InputFamily<T> {
+      const { cells, at } = cellsByKey((key) => new InputCell(`${label} ${key}`, clockwork, load(key), equal));
       collectInputs.push((read) => {
-        for (const [key, cell] of family.cells)
-          if (!read.has(cell) && equal(cell.get(), absent)) family.cells.delete(key);
+        for (const [key, cell] of cells) if (!read.has(cell)) cells.delete(key);
       });
-      return family;
+      return { at, size: () => cells.size, reload: (key) => cells.get(key)?.set(load(key)) };
     },
-    deriveds<T>(label: string, compute: (read: Read, key: string) => T, equal: Equal<T> = Object.is) {
-      const family = makeFamily(
-        (key) => new DerivedCell<T>(`${label} ${key}`, clockwork, (read) => compute(read, key), equal),
-      );
+    deriveds<T>(label: string, compute: (read: Read, key: string) => T, equal: Equal<T> = Object.is): Family<T> {
+      const make = (key: string): DerivedCell<T> =>
+        new DerivedCell(`${label} ${key}`, clockwork, (read) => compute(read, key), equal);
+      const { cells, at } = cellsByKey(make);
       collectDerived.push((revision, read) => {
-        for (const [key, cell] of family.cells) {
-          if (cell.verifiedAt < revision) family.cells.delete(key);
+        for (const [key, cell] of cells) {
+          if (cell.verifiedAt < revision) cells.delete(key);
           else for (const one of cell.reads()) read.add(one);
         }
       });
-      return family;
+      return { at, size: () => cells.size };
     },
     collect(revision) {
       const read = new Set<Cell<unknown>>();
