@@ -1,0 +1,83 @@
+import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** The control plane's own figures, under istiod's names where it has them. Counted in plain numbers, read at scrape. */
+export class ControlPlaneMetrics {
+  readonly pushes = new Map<string, number>();
+  readonly rejections = new Map<string, number>();
+  readonly #convergence: number[] = [];
+  #opened = 0;
+  #closed = 0;
+  #registry: Promise<(state: ScrapeState) => Promise<string>> | undefined;
+
+  opened(): void {
+    this.#opened++;
+  }
+
+  closed(): void {
+    this.#closed++;
+  }
+
+  answered(typeUrl: string, rejected: boolean): void {
+    const type = shortType(typeUrl);
+    this.pushes.set(type, (this.pushes.get(type) ?? 0) + 1);
+    if (rejected) this.rejections.set(type, (this.rejections.get(type) ?? 0) + 1);
+  }
+
+  pushed(durationMs: number): void {
+    if (this.#convergence.length < 4_096) this.#convergence.push(durationMs / 1_000);
+  }
+
+  /** The Prometheus text; the library loads on the first scrape. */
+  async scrape(state: ScrapeState): Promise<string> {
+    this.#registry ??= this.#load();
+    return (await this.#registry)(state);
+  }
+
+  async #load(): Promise<(state: ScrapeState) => Promise<string>> {
+    const client = await import('prom-client');
+    const registry: Registry = new client.Registry();
+    const registers = [registry];
+    const gauge = (name: string, help: string, labelNames: string[] = []): Gauge => new client.Gauge({ name, help, labelNames, registers });
+    const connected = gauge('pilot_xds', 'Streams that are open.');
+    const services = gauge('pilot_services', 'Services known.');
+    const problems = gauge('inmesh_problems', 'Located problems of the configuration.', ['severity']);
+    const streams: Counter = new client.Counter({ name: 'inmesh_xds_streams_total', help: 'Streams opened.', registers });
+    const pushes: Counter = new client.Counter({ name: 'pilot_xds_pushes', help: 'Responses answered by clients, by type.', labelNames: ['type'], registers });
+    const rejects: Counter = new client.Counter({ name: 'pilot_total_xds_rejects', help: 'Responses that clients rejected.', labelNames: ['type'], registers });
+    const time: Histogram = new client.Histogram({
+      name: 'pilot_proxy_convergence_time',
+      help: 'Seconds from a snapshot to its last stream.',
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3],
+      registers,
+    });
+    return (state) => {
+      connected.set(this.#opened - this.#closed);
+      services.set(state.services);
+      problems.set({ severity: 'error' }, state.errors);
+      problems.set({ severity: 'warning' }, state.warnings);
+      renew(streams, [[{}, this.#opened]]);
+      renew(pushes, [...this.pushes].map(([type, count]) => [{ type }, count]));
+      renew(rejects, [...this.rejections].map(([type, count]) => [{ type }, count]));
+      for (const seconds of this.#convergence.splice(0)) time.observe(seconds);
+      return registry.metrics();
+    };
+  }
+}
+
+export interface ScrapeState {
+  readonly services: number;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+function renew(counter: Counter, values: readonly (readonly [Record<string, string>, number])[]): void {
+  counter.reset();
+  for (const [labels, count] of values) counter.inc(labels, count);
+}
+
+const SHORT: Readonly<Record<string, string>> = { Listener: 'lds', RouteConfiguration: 'rds', Cluster: 'cds', ClusterLoadAssignment: 'eds' };
+
+export function shortType(typeUrl: string): string {
+  const name = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+  return SHORT[name] ?? name;
+}
