@@ -23,44 +23,50 @@ export interface TablesDeps {
 
 /**
  * One build runs at a time and at most one waits, so a table that takes seconds is finished however often endpoints
- * change; the table before it serves until then. Balancers that need no slices are built at once, and end a build that
- * is under way: its balancer is no longer wanted.
+ * change; the table before it serves until then. Tables that need no slices are built at once, and end a build that is
+ * under way: its balancer is no longer wanted.
  */
 export function createTables({ clock, sliceMs, input, warn }: TablesDeps): Tables {
   let current: Table | undefined;
   let running: SlicedBuild | undefined;
   let again = false;
-  let waiting: (() => void)[] = [];
+  let waiters: (() => void)[] = [];
 
   const finish = (): void => {
     running = undefined;
     if (again) {
-      begin();
+      beginSlices();
       return;
     }
-    const waiters = waiting;
-    waiting = [];
-    for (const resolve of waiters) resolve();
+    const resolved = waiters;
+    waiters = [];
+    for (const resolve of resolved) resolve();
   };
-  const begin = (): void => {
+  const beginSlices = (): void => {
     again = false;
     let over = false;
+    const end = (): void => {
+      over = true;
+      finish();
+    };
     const build = runSliced({
       clock,
       sliceMs,
       steps: buildTable(input()),
       done(table) {
-        over = true;
         current = table;
-        finish();
+        end();
       },
       failed(error) {
-        over = true;
         warn(`the load balancing table could not be built, the one before it stays: ${String(error)}`);
-        finish();
+        end();
       },
     });
     if (!over) running = build;
+  };
+  const stop = (): void => {
+    running?.cancel();
+    again = false;
   };
 
   return {
@@ -71,19 +77,25 @@ export function createTables({ clock, sliceMs, input, warn }: TablesDeps): Table
       return running !== undefined;
     },
     rebuild(sliced) {
-      if (running !== undefined && sliced) {
-        again = true;
-        return;
-      }
-      running?.cancel();
-      running = undefined;
-      begin();
+      if (!sliced) {
+        stop();
+        current = buildAtOnce(input());
+        finish();
+      } else if (running === undefined) beginSlices();
+      else again = true;
     },
-    settled: () => (running === undefined ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+    settled: () => (running === undefined ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
     close() {
-      running?.cancel();
-      running = undefined;
+      stop();
       finish();
     },
   };
+}
+
+function buildAtOnce(input: TableInput): Table {
+  const steps = buildTable(input);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
 }
