@@ -1,0 +1,127 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { constants } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { createMesh, type Mesh } from '@inmesh/sdk';
+import { type Command, labelsOf, portOf, required, UsageError } from './usage.ts';
+
+const DEFAULT_XDS = '127.0.0.1:15010';
+const PROBE_MS = 50;
+
+const usage = `inmesh run --service NAME --port P [options] -- COMMAND…
+
+Starts COMMAND with what its SDK needs to join the mesh, and registers it as an endpoint of the service NAME as soon as it listens on
+port P. It is gone at once when COMMAND ends.
+  --service NAME     the service it belongs to
+  --port P           the port COMMAND listens on (also given to it as PORT unless that is set)
+  --version V        its version label, which subsets select by
+  --namespace NS     default
+  --label K=V        another label; may be repeated
+  --xds ADDRESS      the control plane (INMESH_XDS, else ${DEFAULT_XDS})`;
+
+interface RunOptions {
+  readonly service: string;
+  readonly port: number;
+  readonly version: string | undefined;
+  readonly namespace: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly xds: string;
+  readonly command: readonly [string, ...string[]];
+}
+
+function parse(args: readonly string[]): RunOptions {
+  const cut = args.indexOf('--');
+  const [program, ...rest] = cut < 0 ? [] : args.slice(cut + 1);
+  if (program === undefined) throw new UsageError('the command to run is missing: it stands behind --');
+  const { values } = parseArgs({
+    args: [...args.slice(0, cut)],
+    options: {
+      service: { type: 'string' },
+      port: { type: 'string' },
+      version: { type: 'string' },
+      namespace: { type: 'string', default: 'default' },
+      label: { type: 'string', multiple: true, default: [] },
+      xds: { type: 'string', default: process.env.INMESH_XDS ?? DEFAULT_XDS },
+    },
+  });
+  const service = required(values.service, '--service');
+  const own = new Map([['app', service], ...(values.version === undefined ? [] : [['version', values.version] as const])]);
+  return {
+    service,
+    port: portOf(values.port, '--port'),
+    version: values.version,
+    namespace: values.namespace,
+    labels: new Map([...own, ...labelsOf(values.label)]),
+    xds: values.xds,
+    command: [program, ...rest],
+  };
+}
+
+/** The bootstrap of the child. It does not name a service: this process registers it, once. */
+function environment({ service, port, version, namespace, labels, xds }: RunOptions): NodeJS.ProcessEnv {
+  return {
+    PORT: String(port),
+    INMESH_WORKLOAD: version === undefined ? service : `${service}-${version}`,
+    ...process.env,
+    INMESH_XDS: xds,
+    INMESH_NAMESPACE: namespace,
+    INMESH_LABELS: [...labels].map(([key, value]) => `${key}=${value}`).join(','),
+  };
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const done = (open: boolean) => {
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once('connect', () => done(true));
+    socket.once('error', () => done(false));
+  });
+}
+
+/** Registers once the port is open, so that nobody is sent to a process that is still starting. */
+async function registerWhenOpen(mesh: Mesh, child: ChildProcess, options: RunOptions): Promise<void> {
+  while (child.exitCode === null && child.signalCode === null) {
+    if (await accepts(options.port)) {
+      const { service, port, version, labels } = options;
+      mesh.register({ service, port, labels: Object.fromEntries(labels), ...(version === undefined ? {} : { version }) });
+      return;
+    }
+    await sleep(PROBE_MS);
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) => reject(new Error(`cannot start ${child.spawnfile}: ${error.message}`)));
+    child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]));
+  });
+}
+
+export const run: Command = {
+  summary: 'starts a program on the mesh and registers it',
+  usage,
+  async run(args) {
+    const options = parse(args);
+    const { namespace, labels, xds, service, version } = options;
+    const workload = version === undefined ? service : `${service}-${version}`;
+    const mesh = createMesh({ xds, namespace, workload: `${workload}-${process.pid}`, labels: Object.fromEntries(labels) });
+    const [program, ...rest] = options.command;
+    const child = spawn(program, rest, { stdio: 'inherit', env: environment(options) });
+    const forward = (signal: NodeJS.Signals) => {
+      // Out of the mesh first: new calls go elsewhere while the program finishes.
+      void mesh.close().finally(() => child.kill(signal));
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, forward);
+    const ended = exitOf(child);
+    void registerWhenOpen(mesh, child, options);
+    try {
+      return await ended;
+    } finally {
+      await mesh.close();
+    }
+  },
+};
