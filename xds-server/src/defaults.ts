@@ -21,6 +21,64 @@ export const DEFAULTS = {
   fileBatchMs: entry(20, 'ms', 'Inmesh', 'quiet time before changed files are read together'),
   fileShrinkMs: entry(250, 'ms', 'Inmesh', 'how long a file that lost its end is taken for one being written'),
   fileSweepMs: entry(2_000, 'ms', 'Inmesh', 'between looks at the whole folder, for changes the platform did not tell'),
+  configurationQuietMs: entry(
+    20,
+    'ms',
+    'Inmesh',
+    'without a further change before a change of configuration is served',
+  ),
+  configurationMaxMs: entry(
+    1_000,
+    'ms',
+    'Inmesh',
+    'after which changes that never stop coming are served all the same',
+  ),
+  endpointCoolingMs: entry(
+    10,
+    'ms',
+    'Inmesh',
+    'between two changes of endpoints that are served; the first goes at once',
+  ),
+  routeHoldMs: entry(
+    2_000,
+    'ms',
+    'Inmesh',
+    'a route that names a missing cluster waits for it while its old version works',
+  ),
+  unusedResourceMs: entry(60_000, 'ms', 'Inmesh', 'encoded bytes nobody asked for are dropped after this'),
+  connectTimeoutMs: entry(10_000, 'ms', 'Istio MeshConfig.connectTimeout', 'sent where a DestinationRule says nothing'),
+  dnsRefreshMs: entry(
+    60_000,
+    'ms',
+    'Istio MeshConfig.dnsRefreshRate',
+    'sent with DNS clusters, used where DNS gives no TTL',
+  ),
+  retries: entry(2, 'count', 'Istio default HTTP retry policy', 'retries of a route that says nothing'),
+  hostSelectionAttempts: entry(
+    5,
+    'count',
+    'Istio default HTTP retry policy',
+    'picks made to find a host not tried before',
+  ),
+  minimumRingSize: entry(
+    1_024,
+    'count',
+    'Envoy RingHashLbConfig.minimum_ring_size',
+    'sent where consistentHash has no ringHash',
+  ),
+  unlimited: entry(
+    4_294_967_295,
+    'count',
+    'Istio connection pool defaults',
+    'sent for every limit that is not written',
+  ),
+  retryBudgetPercent: entry(
+    0.2,
+    'percent',
+    'Istio retryBudget',
+    'where a budget gives none (Istio sends the literal 0.2)',
+  ),
+  retryBudgetConcurrency: entry(3, 'count', 'Istio retryBudget', 'retries at once that a budget always allows'),
 } as const satisfies Record<string, Default>;
 
 export type DefaultName = keyof typeof DEFAULTS;

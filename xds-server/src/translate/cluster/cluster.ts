@@ -5,6 +5,7 @@ import {
   Cluster_DnsLookupFamily,
   ClusterSchema,
 } from '@inmesh/sdk/internal/gen/cluster';
+import { defaultOf } from '../../defaults.ts';
 import type { MeshService } from '../../registry/read-model.ts';
 import { duration } from '../duration.ts';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
@@ -20,9 +21,6 @@ import { connectTimeout, httpOptions, tcpKeepalive, thresholds } from './connect
 import { loadBalancing } from './load-balancer.ts';
 import { outlierDetection } from './outlier-detection.ts';
 import { transportSocket } from './upstream-tls.ts';
-
-/** How often an address is asked for again where DNS gives no TTL (Istio MeshConfig.dnsRefreshRate). */
-const DNS_REFRESH_MS = 60_000;
 
 /** The cluster of a service, port and subset; undefined = no such cluster, whose calls answer 503 NC. */
 export const cluster = (world: World, view: View, name: string): Cluster | undefined => {
@@ -62,7 +60,7 @@ const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
       const assignment = loadAssignment(world, view, clusterName(key));
       return {
         ...(assignment && { loadAssignment: assignment }),
-        dnsRefreshRate: duration(DNS_REFRESH_MS),
+        dnsRefreshRate: duration(defaultOf('dnsRefreshMs')),
         respectDnsTtl: true,
         dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
       };

@@ -5,6 +5,7 @@ import {
   HttpProtocolOptionsSchema,
 } from '@inmesh/sdk/internal/gen/cluster';
 import type { HttpProtocolOptionsSchema as CommonHttpProtocolOptionsSchema } from '@inmesh/sdk/internal/gen/core';
+import { defaultOf } from '../../defaults.ts';
 import type { PortProtocol } from '../../registry/read-model.ts';
 import type { ConnectionPool, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
 import { duration } from '../duration.ts';
@@ -14,18 +15,12 @@ type ClusterInit = Fields<typeof ClusterSchema>;
 type ExplicitProtocol = NonNullable<Fields<typeof HttpProtocolOptions_ExplicitHttpConfigSchema>['protocolConfig']>;
 type CommonHttpInit = Fields<typeof CommonHttpProtocolOptionsSchema>;
 
-/** Istio's "no limit"; Envoy's 1,024 would shed load nobody asked to shed. */
-const UNLIMITED = 0xffff_ffff;
-
-/** Istio MeshConfig.connectTimeout. */
-const CONNECT_TIMEOUT_MS = 10_000;
-
 const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 const HTTP2: ReadonlySet<PortProtocol | undefined> = new Set(['http2', 'grpc', 'grpc-web']);
 
-/** 0 reads as not written (Istio cannot tell them apart). */
-const limit = (value: number | undefined): number => value || UNLIMITED;
+/** Not written is no limit: Envoy's 1,024 would shed load nobody asked to shed. Istio cannot tell 0 from not written. */
+const limit = (value: number | undefined): number => value || defaultOf('unlimited');
 
 /** Istio applyConnectionPool: limits of the default priority. */
 export const thresholds = (
@@ -39,15 +34,14 @@ export const thresholds = (
   trackRemaining: true,
   ...(retryBudget && {
     retryBudget: {
-      // The literal 0.2 is Istio's: 0.2 %, not 20 %.
-      budgetPercent: { value: retryBudget.percent ?? 0.2 },
-      minRetryConcurrency: retryBudget.minRetryConcurrency ?? 3,
+      budgetPercent: { value: retryBudget.percent ?? defaultOf('retryBudgetPercent') },
+      minRetryConcurrency: retryBudget.minRetryConcurrency ?? defaultOf('retryBudgetConcurrency'),
     },
   }),
 });
 
 export const connectTimeout = (pool: ConnectionPool | undefined): { seconds: bigint; nanos: number } =>
-  duration(pool?.tcp?.connectTimeout ?? CONNECT_TIMEOUT_MS);
+  duration(pool?.tcp?.connectTimeout ?? defaultOf('connectTimeoutMs'));
 
 export const tcpKeepalive = (pool: ConnectionPool | undefined): Pick<ClusterInit, 'upstreamConnectionOptions'> => {
   const keepalive = pool?.tcp?.tcpKeepalive;

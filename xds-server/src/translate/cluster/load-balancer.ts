@@ -4,15 +4,13 @@ import {
   type Cluster_SlowStartConfigSchema,
   type ClusterSchema,
 } from '@inmesh/sdk/internal/gen/cluster';
+import { defaultOf } from '../../defaults.ts';
 import type { ConsistentHash, LoadBalancerSettings } from '../../schema/spec/destination-rule.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 export type LoadBalancing = Pick<ClusterInit, 'lbPolicy' | 'lbConfig'>;
-
-/** Envoy's own default, which Istio sends where a hash has no ringHash block. */
-const MINIMUM_RING_SIZE = 1_024n;
 
 /** The cluster goes where the caller goes, whatever its service says. */
 export const isPassthrough = (settings: LoadBalancerSettings | undefined): boolean =>
@@ -45,7 +43,11 @@ const hashing = (hash: ConsistentHash): LoadBalancing => {
     };
   }
   const written = hash.ringHash === undefined ? hash.minimumRingSize : hash.ringHash.minimumRingSize;
-  const minimumRingSize = written ? BigInt(written) : hash.ringHash === undefined ? MINIMUM_RING_SIZE : undefined;
+  const minimumRingSize = written
+    ? BigInt(written)
+    : hash.ringHash === undefined
+      ? BigInt(defaultOf('minimumRingSize'))
+      : undefined;
   return {
     lbPolicy: Cluster_LbPolicy.RING_HASH,
     ...(minimumRingSize === undefined

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { anyPack } from '@bufbuild/protobuf/wkt';
 import { PreviousHostsPredicateSchema, type RetryPolicySchema } from '@inmesh/sdk/internal/gen/route';
+import { defaultOf } from '../../defaults.ts';
 import type { HttpRetry } from '../../schema/spec/virtual-service.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
@@ -10,16 +11,14 @@ type HostPredicates = NonNullable<RetryPolicyInit['retryHostPredicate']>;
 
 /** Istio's default of every outbound route; no status code is listed, so a 503 answer is not retried (Istio ≥ 1.23). */
 const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes';
-const DEFAULT_RETRIES = 2;
-const HOST_SELECTION_ATTEMPTS = 5n;
 
 /** Istio retry.ConvertPolicy: undefined is the default policy; attempts 0 or none switches retries off. */
 export const retryPolicy = (retries: HttpRetry | undefined, consistentHash: boolean): RetryPolicyInit | undefined => {
   // Another host than the hashed one would break stickiness, so hashing drops the predicate.
   const standard: RetryPolicyInit = {
-    numRetries: DEFAULT_RETRIES,
+    numRetries: defaultOf('retries'),
     retryOn: DEFAULT_RETRY_ON,
-    hostSelectionRetryMaxAttempts: HOST_SELECTION_ATTEMPTS,
+    hostSelectionRetryMaxAttempts: BigInt(defaultOf('hostSelectionAttempts')),
     retryHostPredicate: consistentHash ? [] : previousHosts(),
   };
   if (retries === undefined) return standard;

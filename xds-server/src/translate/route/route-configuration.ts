@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
+import type { PortProtocol } from '../../registry/read-model.ts';
 import { routeConfigurationName } from '../names.ts';
 import { objectRef } from '../origin.ts';
 import { servicePort, type Target, targetByRouteName } from '../service-lookup.ts';
@@ -18,7 +19,9 @@ export interface TranslatedRoutes {
 }
 
 /** Protocols whose bytes a client cannot read as requests: no VirtualService http rule applies (Istio IsHTTPOrSniffed). */
-const OPAQUE = new Set(['tcp', 'mongo', 'redis', 'mysql', 'udp']);
+const OPAQUE: ReadonlySet<PortProtocol> = new Set(['tcp', 'mongo', 'redis', 'mysql', 'udp']);
+
+export const isOpaque = (protocol: PortProtocol): boolean => OPAQUE.has(protocol);
 
 /**
  * The one virtual host of a service and port, and nothing of its neighbours on that port: about 0.6 kB where Istio sends
@@ -47,7 +50,7 @@ export const injectsFaults = ({ routes }: TranslatedRoutes): boolean =>
 /** The first VirtualService with a usable route owns the host; without any, the service's default route. */
 const routesOf = (world: World, view: View, { host, port, service }: Target): readonly TranslatedRoute[] => {
   const protocol = service && servicePort(service, port)?.protocol;
-  if (protocol === undefined || !OPAQUE.has(protocol)) {
+  if (protocol === undefined || !isOpaque(protocol)) {
     for (const rule of virtualServicesFor(world, view, host, service?.addresses ?? [])) {
       const routes = virtualServiceRoutes({ world, view, namespace: rule.namespace, port }, rule);
       if (routes.length > 0) return routes;

@@ -1,0 +1,85 @@
+import type { ConnectionPool, PortPolicy, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
+import { isWildcard, resolveHost } from '../names.ts';
+import { selectService } from '../service-lookup.ts';
+import type { DestinationRule, World } from '../world.ts';
+import { type Finding, warning } from './finding.ts';
+import { ownView } from './virtual-service.ts';
+
+/** What of a DestinationRule will not happen as written. */
+export const checkDestinationRule = (world: World, rule: DestinationRule): readonly Finding[] => {
+  const { spec } = rule;
+  const findings: Finding[] = [];
+  const host = resolveHost(spec.host, rule.namespace, world.mesh.clusterDomain);
+  if (!isWildcard(host) && selectService(world, ownView(rule.namespace), host) === undefined) {
+    findings.push(warning('spec.host', `no effect: no service has the host ${host}`));
+  }
+  findings.push(...checkTwin(world, rule, host));
+  findings.push(...checkPolicy(spec.trafficPolicy, 'spec.trafficPolicy'));
+  for (const [index, subset] of spec.subsets.entries()) {
+    findings.push(...checkPolicy(subset.trafficPolicy, `spec.subsets[${index}].trafficPolicy`));
+  }
+  return findings;
+};
+
+/** Rules of one namespace for one host are one rule: the oldest one's policy and the first of each subset count. */
+const checkTwin = (world: World, rule: DestinationRule, host: string): readonly Finding[] => {
+  const plain = world
+    .destinationRules(host)
+    .filter(({ namespace, spec }) => namespace === rule.namespace && spec.workloadSelector === undefined);
+  const older = rule.spec.workloadSelector
+    ? []
+    : plain.slice(
+        0,
+        plain.findIndex(({ key }) => key === rule.key),
+      );
+  const findings: Finding[] = [];
+  const first = older.find(({ spec }) => spec.trafficPolicy !== undefined);
+  if (first !== undefined && rule.spec.trafficPolicy !== undefined) {
+    findings.push(warning('spec.trafficPolicy', `no effect: DestinationRule ${first.name} for the same host is older`));
+  }
+  for (const [index, { name }] of rule.spec.subsets.entries()) {
+    const owner = older.find(({ spec }) => spec.subsets.some((subset) => subset.name === name));
+    if (owner !== undefined) {
+      findings.push(
+        warning(`spec.subsets[${index}]`, `no effect: DestinationRule ${owner.name} defines subset "${name}" already`),
+      );
+    }
+  }
+  return findings;
+};
+
+const checkPolicy = (policy: TrafficPolicy | undefined, path: string): readonly Finding[] => {
+  if (policy === undefined) return [];
+  const findings = [...checkFields(policy, path)];
+  for (const [index, atPort] of policy.portLevelSettings.entries()) {
+    findings.push(...checkFields(atPort, `${path}.portLevelSettings[${index}]`));
+  }
+  for (const field of ['tunnel', 'proxyProtocol'] as const) {
+    if (policy[field] !== undefined) findings.push(warning(`${path}.${field}`, `${field}: not yet translated`));
+  }
+  if (policy.retryBudget !== undefined) findings.push(notYet(`${path}.retryBudget`));
+  return findings;
+};
+
+const checkFields = ({ connectionPool, outlierDetection, tls }: PortPolicy, path: string): readonly Finding[] => {
+  const findings = limits(connectionPool).map((field) => notYet(`${path}.connectionPool.${field}`));
+  if (outlierDetection !== undefined) findings.push(notYet(`${path}.outlierDetection`));
+  if (tls?.mode === 'MUTUAL' || tls?.mode === 'ISTIO_MUTUAL') {
+    findings.push(
+      warning(`${path}.tls.mode`, `${tls.mode}: no client certificates yet; calls answer 503, never in clear`),
+    );
+  }
+  return findings;
+};
+
+const notYet = (path: string): Finding => warning(path, `${path.slice(path.lastIndexOf('.') + 1)}: not yet enforced`);
+
+const limits = (pool: ConnectionPool | undefined): readonly string[] => {
+  const fields: readonly (readonly [string, number | undefined])[] = [
+    ['tcp.maxConnections', pool?.tcp?.maxConnections],
+    ['http.http1MaxPendingRequests', pool?.http?.http1MaxPendingRequests],
+    ['http.http2MaxRequests', pool?.http?.http2MaxRequests],
+    ['http.maxRetries', pool?.http?.maxRetries],
+  ];
+  return fields.flatMap(([field, value]) => (value === undefined ? [] : [field]));
+};

@@ -1,0 +1,103 @@
+import type { HttpMatch, HttpRoute } from '../../schema/spec/virtual-service.ts';
+import { isWildcard, resolveHost } from '../names.ts';
+import { resolveDestination } from '../route/destination.ts';
+import { isCatchAll, routeMatch } from '../route/match.ts';
+import { notYetEnforced } from '../route/notes.ts';
+import { isOpaque } from '../route/route-configuration.ts';
+import { selectService } from '../service-lookup.ts';
+import { NO_LOCALITY, type View } from '../view.ts';
+import { appliesToMesh, virtualServicesFor } from '../virtual-service-lookup.ts';
+import type { VirtualService, World } from '../world.ts';
+import { type Finding, warning } from './finding.ts';
+
+/** What of a VirtualService will not happen as written, seen by a client of its own namespace. */
+export const checkVirtualService = (world: World, rule: VirtualService): readonly Finding[] => {
+  const { spec } = rule;
+  const findings: Finding[] = [];
+  if (!appliesToMesh(rule)) {
+    return [
+      {
+        severity: 'info',
+        fieldPath: 'spec.gateways',
+        message: 'no "mesh" among the gateways: gateways are not yet served',
+      },
+    ];
+  }
+  for (const kind of ['tls', 'tcp'] as const) {
+    if (spec[kind].length > 0) findings.push(warning(`spec.${kind}`, `${kind}: not yet enforced`));
+  }
+  if (spec.http.length > 0) findings.push(...spec.hosts.flatMap((_, index) => checkHost(world, rule, index)));
+  findings.push(...unreachable(spec.http));
+  for (const [index, http] of spec.http.entries())
+    findings.push(...checkHttp(world, rule, http, `spec.http[${index}]`));
+  return findings;
+};
+
+export const ownView = (namespace: string): View => ({
+  kind: 'sdk',
+  namespace,
+  labels: new Map(),
+  locality: NO_LOCALITY,
+});
+
+/** A host nobody answers for, or one that another rule owns. */
+const checkHost = (world: World, rule: VirtualService, index: number): readonly Finding[] => {
+  const fieldPath = `spec.hosts[${index}]`;
+  const written = rule.spec.hosts[index] ?? '';
+  const host = resolveHost(written, rule.namespace, world.mesh.clusterDomain);
+  const view = ownView(rule.namespace);
+  const service = selectService(world, view, host);
+  const owner = virtualServicesFor(world, view, host, service?.addresses ?? [])[0];
+  if (owner !== undefined && owner.key !== rule.key) {
+    const message = `no effect: VirtualService ${owner.namespace}/${owner.name} is older and owns ${host}, two are not merged`;
+    return [warning(fieldPath, message)];
+  }
+  if (service === undefined) {
+    if (isWildcard(host) || world.servicesAt(host).length > 0) return [];
+    return [warning(fieldPath, `no service has the host ${host}: only ${written}:80 is routed by this rule`)];
+  }
+  if (!service.ports.every(({ protocol }) => isOpaque(protocol))) return [];
+  return [warning(fieldPath, `no effect: no port of ${host} speaks HTTP (name it http-… or set appProtocol: http)`)];
+};
+
+/** Rules after one that takes everything, from everyone. */
+const unreachable = (routes: readonly HttpRoute[]): readonly Finding[] => {
+  const catchAll = routes.findIndex(({ match }) => match.length === 0 || match.some(takesEverything));
+  if (catchAll === -1 || catchAll === routes.length - 1) return [];
+  return [warning(`spec.http[${catchAll + 1}]`, `never reached: spec.http[${catchAll}] matches everything`)];
+};
+
+const takesEverything = (match: HttpMatch): boolean =>
+  isCatchAll(routeMatch(match)) &&
+  match.port === undefined &&
+  match.gateways.length === 0 &&
+  match.sourceLabels.size === 0 &&
+  match.sourceNamespace === undefined;
+
+const checkHttp = (world: World, rule: VirtualService, http: HttpRoute, path: string): readonly Finding[] => {
+  const findings = notYetEnforced(http).map(({ field, note }) => warning(`${path}.${field}`, note));
+  if (http.fault?.delay?.exponentialDelay !== undefined) {
+    findings.push(warning(`${path}.fault.delay.exponentialDelay`, 'no data plane has it, want fixedDelay'));
+  }
+  const destinations = [
+    ...http.route.map(({ destination }, index) => ({ destination, at: `${path}.route[${index}].destination` })),
+    ...(http.mirror ? [{ destination: http.mirror, at: `${path}.mirror` }] : []),
+    ...http.mirrors.map(({ destination }, index) => ({ destination, at: `${path}.mirrors[${index}].destination` })),
+  ];
+  const scope = { world, view: ownView(rule.namespace), namespace: rule.namespace, port: portOf(world, rule) };
+  for (const { destination, at } of destinations) {
+    const { missing } = resolveDestination(scope, destination);
+    if (missing !== undefined) findings.push(warning(at, `${missing}; calls answer 503`));
+  }
+  return findings;
+};
+
+/** A destination without port takes the one dialled: any port of the rule's host will do to look for it. */
+const portOf = (world: World, rule: VirtualService): number => {
+  for (const written of rule.spec.hosts) {
+    const host = resolveHost(written, rule.namespace, world.mesh.clusterDomain);
+    const port = selectService(world, ownView(rule.namespace), host)?.ports[0]?.number;
+    if (port !== undefined) return port;
+  }
+  return 80;
+};
