@@ -23,19 +23,22 @@ const COMMANDS = {
   lint: [[bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings'], [bin('knip', 'bin/knip.js')]],
 };
 
-/** Installs when the lockfile is newer than what node_modules was made from; scripts of dependencies never run. */
+/**
+ * Installs when the lockfile is another one than node_modules was made from; scripts of dependencies never run. `install`, not `ci`:
+ * a lockfile made on one platform may lack the native packages of another, which `ci` refuses.
+ */
 function install() {
   const lock = createHash('sha256').update(readFileSync('package-lock.json')).digest('hex');
   const stamp = path.join('node_modules', '.inmesh-installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   process.stderr.write('installing dependencies (once)…\n');
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
+  const args = ['install', '--ignore-scripts', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
   const done = npm?.endsWith('.js')
     ? spawnSync(process.execPath, [npm, ...args], { stdio: ['ignore', 2, 2] })
     : spawnSync('npm', args, { stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
   if (done.status !== 0) {
-    process.stderr.write('npm ci failed; its messages are above\n');
+    process.stderr.write('npm install failed; its messages are above\n');
     process.exit(done.status ?? 1);
   }
   mkdirSync('node_modules', { recursive: true });
