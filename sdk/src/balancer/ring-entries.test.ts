@@ -6,13 +6,16 @@ const half = fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.constantFrom(
 const hash = fc.record({ hi: half, lo: half });
 
 function ringOf(hashes: readonly { hi: number; lo: number }[]): RingEntries {
-  const unsorted = createRingEntries(hashes.length);
+  const unsorted = run(createRingEntries(hashes.length));
   for (const [at, { hi, lo }] of hashes.entries()) {
     unsorted.high[at] = hi;
     unsorted.low[at] = lo;
     unsorted.hosts[at] = at;
   }
-  const steps = sortEntries(unsorted);
+  return run(sortEntries(unsorted));
+}
+
+function run<T>(steps: Generator<void, T>): T {
   for (;;) {
     const step = steps.next();
     if (step.done) return step.value;

@@ -14,22 +14,23 @@ export interface RingEntries {
   readonly shift: number;
 }
 
-/** Entries between two yields: a step of random memory accesses stays well under a millisecond. */
+/** Entries between two yields where memory is read in order, and where each entry may touch pages for the first time. */
 const BATCH = 512;
+const SCATTERED_BATCH = 64;
 /** A power of two buckets, at most 4 Mi. */
 const MOST_BUCKET_BITS = 22;
 
-export function createRingEntries(size: number): RingEntries {
+/** Room for a ring. Yields between the columns: one may have to wait for a garbage collection. */
+export function* createRingEntries(size: number): Generator<void, RingEntries> {
   const bits = Math.min(Math.max(1, 31 - Math.clz32(size)), MOST_BUCKET_BITS);
-  return {
-    size,
-    high: new Uint32Array(size),
-    low: new Uint32Array(size),
-    hosts: new Uint32Array(size),
-    // Two more than buckets: the count of bucket k is kept at k + 2 until the scatter has moved every start down by one.
-    starts: new Uint32Array(2 ** bits + 2),
-    shift: 32 - bits,
-  };
+  const high = new Uint32Array(size);
+  yield;
+  const low = new Uint32Array(size);
+  yield;
+  const hosts = new Uint32Array(size);
+  yield;
+  // Two more than buckets: the count of bucket k is kept at k + 2 until the scatter has moved every start down by one.
+  return { size, high, low, hosts, starts: new Uint32Array(2 ** bits + 2), shift: 32 - bits };
 }
 
 /**
@@ -48,7 +49,7 @@ export function findEntry({ size, high, low, starts, shift }: RingEntries, hash:
 
 /** Sorts in slices: count, scatter into buckets by the leading bits, then order each bucket. Stable. */
 export function* sortEntries(unsorted: RingEntries): Generator<void, RingEntries> {
-  const sorted = createRingEntries(unsorted.size);
+  const sorted = yield* createRingEntries(unsorted.size);
   yield;
   yield* countBuckets(unsorted, sorted);
   yield* scatter(unsorted, sorted);
@@ -60,7 +61,7 @@ function* countBuckets({ size, high }: RingEntries, { starts, shift }: RingEntri
   for (let at = 0; at < size; at++) {
     const slot = ((high[at] ?? 0) >>> shift) + 2;
     starts[slot] = (starts[slot] ?? 0) + 1;
-    if (at % BATCH === 0) yield;
+    if (at % SCATTERED_BATCH === 0) yield;
   }
   for (let slot = 1; slot < starts.length; slot++) {
     starts[slot] = (starts[slot] ?? 0) + (starts[slot - 1] ?? 0);
@@ -76,7 +77,7 @@ function* scatter(from: RingEntries, to: RingEntries): Generator<void, void> {
     to.high[place] = from.high[at] ?? 0;
     to.low[place] = from.low[at] ?? 0;
     to.hosts[place] = from.hosts[at] ?? 0;
-    if (at % BATCH === 0) yield;
+    if (at % SCATTERED_BATCH === 0) yield;
   }
 }
 

@@ -37,7 +37,7 @@ export function pickRing({ entries }: Ring, hash: Hash64, attempt: number): numb
 
 export function* buildRing(weights: NormalisedWeights<KeyedHost>, settings: RingSettings): Generator<void, Ring> {
   const counts = entriesPerHost(weights, settings);
-  const unsorted = createRingEntries(counts.reduce((sum, count) => sum + count, 0));
+  const unsorted = yield* createRingEntries(counts.reduce((sum, count) => sum + count, 0));
   const hash = settings.hashFunction === 'murmur-hash-2' ? murmurHash2Bytes : xxHash64Unseeded;
   const out: HashHalves = new Uint32Array(2);
   let at = 0;
