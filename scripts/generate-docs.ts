@@ -16,7 +16,13 @@ function table(head: readonly string[], rows: readonly (readonly unknown[])[]): 
 }
 
 function defaults(entries: Readonly<Record<string, Default>>): string {
-  const rows = Object.entries(entries).map(([name, { value, unit, meaning, source }]) => [`\`${name}\``, value, unit, meaning, source]);
+  const rows = Object.entries(entries).map(([name, { value, unit, meaning, source }]) => [
+    `\`${name}\``,
+    value,
+    unit,
+    meaning,
+    source,
+  ]);
   return table(['name', 'value', 'unit', 'meaning', 'source'], rows);
 }
 
@@ -26,7 +32,13 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'bootstrap.md': () =>
     `# Bootstrap\n\nWhat \`@inmesh/sdk\` reads from the environment; \`createMesh\` takes options of the same meaning. Printed from the code by \`npm run docs\`.\n\n${table(
       ['variable', 'option', 'meaning', 'default', 'example'],
-      VARIABLES.map((variable) => [`\`${variable.name}\``, variable.option ? `\`${variable.option}\`` : '', variable.meaning, variable.default, `\`${variable.example}\``]),
+      VARIABLES.map((variable) => [
+        `\`${variable.name}\``,
+        variable.option ? `\`${variable.option}\`` : '',
+        variable.meaning,
+        variable.default,
+        `\`${variable.example}\``,
+      ]),
     )}\n`,
 };
 
@@ -40,5 +52,7 @@ for (const [name, render] of Object.entries(PAGES)) {
   if (check) process.stderr.write(`docs/reference/${name} is out of date: run npm run docs\n`);
   else writeFileSync(file, text);
 }
-process.stdout.write(check ? `${stale} of ${Object.keys(PAGES).length} pages out of date\n` : `${stale} pages written\n`);
+process.stdout.write(
+  check ? `${stale} of ${Object.keys(PAGES).length} pages out of date\n` : `${stale} pages written\n`,
+);
 process.exitCode = check && stale > 0 ? 1 : 0;

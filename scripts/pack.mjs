@@ -16,7 +16,11 @@ rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder);
 for (const name of PACKAGES) {
   rmSync(path.join(name, 'dist'), { recursive: true, force: true });
-  run(process.execPath, [path.join('node_modules', 'typescript', 'bin', 'tsc'), '-p', path.join(name, 'tsconfig.build.json')]);
+  run(process.execPath, [
+    path.join('node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    path.join(name, 'tsconfig.build.json'),
+  ]);
   run('npm', ['pack', '--silent', '--ignore-scripts', '--workspace', name, '--pack-destination', folder]);
 }
 process.stdout.write(`packed into ${folder}\n`);

@@ -16,7 +16,8 @@ interface Group {
   readonly run: () => Promise<readonly BenchRow[]>;
 }
 
-const load = (file: string) => async () => ((await import(`./${file}.ts`)) as { bench: () => Promise<readonly BenchRow[]> }).bench();
+const load = (file: string) => async () =>
+  ((await import(`./${file}.ts`)) as { bench: () => Promise<readonly BenchRow[]> }).bench();
 
 const GROUPS: Readonly<Record<string, Group>> = {
   fetch: { title: 'meshFetch, dispatcher and mesh.request beside undici', run: load('fetch') },
@@ -31,10 +32,13 @@ const DEFAULT = ['fetch', 'decide', 'pick', 'import'];
 const SMOKE = ['decide', 'import'];
 const DOCUMENT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/benchmarks.md');
 
-const round = (value: number): string => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2));
+const round = (value: number): string =>
+  Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 
 function table(rows: readonly BenchRow[]): string {
-  const lines = rows.map(({ name, value, unit, note }) => `| ${name} | ${round(value)} ${unit === 'ratio' ? '×' : unit} | ${note ?? ''} |`);
+  const lines = rows.map(
+    ({ name, value, unit, note }) => `| ${name} | ${round(value)} ${unit === 'ratio' ? '×' : unit} | ${note ?? ''} |`,
+  );
   return ['| what | value | |', '| --- | ---: | --- |', ...lines].join('\n');
 }
 
@@ -45,7 +49,10 @@ function write(name: string, title: string, rows: readonly BenchRow[]): void {
   const section = `${from}\n### ${title}\n\nNode ${process.versions.node}, ${os.cpus().length} × ${os.cpus()[0]?.model.trim() ?? 'unknown CPU'}.\n\n${table(rows)}\n${to}`;
   const start = text.indexOf(from);
   const end = text.indexOf(to);
-  writeFileSync(DOCUMENT, start < 0 ? `${text.trimEnd()}\n\n${section}\n` : text.slice(0, start) + section + text.slice(end + to.length));
+  writeFileSync(
+    DOCUMENT,
+    start < 0 ? `${text.trimEnd()}\n\n${section}\n` : text.slice(0, start) + section + text.slice(end + to.length),
+  );
 }
 
 async function main(): Promise<number> {
@@ -54,7 +61,9 @@ async function main(): Promise<number> {
   const names = named.includes('smoke') ? SMOKE : named.length > 0 ? named : DEFAULT;
   const unknown = names.find((name) => !(name in GROUPS));
   if (unknown !== undefined) {
-    process.stderr.write(`bench: got "${unknown}", want one of ${[...Object.keys(GROUPS), 'smoke'].join(', ')} (and --write for docs/benchmarks.md)\n`);
+    process.stderr.write(
+      `bench: got "${unknown}", want one of ${[...Object.keys(GROUPS), 'smoke'].join(', ')} (and --write for docs/benchmarks.md)\n`,
+    );
     return 2;
   }
   for (const name of names) {
