@@ -13,6 +13,9 @@ export interface Clock {
   after(ms: number, run: () => void): Timer;
 }
 
+/** Runs something once sockets that are ready have been read: after the event loop's next poll. */
+export type Turn = (run: () => void) => void;
+
 /** An unsigned 32-bit integer, uniform. */
 export type Random = () => number;
 
@@ -26,6 +29,10 @@ export const systemClock: Clock = {
     timer.unref();
     return { cancel: () => clearTimeout(timer) };
   },
+};
+
+export const systemTurn: Turn = (run) => {
+  setImmediate(run);
 };
 
 export const systemRandom: Random = () => Math.floor(Math.random() * 0x1_0000_0000);
