@@ -8,7 +8,8 @@ export interface Destination {
 
 /** Hosts of an ORIGINAL_DST cluster: made when first dialled, forgotten when idle and more than the limit are kept. */
 export interface OriginalDestinations {
-  hostOf(destination: Destination): LiveHost;
+  /** Unless it is to be kept, a host that is new is not remembered. */
+  hostOf(destination: Destination, keep: boolean): LiveHost;
   all(): readonly LiveHost[];
 }
 
@@ -25,12 +26,13 @@ export function createOriginalDestinations(limit: number): OriginalDestinations 
     }
   };
   return {
-    hostOf(destination) {
+    hostOf(destination, keep) {
       const key = addressText(destination);
       const known = hosts.get(key);
       if (known !== undefined) return known;
-      if (hosts.size >= limit) prune();
       const host = new LiveHost({ ...destination, health: 'unknown', weight: 1 }, NOWHERE, 0);
+      if (!keep) return host;
+      if (hosts.size >= limit) prune();
       hosts.set(key, host);
       return host;
     },

@@ -292,6 +292,13 @@ describe('ORIGINAL_DST', () => {
     expect(upstream.hosts()).toMatchObject([{ address: 'api.example.com:443', state: 'healthy', activeRequests: 2 }]);
   });
 
+  it('a peek remembers nothing', () => {
+    const upstream = create(config);
+    const originalDestination = { address: '203.0.113.7', port: 80 };
+    expect(upstream.peek({ originalDestination })).toMatchObject({ kind: 'peek', host: originalDestination });
+    expect(upstream.hosts()).toEqual([]);
+  });
+
   it('without a destination answers UH', () => {
     expect(create(config).pick({})).toMatchObject({ kind: 'failure', flag: 'UH' });
   });

@@ -1,16 +1,16 @@
-import { remainder } from '../balancer/hash/words.ts';
-import { isHashBalancer, NO_HASH, peek, pick } from '../balancer/picker.ts';
+import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { LoadAssignment } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { ClusterConfig } from '../model/target.ts';
+import { type Choice, chooseHost } from './choose.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { createOriginalDestinations, type Destination } from './original-destination.ts';
 import { LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
-import { chooseSource, type Pool, type Table } from './table.ts';
+import type { Table } from './table.ts';
 import { createTables } from './tables.ts';
 
 export interface PickContext {
@@ -52,10 +52,6 @@ export interface UpstreamDeps {
   readonly emit: EventSink;
 }
 
-/** Hosts tried while the table is older than the endpoints, before the first usable one is taken. */
-const STALE_ATTEMPTS = 16;
-const PERCENT = 100;
-
 export function createUpstream(initial: ClusterConfig, { clock, random, emit }: UpstreamDeps): Upstream {
   let config = initial;
   let hosts = NO_HOSTS;
@@ -73,7 +69,7 @@ export function createUpstream(initial: ClusterConfig, { clock, random, emit }: 
     }),
     warn: (message) => emit({ kind: 'warning', message: `cluster ${name}: ${message}` }),
   });
-  const draw = { hash: NO_HASH, attempt: 0, random };
+  const choice: Choice = { hash: NO_HASH, attempt: 0, random, hashed: false, take: true, stale: false };
 
   const apply = (): void => {
     const assignment = assignmentOf(config);
@@ -81,50 +77,23 @@ export function createUpstream(initial: ClusterConfig, { clock, random, emit }: 
     tables.rebuild(isHashBalancer(config.cluster.loadBalancer));
   };
 
-  /** One choice from a pool. While a new table is built, hosts that have gone or failed since are passed over. */
-  const chooseFrom = (pool: Pool, take: boolean): LiveHost | undefined => {
-    const source = chooseSource(pool, take);
-    if (source === undefined) return undefined;
-    const next = take ? pick : peek;
-    const host = source.hosts[next(source.picker, source.hosts, draw)];
-    if (!tables.stale || host === undefined || isUsable(host, pool)) return host;
-    const first = draw.attempt;
-    for (draw.attempt++; draw.attempt <= first + STALE_ATTEMPTS; draw.attempt++) {
-      const other = source.hosts[next(source.picker, source.hosts, draw)];
-      if (other !== undefined && isUsable(other, pool)) return other;
-    }
-    return source.hosts.find((candidate) => isUsable(candidate, pool));
+  const choose = (table: Table, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined => {
+    choice.stale = tables.stale;
+    choice.hashed = isHashBalancer(config.cluster.loadBalancer);
+    if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
+    return chooseHost(table, choice, exclude, selectionAttempts ?? defaultOf('hostSelectionAttempts'));
   };
 
-  const poolFor = ({ only, pools }: Table, hashed: boolean): Pool | undefined => {
-    if (only !== undefined) return only;
-    // Envoy takes the same hash for the priority and for the host.
-    return pools[hashed ? remainder(draw.hash.hi, draw.hash.lo, PERCENT) : draw.random() % PERCENT];
-  };
-
-  const choose = (table: Table, context: PickContext, take: boolean): LiveHost | undefined => {
-    const hashed = isHashBalancer(config.cluster.loadBalancer);
-    if (hashed) draw.hash = context.hash ?? { hi: draw.random(), lo: draw.random() };
-    const attempts =
-      context.exclude === undefined ? 0 : (context.selectionAttempts ?? defaultOf('hostSelectionAttempts'));
-    for (let attempt = 0; ; attempt++) {
-      const pool = poolFor(table, hashed);
-      draw.attempt = attempt;
-      const host = pool === undefined ? undefined : chooseFrom(pool, take);
-      if (host === undefined || attempt >= attempts || context.exclude?.(host) !== true) return host;
-    }
-  };
-
-  const find = (context: PickContext, take: boolean): LiveHost | PickFailure => {
+  const find = (context: PickContext): LiveHost | PickFailure => {
     if (config.cluster.discovery.kind === 'original-dst') {
       const destination = context.originalDestination;
       return destination === undefined
         ? noHost(`${name} goes to the address that was dialled, and there is none`)
-        : destinations.hostOf(destination);
+        : destinations.hostOf(destination, choice.take);
     }
     const table = tables.current;
     if (table === undefined) return noHost(`the first table of ${name} is still being built`);
-    return choose(table, context, take) ?? noHost(whyNone(config, hosts.byAddress.size));
+    return choose(table, context) ?? noHost(whyNone(config, hosts.byAddress.size));
   };
 
   apply();
@@ -138,24 +107,24 @@ export function createUpstream(initial: ClusterConfig, { clock, random, emit }: 
     },
     prepare: () => tables.settled(),
     pick(context) {
-      const found = find(context, true);
+      const found = find(context);
       return 'kind' in found ? found : new LivePick(found);
     },
     peek(context, chance = () => 0) {
-      draw.random = chance;
+      choice.take = false;
+      choice.random = chance;
       try {
-        const found = find(context, false);
+        const found = find(context);
         return 'kind' in found ? found : { kind: 'peek', host: found };
       } finally {
-        draw.random = random;
+        choice.take = true;
+        choice.random = random;
       }
     },
     hosts: () => [...hosts.byAddress.values(), ...destinations.all()].map(viewOf),
     close: () => tables.close(),
   };
 }
-
-const isUsable = (host: LiveHost, pool: Pool): boolean => !host.removed && (pool.panic || host.availability !== 'out');
 
 const assignmentOf = ({ cluster, assignment }: ClusterConfig): LoadAssignment | undefined =>
   assignment ?? ('assignment' in cluster.discovery ? cluster.discovery.assignment : undefined);
