@@ -69,6 +69,13 @@ export const DEFAULTS = {
   drainMs: entry(100, 'ms', 'Inmesh', 'spent on draining a discarded answer'),
   bodyBufferBytes: entry(65_536, 'bytes', 'Linkerd retry limit', 'of a body kept for a replay or collected eagerly'),
   unreadBodyIdleMs: entry(60_000, 'ms', 'Inmesh', 'a response body nobody reads loses its connection after this'),
+  propagatedHeaderBytes: entry(
+    8_192,
+    'bytes',
+    'W3C Baggage §3.3.2',
+    'of one inbound header that is handed on; a longer one stays behind',
+  ),
+  explainSourcesMs: entry(1_000, 'ms', 'Inmesh', 'how long explain waits for the positions of the rules'),
   stallMs: entry(20, 'ms', 'Inmesh', 'a timer later than this gives sockets one turn before it fails anything'),
   directResponseBytes: entry(4_096, 'bytes', 'Envoy RouteConfiguration.max_direct_response_body_size_bytes', 'longest body of a direct response'),
   routeTimeoutMs: entry(15_000, 'ms', 'Envoy RouteAction.timeout', 'where a route says nothing (Istio sends 0 = none)'),

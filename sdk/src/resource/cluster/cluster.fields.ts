@@ -1,0 +1,178 @@
+import { rowsOf } from '../field-rows.ts';
+import type { FieldRows } from '../fields.ts';
+
+const STATISTICS = 'statistics have names of their own';
+const NOT_YET_ENFORCED = 'not yet enforced';
+const RESOLVER = 'names are resolved by the platform, when dialling';
+const BUFFERS = "Node's sockets have their own buffers and options";
+
+const LB = 'envoy.extensions.load_balancing_policies';
+const SLOW_START = {
+  supported: 'slow_start_window',
+  ignored: { 'the ramp is linear': 'aggression min_weight_percent' },
+};
+
+export const fields: FieldRows = {
+  ...rowsOf('envoy.config.cluster.v3.Cluster', {
+    supported: `name type cluster_type eds_cluster_config connect_timeout lb_policy load_assignment
+      max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
+      http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
+      least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy`,
+    ignored: {
+      [STATISTICS]: 'alt_stat_name track_timeout_budgets track_cluster_stats',
+      [BUFFERS]: 'per_connection_buffer_limit_bytes upstream_bind_config upstream_connection_options',
+      [RESOLVER]: `dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers
+        use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config`,
+      [NOT_YET_ENFORCED]: 'health_checks lrs_server lrs_report_endpoint_metrics',
+      'a subset is a cluster of its own': 'lb_subset_config',
+      'the host the caller dialled is taken': 'original_dst_lb_config',
+      'a cluster never waits for health checks': 'wait_for_warm_on_init ignore_health_on_host_removal',
+      'idle connections age out': 'cleanup_interval close_connections_on_host_health_failure preconnect_policy',
+      'there is no downstream connection': 'connection_pool_per_downstream_connection protocol_selection',
+      'SNI follows the transport socket': 'upstream_http_protocol_options',
+    },
+    rejected: {
+      'mutual TLS towards some endpoints only is not there yet': 'transport_socket_matches',
+      'no network filter is known': 'filters',
+      'no upstream extension is known': 'upstream_config',
+    },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.EdsClusterConfig', { supported: 'eds_config service_name' }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', { supported: 'slow_start_config' }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.SlowStartConfig', SLOW_START),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.LeastRequestLbConfig', {
+    supported: 'choice_count slow_start_config',
+    ignored: { 'weights count as they are': 'active_request_bias' },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.RingHashLbConfig', {
+    supported: 'minimum_ring_size hash_function maximum_ring_size',
+  }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.MaglevLbConfig', { supported: 'table_size' }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
+    supported: 'healthy_panic_threshold locality_weighted_lb_config consistent_hashing_lb_config',
+    ignored: {
+      'the control plane computes localities': 'zone_aware_lb_config',
+      'updates are taken as they come': 'update_merge_window ignore_new_hosts_until_first_hc',
+      'connections to hosts that stay are kept': 'close_connections_on_host_set_change',
+      'no session is bound to a host': 'override_host_status',
+    },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig', {
+    supported: 'use_hostname_for_hashing',
+    ignored: { [NOT_YET_ENFORCED]: 'hash_balance_factor' },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.CircuitBreakers', {
+    supported: 'thresholds',
+    ignored: { [NOT_YET_ENFORCED]: 'per_host_thresholds' },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
+    supported: 'priority max_connections max_pending_requests max_requests max_retries',
+    ignored: { [NOT_YET_ENFORCED]: 'retry_budget max_connection_pools', [STATISTICS]: 'track_remaining' },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.OutlierDetection', {
+    supported: `consecutive_5xx interval base_ejection_time max_ejection_percent enforcing_consecutive_5xx
+      consecutive_gateway_failure enforcing_consecutive_gateway_failure split_external_local_origin_errors
+      consecutive_local_origin_failure max_ejection_time`,
+    ignored: {
+      [NOT_YET_ENFORCED]: `enforcing_success_rate success_rate_minimum_hosts success_rate_request_volume
+        success_rate_stdev_factor enforcing_consecutive_local_origin_failure enforcing_local_origin_success_rate
+        failure_percentage_threshold enforcing_failure_percentage enforcing_failure_percentage_local_origin
+        failure_percentage_minimum_hosts failure_percentage_request_volume max_ejection_time_jitter always_eject_one_host`,
+      'there are no active health checks': 'successful_active_health_check_uneject_host',
+      'no monitor is known': 'monitors',
+    },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.LoadBalancingPolicy', { supported: 'policies' }),
+  ...rowsOf('envoy.config.cluster.v3.LoadBalancingPolicy.Policy', { supported: 'typed_extension_config' }),
+  ...rowsOf(`${LB}.ring_hash.v3.RingHash`, {
+    supported: `hash_function minimum_ring_size maximum_ring_size use_hostname_for_hashing consistent_hashing_lb_config
+      locality_weighted_lb_config`,
+    ignored: { [NOT_YET_ENFORCED]: 'hash_balance_factor' },
+  }),
+  ...rowsOf(`${LB}.maglev.v3.Maglev`, {
+    supported: 'table_size consistent_hashing_lb_config locality_weighted_lb_config',
+  }),
+  ...rowsOf(`${LB}.least_request.v3.LeastRequest`, {
+    supported: 'choice_count slow_start_config locality_lb_config',
+    ignored: {
+      'weights count as they are': 'active_request_bias',
+      'hosts are drawn, not scanned': 'enable_full_scan selection_method',
+    },
+  }),
+  ...rowsOf(`${LB}.round_robin.v3.RoundRobin`, { supported: 'slow_start_config locality_lb_config' }),
+  ...rowsOf(`${LB}.random.v3.Random`, { supported: 'locality_lb_config' }),
+  ...rowsOf(`${LB}.wrr_locality.v3.WrrLocality`, { supported: 'endpoint_picking_policy' }),
+  ...rowsOf(`${LB}.common.v3.LocalityLbConfig`, {
+    supported: 'locality_weighted_lb_config',
+    ignored: { 'the control plane computes localities': 'zone_aware_lb_config' },
+  }),
+  ...rowsOf(`${LB}.common.v3.SlowStartConfig`, SLOW_START),
+  ...rowsOf(`${LB}.common.v3.ConsistentHashingLbConfig`, {
+    supported: 'use_hostname_for_hashing',
+    ignored: { [NOT_YET_ENFORCED]: 'hash_balance_factor' },
+  }),
+  ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
+    supported: `common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config`,
+    ignored: {
+      'SNI follows the transport socket': 'upstream_http_protocol_options',
+      'headers are checked by the HTTP client': 'header_validation_config',
+    },
+    rejected: { 'no upstream filter is known': 'http_filters' },
+  }),
+  ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig', {
+    supported: 'http_protocol_options http2_protocol_options http3_protocol_options',
+  }),
+  ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig', {
+    supported: 'http_protocol_options',
+    ignored: {
+      'calls of this client are HTTP/1.1 unless http2 is asked for': 'http2_protocol_options http3_protocol_options',
+    },
+  }),
+  ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig', {
+    supported: 'http_protocol_options',
+    ignored: {
+      'calls of this client are HTTP/1.1 unless http2 is asked for': `http2_protocol_options http3_protocol_options
+        alternate_protocols_cache_options`,
+    },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
+    supported: 'common_tls_context sni',
+    ignored: {
+      'TLS sessions are never resumed, keys and renegotiation follow OpenSSL':
+        'allow_renegotiation max_session_keys enforce_rsa_key_usage',
+    },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext', {
+    supported: `tls_certificates tls_certificate_sds_secret_configs tls_certificate_provider_instance
+      tls_certificate_certificate_provider_instance validation_context validation_context_sds_secret_config
+      combined_validation_context validation_context_certificate_provider validation_context_certificate_provider_instance
+      alpn_protocols`,
+    ignored: { "protocol versions and ciphers are the platform's": 'tls_params', 'keys are never logged': 'key_log' },
+    rejected: { 'it is Envoy code': 'custom_handshaker tls_certificate_certificate_provider' },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext', {
+    supported: 'default_validation_context validation_context_sds_secret_config',
+    rejected: {
+      "the platform's roots are allowed so far": `validation_context_certificate_provider
+        validation_context_certificate_provider_instance`,
+    },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext', {
+    supported: `trusted_ca ca_certificate_provider_instance system_root_certs match_typed_subject_alt_names
+      match_subject_alt_names`,
+    ignored: { 'files are not watched': 'watched_directory' },
+    rejected: {
+      'it would have to be checked, and is not yet': `verify_certificate_spki verify_certificate_hash
+        require_signed_certificate_timestamp crl custom_validator_config only_verify_leaf_cert_crl max_verify_depth`,
+      'a peer is never trusted unchecked': 'allow_expired_certificate trust_chain_verification',
+    },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher', {
+    supported: 'san_type matcher',
+    rejected: { 'no other name is known': 'oid' },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig', {
+    supported: 'name',
+    ignored: { 'one stream serves all': 'sds_config' },
+  }),
+};

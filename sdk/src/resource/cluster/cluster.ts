@@ -1,0 +1,101 @@
+import type { Cluster as Message } from '../../../gen/cluster.js';
+import { ClusterSchema, Cluster_DiscoveryType as Type } from '../../../gen/cluster.js';
+import { defaultOf } from '../../defaults.ts';
+import type { Cluster, Discovery } from '../../model/cluster.ts';
+import { parse } from '../any.ts';
+import { decodeAssignment } from '../endpoint/load-assignment.ts';
+import { FIELDS } from '../field-table.ts';
+import { checkFields } from '../fields.ts';
+import { requireAds } from '../listener/connection-manager.ts';
+import { type DecodeSteps, resourceType } from '../resource-type.ts';
+import { createFindings, Scope } from '../scope.ts';
+import { positiveMs, required } from '../values.ts';
+import { decodeCircuitBreakers } from './circuit-breakers.ts';
+import { decodeHttpProtocol } from './http-protocol.ts';
+import { decodeLoadBalancing } from './load-balancing.ts';
+import { decodeOutlierDetection } from './outlier-detection.ts';
+import { decodeTransportSocket } from './upstream-tls.ts';
+
+/** CDS. */
+export const clusterType = resourceType<Cluster>(ClusterSchema.typeName, decodeSteps);
+
+// biome-ignore lint/correctness/useYield: a cluster is small; the type asks for steps.
+function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {
+  const findings = createFindings();
+  const root = new Scope(findings);
+  const message = parse(ClusterSchema, bytes, root);
+  if (message === undefined) return { errors: findings.errors, name: '' };
+  checkFields(ClusterSchema, message, FIELDS, root);
+  const ok = decodeCluster(message, root);
+  const { name } = message;
+  if (findings.errors.length > 0) return { errors: findings.errors, name };
+  return { ok, name, warnings: findings.warnings };
+}
+
+function decodeCluster(message: Message, at: Scope): Cluster {
+  const { circuitBreakers, outlierDetection, transportSocket } = message;
+  const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
+  return {
+    name: required(message.name, at.at('name')),
+    discovery: decodeDiscovery(message, at),
+    connectTimeoutMs: positiveMs(message.connectTimeout, at.at('connect_timeout')) ?? defaultOf('connectTimeoutMs'),
+    ...decodeLoadBalancing(message, at),
+    panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold'),
+    ...(outlierDetection && { outlierDetection: decodeOutlierDetection(outlierDetection, at.at('outlier_detection')) }),
+    circuitBreakers: decodeCircuitBreakers(circuitBreakers),
+    ...decodeHttpProtocol(message, at),
+    ...(tls && { tls }),
+    ...decodeOrigin(message),
+  };
+}
+
+function decodeDiscovery(message: Message, at: Scope): Discovery {
+  const { clusterDiscoveryType: type } = message;
+  if (type.case === 'clusterType') {
+    at.at('cluster_type').error(
+      `"${type.value.name}" is not supported, STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed`,
+    );
+    return { kind: 'original-dst' };
+  }
+  switch (type.value ?? Type.STATIC) {
+    case Type.EDS:
+      requireAds(message.edsClusterConfig?.edsConfig, at.at('eds_cluster_config').at('eds_config'));
+      return { kind: 'eds', serviceName: message.edsClusterConfig?.serviceName || message.name };
+    case Type.ORIGINAL_DST:
+      return { kind: 'original-dst' };
+    case Type.STATIC:
+      return { kind: 'static', assignment: inlineAssignment(message, at) };
+    case Type.STRICT_DNS:
+      return { kind: 'dns', assignment: inlineAssignment(message, at) };
+    case Type.LOGICAL_DNS: {
+      const assignment = inlineAssignment(message, at);
+      const count = assignment.localities.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
+      // Envoy: LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint.
+      if (count !== 1) at.at('load_assignment').error(`${count} endpoints, exactly one allowed for LOGICAL_DNS`);
+      return { kind: 'dns', assignment };
+    }
+    default:
+      at.at('type').error(`${type.value}, STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed`);
+      return { kind: 'original-dst' };
+  }
+}
+
+function inlineAssignment({ loadAssignment, name }: Message, at: Scope) {
+  const here = at.at('load_assignment');
+  if (loadAssignment === undefined) {
+    here.error('missing, required for STATIC and DNS clusters');
+    return { clusterName: name, localities: [], overprovisioningFactor: defaultOf('overprovisioning') };
+  }
+  return decodeAssignment(loadAssignment, here);
+}
+
+/** Istio's `filter_metadata.istio`: the service's host, and the DestinationRule that shaped the cluster. */
+function decodeOrigin({ metadata }: Message): Pick<Cluster, 'serviceHost' | 'configPath'> {
+  const istio = metadata?.filterMetadata.istio;
+  const [service] = Array.isArray(istio?.services) ? istio.services : [];
+  const host = typeof service === 'object' && service !== null && !Array.isArray(service) ? service.host : undefined;
+  return {
+    ...(typeof host === 'string' && { serviceHost: host }),
+    ...(typeof istio?.config === 'string' && { configPath: istio.config }),
+  };
+}

@@ -1,0 +1,96 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
+import {
+  LeastRequestSchema,
+  type LoadBalancingPolicy,
+  type LocalityLbConfig,
+  MaglevSchema,
+  RandomSchema,
+  RingHash_HashFunction,
+  RingHashSchema,
+  RoundRobinSchema,
+  WrrLocalitySchema,
+} from '../../../gen/cluster.js';
+import type { LoadBalancer } from '../../model/cluster.ts';
+import { typeNameOf, unpack } from '../any.ts';
+import type { Scope } from '../scope.ts';
+import { leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
+import type { LoadBalancing } from './load-balancing.ts';
+
+type Decode = (any: Any, at: Scope) => LoadBalancing | undefined;
+
+const RANDOM: LoadBalancer = { kind: 'random' };
+
+const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
+  [
+    RoundRobinSchema.typeName,
+    (any, at) => {
+      const message = unpack(any, RoundRobinSchema, at);
+      const loadBalancer: LoadBalancer = { kind: 'round-robin', ...slowStart(message?.slowStartConfig, at) };
+      return { loadBalancer, localityWeighted: isLocalityWeighted(message?.localityLbConfig) };
+    },
+  ],
+  [
+    LeastRequestSchema.typeName,
+    (any, at) => {
+      const message = unpack(any, LeastRequestSchema, at);
+      const loadBalancer = leastRequest(message ?? {}, at);
+      return { loadBalancer, localityWeighted: isLocalityWeighted(message?.localityLbConfig) };
+    },
+  ],
+  [
+    RandomSchema.typeName,
+    (any, at) => {
+      const message = unpack(any, RandomSchema, at);
+      return { loadBalancer: RANDOM, localityWeighted: isLocalityWeighted(message?.localityLbConfig) };
+    },
+  ],
+  [RingHashSchema.typeName, decodeRingHash],
+  [
+    MaglevSchema.typeName,
+    (any, at) => {
+      const message = unpack(any, MaglevSchema, at);
+      const useHostname = message?.consistentHashingLbConfig?.useHostnameForHashing ?? false;
+      const localityWeighted = message?.localityWeightedLbConfig !== undefined;
+      return { loadBalancer: maglev(message ?? {}, useHostname, at), localityWeighted };
+    },
+  ],
+  [WrrLocalitySchema.typeName, decodeWrrLocality],
+]);
+
+function decodeRingHash(any: Any, at: Scope): LoadBalancing {
+  const message = unpack(any, RingHashSchema, at);
+  const useHostname =
+    message?.consistentHashingLbConfig?.useHostnameForHashing ?? message?.useHostnameForHashing ?? false;
+  const isMurmur = message?.hashFunction === RingHash_HashFunction.MURMUR_HASH_2;
+  const loadBalancer = ringHash(message ?? {}, { useHostname, isMurmur }, at);
+  return { loadBalancer, localityWeighted: message?.localityWeightedLbConfig !== undefined };
+}
+
+/** gRFC A52: weights between localities, the inner policy within one. */
+function decodeWrrLocality(any: Any, at: Scope): LoadBalancing | undefined {
+  const message = unpack(any, WrrLocalitySchema, at);
+  const inner = message?.endpointPickingPolicy;
+  const here = at.at('endpoint_picking_policy');
+  if (inner === undefined) here.error('missing, a policy is required');
+  return inner && { ...decodePolicyList(inner, here), localityWeighted: true };
+}
+
+const isLocalityWeighted = (config: LocalityLbConfig | undefined): boolean =>
+  config?.localityConfigSpecifier.case === 'localityWeightedLbConfig';
+
+/** The first policy that is known counts (Envoy LoadBalancingPolicy.policies, gRFC A52). */
+export function decodePolicyList(list: LoadBalancingPolicy, at: Scope): LoadBalancing {
+  const refused: string[] = [];
+  for (const [index, { typedExtensionConfig }] of list.policies.entries()) {
+    const any = typedExtensionConfig?.typedConfig;
+    const decode = any && KNOWN.get(typeNameOf(any));
+    const here = at.at('policies').at(index).at('typed_extension_config').at('typed_config');
+    const decoded = any && decode?.(any, here);
+    if (decoded !== undefined) return decoded;
+    refused.push(any ? typeNameOf(any) : 'nothing');
+  }
+  at.at('policies').error(
+    `none is known (${refused.join(', ') || 'empty'}), one of ${[...KNOWN.keys()].join(', ')} required`,
+  );
+  return { loadBalancer: RANDOM, localityWeighted: false };
+}

@@ -1,0 +1,87 @@
+import type { TransportSocket } from '../../../gen/core.js';
+import { type CommonTlsContext, UpstreamTlsContextSchema } from '../../../gen/tls.js';
+import type { UpstreamTls } from '../../model/cluster.ts';
+import { typeNameOf, unpack } from '../any.ts';
+import type { Scope } from '../scope.ts';
+
+const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
+
+/** Istio's name for the platform's root certificates (DestinationRule tls.mode SIMPLE without a CA). */
+const SYSTEM_ROOTS = 'file-root:system';
+
+/**
+ * TLS towards the upstream with the platform's roots. What asks for more (own certificate, other roots) is refused, never
+ * weakened: the cluster fails and says why, its calls do not go out in clear or to a peer nobody checked.
+ */
+export function decodeTransportSocket({ configType }: TransportSocket, at: Scope): UpstreamTls | undefined {
+  const any = configType.case === 'typedConfig' ? configType.value : undefined;
+  const here = at.at('typed_config');
+  const type = any ? typeNameOf(any) : '';
+  if (type === RAW_BUFFER) return undefined;
+  if (any === undefined || type !== UpstreamTlsContextSchema.typeName) {
+    here.error(`type "${type}", ${UpstreamTlsContextSchema.typeName} or ${RAW_BUFFER} allowed`);
+    return undefined;
+  }
+  const message = unpack(any, UpstreamTlsContextSchema, here);
+  if (message === undefined) return undefined;
+  const common = message.commonTlsContext;
+  return {
+    ...(message.sni !== '' && { sni: message.sni }),
+    alpn: common?.alpnProtocols ?? [],
+    subjectAltNames: common ? decodeCommon(common, here.at('common_tls_context')) : [],
+  };
+}
+
+function decodeCommon(common: CommonTlsContext, at: Scope): readonly string[] {
+  if (asksOwnCertificate(common)) at.error('asks for a client certificate, TLS without one is allowed so far');
+  const { validationContextType: validation } = common;
+  switch (validation.case) {
+    case undefined:
+      return [];
+    case 'validationContext':
+      return subjectAltNames(validation.value, at.at('validation_context'));
+    case 'validationContextSdsSecretConfig':
+      requireSystemRoots(validation.value.name, at.at('validation_context_sds_secret_config'));
+      return [];
+    case 'combinedValidationContext': {
+      const here = at.at('combined_validation_context');
+      const { defaultValidationContext, validationContextSdsSecretConfig } = validation.value;
+      requireSystemRoots(validationContextSdsSecretConfig?.name ?? '', here.at('validation_context_sds_secret_config'));
+      return defaultValidationContext
+        ? subjectAltNames(defaultValidationContext, here.at('default_validation_context'))
+        : [];
+    }
+    default:
+      at.error(`${validation.case}, the platform's roots are allowed so far`);
+      return [];
+  }
+}
+
+const asksOwnCertificate = (common: CommonTlsContext): boolean =>
+  common.tlsCertificates.length > 0 ||
+  common.tlsCertificateSdsSecretConfigs.length > 0 ||
+  common.tlsCertificateProviderInstance !== undefined ||
+  common.tlsCertificateCertificateProviderInstance !== undefined;
+
+function requireSystemRoots(name: string, at: Scope): void {
+  if (name !== SYSTEM_ROOTS) at.error(`roots "${name}", ${SYSTEM_ROOTS} allowed so far`);
+}
+
+type Validation = Extract<CommonTlsContext['validationContextType'], { case: 'validationContext' }>['value'];
+
+function subjectAltNames(context: Validation, at: Scope): readonly string[] {
+  if (context.trustedCa !== undefined || context.caCertificateProviderInstance !== undefined) {
+    at.error("roots of its own, the platform's are allowed so far");
+  }
+  const matchers = [
+    ...context.matchTypedSubjectAltNames.map(({ matcher }) => matcher),
+    ...context.matchSubjectAltNames,
+  ];
+  return matchers.flatMap((matcher, index) => {
+    if (matcher?.matchPattern.case === 'exact') return matcher.matchPattern.value;
+    at.at('match_typed_subject_alt_names')
+      .at(index)
+      .error(`${matcher?.matchPattern.case ?? 'nothing'}, exact allowed`);
+    return [];
+  });
+}

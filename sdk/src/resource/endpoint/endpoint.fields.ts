@@ -1,0 +1,34 @@
+import { rowsOf } from '../field-rows.ts';
+import type { FieldRows } from '../fields.ts';
+
+const NOT_YET_ENFORCED = 'not yet enforced';
+
+export const fields: FieldRows = {
+  ...rowsOf('envoy.config.endpoint.v3.ClusterLoadAssignment', {
+    supported: 'cluster_name endpoints policy',
+    rejected: { 'endpoints stand in their localities': 'named_endpoints' },
+  }),
+  ...rowsOf('envoy.config.endpoint.v3.ClusterLoadAssignment.Policy', {
+    supported: 'overprovisioning_factor',
+    ignored: {
+      [NOT_YET_ENFORCED]: 'drop_overloads weighted_priority_health',
+      'the last endpoints known are kept': 'endpoint_stale_after',
+    },
+  }),
+  ...rowsOf('envoy.config.endpoint.v3.LocalityLbEndpoints', {
+    supported:
+      'locality lb_endpoints load_balancing_weight priority load_balancer_endpoints leds_cluster_locality_config',
+    ignored: { 'no locality metadata is known': 'metadata', 'Envoy does not read it either': 'proximity' },
+  }),
+  ...rowsOf('envoy.config.endpoint.v3.LbEndpoint', {
+    supported: 'endpoint health_status metadata load_balancing_weight',
+    rejected: { 'endpoints stand in their localities': 'endpoint_name' },
+  }),
+  ...rowsOf('envoy.config.endpoint.v3.Endpoint', {
+    supported: 'address hostname',
+    ignored: {
+      'there are no active health checks': 'health_check_config',
+      'the first address is dialled': 'additional_addresses',
+    },
+  }),
+};

@@ -1,0 +1,46 @@
+import type { RouteAction_HashPolicy } from '../../../gen/route.js';
+import type { HashPolicy } from '../../model/action.ts';
+import type { Scope } from '../scope.ts';
+import { durationMs, required } from '../values.ts';
+import { decodeRegexRewrite } from './rewrite.ts';
+
+/** Envoy RouteAction.HashPolicy; undefined for one that never yields a hash here. */
+export function decodeHashPolicy(
+  { policySpecifier, terminal }: RouteAction_HashPolicy,
+  at: Scope,
+): HashPolicy | undefined {
+  switch (policySpecifier.case) {
+    case 'header': {
+      const { headerName, regexRewrite } = policySpecifier.value;
+      const header = at.at('header');
+      return {
+        kind: 'header',
+        name: required(headerName, header.at('header_name')).toLowerCase(),
+        ...(regexRewrite && { regexRewrite: decodeRegexRewrite(regexRewrite, header.at('regex_rewrite')) }),
+        terminal,
+      };
+    }
+    case 'cookie': {
+      const { name, path, ttl } = policySpecifier.value;
+      const cookie = at.at('cookie');
+      const ttlMs = durationMs(ttl, cookie.at('ttl'));
+      return {
+        kind: 'cookie',
+        name: required(name, cookie.at('name')),
+        path,
+        ...(ttlMs !== undefined && { ttlMs }),
+        terminal,
+      };
+    }
+    case 'queryParameter':
+      return {
+        kind: 'query-parameter',
+        name: required(policySpecifier.value.name, at.at('query_parameter').at('name')),
+        terminal,
+      };
+    case 'connectionProperties':
+      return policySpecifier.value.sourceIp ? { kind: 'source-ip', terminal } : undefined;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,116 @@
+import { RoutingPriority } from '../../../gen/core.js';
+import type { RouteAction, RouteAction_RequestMirrorPolicy } from '../../../gen/route.js';
+import { defaultOf } from '../../defaults.ts';
+import { parseTemplate, parseTemplateRewrite } from '../../match/template.ts';
+import type { Action, ForwardAction, MirrorPolicy, PathRewrite } from '../../model/action.ts';
+import type { PathMatch } from '../../model/match.ts';
+import { peekName } from '../peek-name.ts';
+import type { Scope } from '../scope.ts';
+import { durationMs, required, runtimeFraction } from '../values.ts';
+import { decodeHashPolicy } from './hash-policy.ts';
+import type { Inherited } from './inherited.ts';
+import { decodeRetryPolicy } from './retry-policy.ts';
+import { decodeRegexRewrite } from './rewrite.ts';
+import { decodeWeightedClusters, soleCluster } from './weighted-clusters.ts';
+
+const REWRITE_TEMPLATE = 'envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig';
+
+/** Envoy config.route.v3.RouteAction. What it asks for and we cannot do makes a refusal, not a wrong call. */
+export function decodeRouteAction(message: RouteAction, path: PathMatch, inherited: Inherited, at: Scope): Action {
+  const destination = decodeDestination(message, at);
+  if ('refusal' in destination) return { kind: 'refuse', reason: destination.refusal };
+  const pathRewrite = decodePathRewrite(message, path, at);
+  const hash = message.hashPolicy.map((policy, index) => decodeHashPolicy(policy, at.at('hash_policy').at(index)));
+  const mirrors =
+    message.requestMirrorPolicies.length > 0 ? decodeMirrors(message.requestMirrorPolicies, at) : inherited.mirrors;
+  const retry = message.retryPolicy ? decodeRetryPolicy(message.retryPolicy, at.at('retry_policy')) : inherited.retry;
+  const { hostRewriteSpecifier } = message;
+  return {
+    kind: 'forward',
+    ...destination,
+    ...decodeTimes(message, at),
+    ...(retry && { retry }),
+    hashPolicies: hash.filter((policy) => policy !== undefined),
+    ...(pathRewrite && { pathRewrite }),
+    ...(hostRewriteSpecifier.case === 'hostRewriteLiteral' && { hostRewrite: hostRewriteSpecifier.value }),
+    appendXForwardedHost: message.appendXForwardedHost,
+    mirrors,
+    ...(inherited.fault && { fault: inherited.fault }),
+    priority: message.priority === RoutingPriority.HIGH ? 'high' : 'default',
+  };
+}
+
+type Destination = Pick<ForwardAction, 'clusters' | 'clusterHeader'> | { readonly refusal: string };
+
+function decodeDestination({ clusterSpecifier }: RouteAction, at: Scope): Destination {
+  switch (clusterSpecifier.case) {
+    case 'cluster':
+      return { clusters: [soleCluster(clusterSpecifier.value, at.at('cluster'))] };
+    case 'clusterHeader':
+      return { clusters: [], clusterHeader: required(clusterSpecifier.value, at.at('cluster_header')).toLowerCase() };
+    case 'weightedClusters': {
+      const weighted = at.at('weighted_clusters');
+      if (clusterSpecifier.value.clusters.some(({ clusterHeader }) => clusterHeader !== '')) {
+        return { refusal: `${weighted.path}: a cluster_header among weighted clusters is not supported` };
+      }
+      return { clusters: decodeWeightedClusters(clusterSpecifier.value, weighted) };
+    }
+    case undefined:
+      at.error('no cluster, one of cluster, cluster_header, weighted_clusters is required');
+      return { clusters: [] };
+    default:
+      return { refusal: `${at.path}: cluster specifier plugins are not supported` };
+  }
+}
+
+type Times = Pick<ForwardAction, 'timeoutMs' | 'idleTimeoutMs' | 'maxStreamDurationMs'>;
+
+function decodeTimes(message: RouteAction, at: Scope): Times {
+  // Envoy RouteAction.timeout: 15 s unless given, 0 = none. max_grpc_timeout is a limit of a header no client of ours sends.
+  const timeoutMs = durationMs(message.timeout, at.at('timeout')) ?? defaultOf('routeTimeoutMs');
+  const idleTimeoutMs = durationMs(message.idleTimeout, at.at('idle_timeout'));
+  const streams = at.at('max_stream_duration').at('max_stream_duration');
+  const maxStreamDurationMs = durationMs(message.maxStreamDuration?.maxStreamDuration, streams);
+  return {
+    ...(timeoutMs > 0 && { timeoutMs }),
+    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
+    ...(maxStreamDurationMs !== undefined && { maxStreamDurationMs }),
+  };
+}
+
+function decodePathRewrite(message: RouteAction, path: PathMatch, at: Scope): PathRewrite | undefined {
+  const { prefixRewrite, regexRewrite, pathRewritePolicy } = message;
+  const given = [prefixRewrite !== '', regexRewrite !== undefined, pathRewritePolicy !== undefined].filter(
+    Boolean,
+  ).length;
+  if (given > 1) at.error('more than one of prefix_rewrite, regex_rewrite, path_rewrite_policy, at most one allowed');
+  if (prefixRewrite !== '') return { prefix: prefixRewrite };
+  if (regexRewrite) return { regex: decodeRegexRewrite(regexRewrite, at.at('regex_rewrite')) };
+  const any = pathRewritePolicy?.typedConfig;
+  return any && { template: templateRewrite(any, path, at.at('path_rewrite_policy').at('typed_config')) };
+}
+
+/** Envoy UriTemplateRewriteConfig: field 1 is the rewrite; it names variables of the route's own template. */
+function templateRewrite(any: { typeUrl: string; value: Uint8Array }, path: PathMatch, at: Scope): string {
+  if (!any.typeUrl.endsWith(`/${REWRITE_TEMPLATE}`)) at.error(`type "${any.typeUrl}", ${REWRITE_TEMPLATE} allowed`);
+  const rewrite = peekName(any.value);
+  const template = path.kind === 'template' ? parseTemplate(path.value) : 'only beside a template match';
+  const parsed = typeof template === 'string' ? template : parseTemplateRewrite(rewrite, template);
+  if (typeof parsed === 'string') at.at('path_template_rewrite').error(`"${rewrite}": ${parsed}`);
+  return rewrite;
+}
+
+const ALWAYS = { numerator: 100, denominator: 100 } as const;
+
+export function decodeMirrors(list: readonly RouteAction_RequestMirrorPolicy[], at: Scope): MirrorPolicy[] {
+  return list.flatMap((policy, index) => {
+    const here = at.at('request_mirror_policies').at(index);
+    // Its field row has warned; a mirror that is not sent harms nobody.
+    if (policy.clusterHeader !== '') return [];
+    return {
+      cluster: required(policy.cluster, here.at('cluster')),
+      fraction: policy.runtimeFraction ? runtimeFraction(policy.runtimeFraction, here.at('runtime_fraction')) : ALWAYS,
+      shadowSuffix: !policy.disableShadowHostSuffixAppend,
+    };
+  });
+}

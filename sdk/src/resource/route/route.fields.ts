@@ -1,0 +1,148 @@
+import { rowsOf } from '../field-rows.ts';
+import type { FieldRows } from '../fields.ts';
+
+const HEADERS = 'request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove';
+
+const STATISTICS = 'statistics have names of their own';
+const SERVER_SIDE = 'it protects a server, this is the client';
+const NO_RUNTIME = 'there is no runtime layer';
+const NOT_YET_ENFORCED = 'not yet enforced';
+
+export const fields: FieldRows = {
+  ...rowsOf('envoy.config.route.v3.RouteConfiguration', {
+    supported: `name virtual_hosts ${HEADERS} most_specific_header_mutations_wins max_direct_response_body_size_bytes
+      request_mirror_policies ignore_port_in_host_matching typed_per_filter_config metadata`,
+    ignored: {
+      'each cluster is asked for by name': 'validate_clusters',
+      'routes come whole': 'vhds',
+      'all traffic is internal': 'internal_only_headers',
+      'a route that uses one is refused': 'cluster_specifier_plugins',
+      'paths are matched as sent': 'ignore_path_parameters_in_path_matching',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.VirtualHost', {
+    supported: `name domains routes ${HEADERS} typed_per_filter_config retry_policy request_mirror_policies metadata`,
+    ignored: {
+      [STATISTICS]: 'virtual_clusters',
+      [SERVER_SIDE]: 'require_tls cors',
+      [NOT_YET_ENFORCED]: 'rate_limits hedge_policy include_request_attempt_count include_attempt_count_in_response',
+      'retries say nothing of time-outs': 'include_is_timeout_retry_header',
+      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes',
+      'no retry extension is known': 'retry_policy_typed_config',
+    },
+    rejected: { 'routes are matched in order, not by a matching tree': 'matcher' },
+  }),
+  ...rowsOf('envoy.config.route.v3.Route', {
+    supported: `name match route redirect direct_response filter_action non_forwarding_action metadata
+      typed_per_filter_config ${HEADERS}`,
+    ignored: {
+      [STATISTICS]: 'stat_prefix',
+      'spans are named by the SDK': 'decorator tracing',
+      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.RouteMatch', {
+    supported: `prefix path safe_regex connect_matcher path_separated_prefix path_match_policy case_sensitive
+      runtime_fraction headers query_parameters grpc`,
+    rejected: {
+      'a call of this client has no TLS downstream to look at': 'tls_context',
+      'a call has no dynamic metadata': 'dynamic_metadata',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.HeaderMatcher', {
+    supported: `name exact_match safe_regex_match range_match present_match prefix_match suffix_match contains_match
+      string_match invert_match treat_missing_header_as_empty`,
+  }),
+  ...rowsOf('envoy.config.route.v3.QueryParameterMatcher', { supported: 'name string_match present_match' }),
+  ...rowsOf('envoy.config.route.v3.RouteAction', {
+    supported: `cluster cluster_header weighted_clusters cluster_specifier_plugin inline_cluster_specifier_plugin
+      prefix_rewrite regex_rewrite path_rewrite_policy host_rewrite_literal append_x_forwarded_host timeout idle_timeout
+      retry_policy request_mirror_policies priority hash_policy max_stream_duration`,
+    ignored: {
+      'it limits a header of gRPC that gRFC A31 does not read': 'max_grpc_timeout grpc_timeout_offset',
+      'a missing cluster answers 503': 'cluster_not_found_response_code',
+      'clusters are subsets already': 'metadata_match',
+      'the host stays as the caller wrote it': 'auto_host_rewrite host_rewrite_header host_rewrite_path_regex',
+      [SERVER_SIDE]: 'cors',
+      [NOT_YET_ENFORCED]: 'rate_limits include_vh_rate_limits hedge_policy',
+      'the caller follows redirects': 'internal_redirect_policy internal_redirect_action max_internal_redirects',
+      'upgrades are always allowed': 'upgrade_configs',
+      'there is no early data': 'early_data_policy',
+      'no retry extension is known': 'retry_policy_typed_config',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.MaxStreamDuration', {
+    supported: 'max_stream_duration',
+    ignored: {
+      'it concerns gRPC calls, which are not there yet': 'grpc_timeout_header_max grpc_timeout_header_offset',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.RequestMirrorPolicy', {
+    supported: 'cluster runtime_fraction disable_shadow_host_suffix_append',
+    ignored: {
+      'mirrors go to a named cluster': 'cluster_header',
+      'mirrors are sampled like their call': 'trace_sampled',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy', {
+    supported: 'header cookie connection_properties query_parameter terminal',
+    ignored: { 'there is no filter state': 'filter_state' },
+  }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.Header', { supported: 'header_name regex_rewrite' }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.Cookie', {
+    supported: 'name ttl path',
+    ignored: { 'a generated cookie has path and Max-Age only': 'attributes' },
+  }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties', { supported: 'source_ip' }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter', { supported: 'name' }),
+  ...rowsOf('envoy.config.route.v3.WeightedCluster', {
+    supported: 'clusters',
+    ignored: {
+      "the weights' sum counts": 'total_weight',
+      [NO_RUNTIME]: 'runtime_key_prefix',
+      'the draw is random': 'header_name',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
+    supported: `name cluster_header weight ${HEADERS} host_rewrite_literal`,
+    ignored: {
+      'clusters are subsets already': 'metadata_match',
+      'filters are set per route, not per cluster of a split': 'typed_per_filter_config',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.RetryPolicy', {
+    supported: `retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts
+      retriable_status_codes retry_back_off`,
+    ignored: {
+      'a try has one time-out': 'per_try_idle_timeout',
+      'no retry extension but previous_hosts is known': 'retry_priority retry_options_predicates',
+      [NOT_YET_ENFORCED]: 'rate_limited_retry_back_off retriable_headers retriable_request_headers',
+    },
+  }),
+  ...rowsOf('envoy.config.route.v3.RetryPolicy.RetryHostPredicate', { supported: 'name typed_config' }),
+  ...rowsOf('envoy.config.route.v3.RetryPolicy.RetryBackOff', { supported: 'base_interval max_interval' }),
+  ...rowsOf('envoy.config.route.v3.RedirectAction', {
+    supported: `https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite
+      response_code strip_query`,
+  }),
+  ...rowsOf('envoy.config.route.v3.DirectResponseAction', { supported: 'status body' }),
+  ...rowsOf('envoy.config.route.v3.FilterConfig', { supported: 'config is_optional disabled' }),
+  ...rowsOf('envoy.extensions.filters.http.fault.v3.HTTPFault', {
+    supported: 'delay abort',
+    ignored: {
+      'a fault hits every call of its route': 'upstream_cluster headers downstream_nodes',
+      [NOT_YET_ENFORCED]: 'max_active_faults response_rate_limit',
+      [NO_RUNTIME]: `delay_percent_runtime abort_percent_runtime delay_duration_runtime abort_http_status_runtime
+        max_active_faults_runtime response_rate_limit_percent_runtime abort_grpc_status_runtime`,
+      [STATISTICS]: 'disable_downstream_cluster_stats filter_metadata',
+    },
+  }),
+  ...rowsOf('envoy.extensions.filters.http.fault.v3.FaultAbort', {
+    supported: 'http_status grpc_status percentage',
+    ignored: { 'callers do not choose their faults by header': 'header_abort' },
+  }),
+  ...rowsOf('envoy.extensions.filters.common.fault.v3.FaultDelay', {
+    supported: 'fixed_delay percentage',
+    ignored: { 'callers do not choose their faults by header': 'header_delay' },
+  }),
+};

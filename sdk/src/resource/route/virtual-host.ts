@@ -1,0 +1,89 @@
+import type { Route as RouteMessage, VirtualHost as VirtualHostMessage } from '../../../gen/route.js';
+import type { Action } from '../../model/action.ts';
+import type { Route, VirtualHost } from '../../model/route.ts';
+import type { Scope } from '../scope.ts';
+import { required } from '../values.ts';
+import { decodeRequestHeaders, decodeResponseHeaders } from './header-mutation.ts';
+import { decodePerFilter, type Inherited } from './inherited.ts';
+import { decodeDirectResponse, decodeRedirect } from './local-action.ts';
+import { decodeRetryPolicy } from './retry-policy.ts';
+import { decodeMirrors, decodeRouteAction } from './route-action.ts';
+import { decodeRouteMatch } from './route-match.ts';
+
+/** What a route needs to know of the levels above it. */
+export interface RouteContext {
+  readonly inherited: Inherited;
+  readonly maxDirectResponseBytes: number | undefined;
+}
+
+/** Envoy VirtualHost without its routes, which come one by one. */
+export function decodeVirtualHost(message: VirtualHostMessage, at: Scope): Omit<VirtualHost, 'routes'> {
+  if (message.domains.length === 0) at.at('domains').error('empty, at least one is required');
+  return {
+    name: required(message.name, at.at('name')),
+    domains: message.domains.map((domain, index) => decodeDomain(domain, at.at('domains').at(index))),
+    requestHeaders: decodeRequestHeaders(message, at),
+    responseHeaders: decodeResponseHeaders(message, at),
+  };
+}
+
+/** Envoy VirtualHost.domains: exact, `*suffix`, `prefix*` or `*`; a star anywhere else is a mistake (gRFC A27). */
+function decodeDomain(domain: string, at: Scope): string {
+  if (domain === '' || (domain !== '*' && domain.slice(1, -1).includes('*')) || /^\*.+\*$/.test(domain)) {
+    at.error(`"${domain}", a host, *suffix, prefix* or * allowed`);
+  }
+  return domain.toLowerCase();
+}
+
+/** What the routes of a virtual host inherit; what it does not say comes from the route configuration. */
+export function inheritedBy(message: VirtualHostMessage, above: Inherited, at: Scope): Inherited {
+  return {
+    retry: message.retryPolicy ? decodeRetryPolicy(message.retryPolicy, at.at('retry_policy')) : above.retry,
+    mirrors:
+      message.requestMirrorPolicies.length > 0 ? decodeMirrors(message.requestMirrorPolicies, at) : above.mirrors,
+    fault: decodePerFilter(message.typedPerFilterConfig, at) ?? above.fault,
+  };
+}
+
+/** undefined: a route that can never match here. */
+export function decodeRoute(message: RouteMessage, context: RouteContext, at: Scope): Route | undefined {
+  if (message.match === undefined) {
+    at.at('match').error('missing, a match is required');
+    return undefined;
+  }
+  const match = decodeRouteMatch(message.match, at.at('match'));
+  if (match === undefined) return undefined;
+  const fault = decodePerFilter(message.typedPerFilterConfig, at) ?? context.inherited.fault;
+  const inherited = { ...context.inherited, fault };
+  const istio = message.metadata?.filterMetadata.istio;
+  const configPath = typeof istio?.config === 'string' ? istio.config : undefined;
+  return {
+    name: message.name,
+    match,
+    action: decodeAction(message, { ...context, inherited }, match.path, at),
+    requestHeaders: decodeRequestHeaders(message, at),
+    responseHeaders: decodeResponseHeaders(message, at),
+    ...(configPath !== undefined && { configPath }),
+  };
+}
+
+function decodeAction(
+  { action }: RouteMessage,
+  context: RouteContext,
+  path: Route['match']['path'],
+  at: Scope,
+): Action {
+  switch (action.case) {
+    case 'route':
+      return decodeRouteAction(action.value, path, context.inherited, at.at('route'));
+    case 'redirect':
+      return decodeRedirect(action.value, at.at('redirect'));
+    case 'directResponse':
+      return decodeDirectResponse(action.value, context.maxDirectResponseBytes, at.at('direct_response'));
+    case 'nonForwardingAction':
+      // gRFC A36: it belongs to servers; a call that hits it fails, the other routes work.
+      return { kind: 'refuse', reason: `${at.path}: a non_forwarding_action cannot be called` };
+    default:
+      return { kind: 'refuse', reason: `${at.path}: ${action.case ?? 'no'} action, which this client does not know` };
+  }
+}

@@ -1,0 +1,48 @@
+/** What a decode found, in order. */
+export interface Findings {
+  readonly errors: string[];
+  readonly warnings: string[];
+}
+
+/**
+ * A place in a resource. Decoders hand it down and report at it; the path is only spelled out when there is something to
+ * report. A decoder that reported an error still returns a value: the resource is refused as a whole afterwards.
+ */
+export class Scope {
+  readonly #findings: Findings;
+  readonly #parent: Scope | undefined;
+  readonly #segment: string | number;
+
+  constructor(findings: Findings, parent?: Scope, segment: string | number = '') {
+    this.#findings = findings;
+    this.#parent = parent;
+    this.#segment = segment;
+  }
+
+  /** `name` as the .proto writes it. */
+  at(name: string | number): Scope {
+    return new Scope(this.#findings, this, name);
+  }
+
+  /** `what`: the value, what is wrong with it, what is allowed. */
+  error(what: string): void {
+    this.#findings.errors.push(this.#say(what));
+  }
+
+  warn(what: string): void {
+    this.#findings.warnings.push(this.#say(what));
+  }
+
+  get path(): string {
+    const before = this.#parent?.path ?? '';
+    if (typeof this.#segment === 'number') return `${before}[${this.#segment}]`;
+    return before === '' ? this.#segment : `${before}.${this.#segment}`;
+  }
+
+  #say(what: string): string {
+    const { path } = this;
+    return path === '' ? what : `${path}: ${what}`;
+  }
+}
+
+export const createFindings = (): Findings => ({ errors: [], warnings: [] });
