@@ -28,6 +28,7 @@ export interface Input<T> extends Cell<T> {
 /** Cells made on demand by a key: reading a key that holds nothing is recorded like any other read. */
 export interface Family<T> {
   at(key: string): Cell<T>;
+  has(key: string): boolean;
   size(): number;
 }
 
@@ -182,7 +183,12 @@ export const createGraph = (): Graph => {
       collectInputs.push((read) => {
         for (const [key, cell] of cells) if (!read.has(cell)) cells.delete(key);
       });
-      return { at, size: () => cells.size, reload: (key) => cells.get(key)?.set(load(key)) };
+      return {
+        at,
+        has: (key) => cells.has(key),
+        size: () => cells.size,
+        reload: (key) => cells.get(key)?.set(load(key)),
+      };
     },
     deriveds<T>(label: string, compute: (read: Read, key: string) => T, equal: Equal<T> = Object.is): Family<T> {
       const make = (key: string): DerivedCell<T> =>
@@ -194,7 +200,7 @@ export const createGraph = (): Graph => {
           else for (const one of cell.reads()) read.add(one);
         }
       });
-      return { at, size: () => cells.size };
+      return { at, has: (key) => cells.has(key), size: () => cells.size };
     },
     collect(revision) {
       const read = new Set<Cell<unknown>>();

@@ -28,8 +28,17 @@ export const canonicalView = (view: View, relevance: Relevance): View => ({
   locality: relevance.locality ? view.locality : NO_LOCALITY,
 });
 
+/** One line of text, the same for equal Views, from which `viewOfKey` makes the View again. */
 export const viewKey = ({ kind, namespace, labels, locality }: View): string =>
-  JSON.stringify([kind, namespace, sortedEntries(labels), locality.region, locality.zone, locality.subZone]);
+  JSON.stringify([kind, namespace, sortedEntries(labels), locality]);
+
+export const viewOfKey = (key: string): View => {
+  // Text that viewKey has written.
+  const [kind, namespace, labels, locality]: KeyParts = JSON.parse(key);
+  return { kind, namespace, labels: new Map(labels), locality };
+};
+
+type KeyParts = [View['kind'], string, [string, string][], EndpointLocality];
 
 /** Whether everything in `selector` is on the labels; an empty selector selects all. */
 export const selects = (selector: ReadonlyMap<string, string>, labels: ReadonlyMap<string, string>): boolean => {

@@ -24,10 +24,6 @@ export const isLocalityWeighted = (policy: EffectivePolicy): boolean => {
   return setting !== undefined && (policy.outlierDetection !== undefined || setting.distribute.length > 0);
 };
 
-/** Client labels that decide priorities; an override (`key=value`) needs none. */
-export const failoverLabels = (policy: EffectivePolicy): readonly string[] =>
-  (settingOf(policy)?.failoverPriority ?? []).filter((entry) => !entry.includes('='));
-
 /** Weights or priorities by where the client is (Istio ApplyLocalityLoadBalancer). */
 export const spreadByLocality = (
   groups: readonly LocalityGroup[],

@@ -1,0 +1,41 @@
+import type { Graph } from '../graph/graph.ts';
+import { byPosition, objectTitle } from '../schema/problem.ts';
+import type { ConfigObject, ObjectKey, Problem } from '../schema/types.ts';
+import { checkDestinationRule } from '../translate/check/destination-rule.ts';
+import type { Finding } from '../translate/check/finding.ts';
+import { checkVirtualService } from '../translate/check/virtual-service.ts';
+import type { DestinationRule, VirtualService, World } from '../translate/world.ts';
+import type { Rules } from './rules.ts';
+import type { WorldCells } from './world-cells.ts';
+
+/** What every rule says that will not happen as written, with file and line; checked again only where it may differ. */
+export const createFindings = (graph: Graph, cells: WorldCells, rules: Rules): (() => readonly Problem[]) => {
+  const findings = graph.deriveds('findings', (read, key: ObjectKey): readonly Finding[] => {
+    const rule = read(cells.rule.at(key));
+    return rule === undefined ? [] : check(cells.world(read), rule);
+  });
+  return () => {
+    const all: ConfigObject[] = [...rules.virtualServices.all(), ...rules.destinationRules.all()];
+    return all
+      .flatMap((rule) =>
+        findings
+          .at(rule.key)
+          .get()
+          .map((finding) => toProblem(rule, finding)),
+      )
+      .sort(byPosition);
+  };
+};
+
+const check = (world: World, rule: VirtualService | DestinationRule): readonly Finding[] =>
+  isVirtualService(rule) ? checkVirtualService(world, rule) : checkDestinationRule(world, rule);
+
+const isVirtualService = (rule: VirtualService | DestinationRule): rule is VirtualService =>
+  rule.kind === 'VirtualService';
+
+const toProblem = ({ kind, namespace, name, origin }: ConfigObject, finding: Finding): Problem => ({
+  ...finding,
+  file: origin.file,
+  line: origin.line(finding.fieldPath),
+  object: objectTitle(kind, namespace, name),
+});

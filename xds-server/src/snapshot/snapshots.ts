@@ -1,0 +1,182 @@
+import type { Clock } from '@inmesh/sdk/internal/clock';
+import { defaultOf } from '../defaults.ts';
+import { createGraph, type Input } from '../graph/graph.ts';
+import type { Registry } from '../registry/registry.ts';
+import { byPosition } from '../schema/problem.ts';
+import type { ChangeEvent, ObjectKey, Problem } from '../schema/types.ts';
+import { sameRelevance } from '../translate/relevance.ts';
+import { ROUTE_TYPE } from '../translate/resource-types.ts';
+import type { Relevance, View } from '../translate/view.ts';
+import { MESH_SETTINGS, type MeshSettings } from '../translate/world.ts';
+import type { EncodedResource, Hash } from './encoded-resource.ts';
+import { createFindings } from './findings.ts';
+import { createQuietTime, type QuietTime, type Urgency } from './quiet-time.ts';
+import { createResources, type Resources } from './resources.ts';
+import { createRevision } from './revision.ts';
+import { createRouteHolds, type RouteHolds } from './route-holds.ts';
+import { createRules, type Rules } from './rules.ts';
+import { createWorldCells, type WorldCells } from './world-cells.ts';
+
+/**
+ * What the control plane serves at one time. Every resource it gives is an immutable value. A name that is first asked of
+ * it after a newer snapshot came is answered as of the newer one: a push that is still under way never goes back in time.
+ */
+export interface Snapshot {
+  /** Order and content: grows with each snapshot, and ends in a hash of all objects that replicas agree on. */
+  readonly revision: string;
+  /** undefined: it does not exist for this client. `view` may carry all of the client's labels. */
+  resource(view: View, typeUrl: string, name: string): EncodedResource | undefined;
+}
+
+export interface Snapshots {
+  /** Takes changes in their order; they are served after their quiet time, the very first ones at once. */
+  apply(events: readonly ChangeEvent[]): void;
+  current(): Snapshot;
+  /** Called after something that was asked for may have changed. */
+  onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void;
+  /** Serves at once what waits for its quiet time. */
+  flush(): void;
+  /** What the registry and translation say about what is served, in the order of files. */
+  problems(): readonly Problem[];
+  close(): void;
+}
+
+export interface SnapshotsDeps {
+  /** Changed by this alone from now on. */
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly hash: Hash;
+  readonly mesh?: MeshSettings;
+}
+
+/** Kinds that say where something runs; everything else says how it is called. */
+const ENDPOINT_KINDS: ReadonlySet<string> = new Set(['Pod', 'Endpoints', 'EndpointSlice', 'WorkloadEntry']);
+
+export const createSnapshots = (deps: SnapshotsDeps): Snapshots => new LiveSnapshots(deps);
+
+class LiveSnapshots implements Snapshots {
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+  readonly #rules: Rules;
+  readonly #graph = createGraph();
+  readonly #cells: WorldCells;
+  readonly #resources: Resources;
+  readonly #findings: () => readonly Problem[];
+  readonly #relevance: Input<Relevance>;
+  readonly #revision = createRevision();
+  readonly #holds: RouteHolds;
+  readonly #quietTime: QuietTime;
+  readonly #listeners = new Set<(snapshot: Snapshot, urgency: Urgency) => void>();
+  readonly #waiting: Readonly<Record<Urgency, ChangeEvent[]>> = { endpoints: [], configuration: [] };
+  #snapshot: Snapshot;
+  #sequence = 0;
+  #swept: { readonly at: number; readonly revision: number };
+
+  constructor({ registry, clock, hash, mesh = MESH_SETTINGS }: SnapshotsDeps) {
+    this.#registry = registry;
+    this.#clock = clock;
+    this.#rules = createRules(mesh.clusterDomain);
+    this.#cells = createWorldCells(this.#graph, { registry, rules: this.#rules, mesh });
+    this.#resources = createResources(this.#graph, this.#cells, hash);
+    this.#findings = createFindings(this.#graph, this.#cells, this.#rules);
+    this.#relevance = this.#graph.input('relevance', this.#rules.relevance(), sameRelevance);
+    this.#holds = createRouteHolds(clock, () => this.#publish('configuration'));
+    this.#quietTime = createQuietTime(clock, (urgency) => this.#serve(urgency));
+    this.#swept = { at: clock.now(), revision: 0 };
+    this.#snapshot = this.#newSnapshot();
+  }
+
+  apply(events: readonly ChangeEvent[]): void {
+    const urgencies = new Set<Urgency>();
+    for (const event of events) {
+      const urgency = urgencyOf(event);
+      this.#waiting[urgency].push(event);
+      urgencies.add(urgency);
+    }
+    // Before the first changes nothing is served that could be torn.
+    if (this.#sequence === 1) this.#serve('configuration');
+    else for (const urgency of urgencies) this.#quietTime.note(urgency);
+  }
+
+  current(): Snapshot {
+    return this.#snapshot;
+  }
+
+  onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  flush(): void {
+    this.#serve('configuration');
+  }
+
+  problems(): readonly Problem[] {
+    return [...this.#registry.problems(), ...this.#findings()].sort(byPosition);
+  }
+
+  close(): void {
+    this.#quietTime.close();
+    this.#holds.close();
+    this.#listeners.clear();
+  }
+
+  #serve(urgency: Urgency): void {
+    const { endpoints, configuration } = this.#waiting;
+    const before = this.#graph.revision();
+    this.#take([...endpoints.splice(0), ...(urgency === 'configuration' ? configuration.splice(0) : [])]);
+    this.#collectUnused();
+    // Unchanged: nothing of what changed was ever read for an answer.
+    if (this.#graph.revision() === before) this.#snapshot = this.#newSnapshot();
+    else this.#publish(urgency);
+  }
+
+  #take(events: readonly ChangeEvent[]): void {
+    this.#cells.registryChanged(this.#registry.apply(events));
+    let rulesChanged = false;
+    for (const event of events) {
+      this.#revision.apply(event);
+      const changes = this.#rules.apply(event);
+      if (changes !== undefined) {
+        rulesChanged = true;
+        this.#cells.rulesChanged(changes);
+      }
+      this.#cells.objectChanged(keyOf(event));
+    }
+    if (rulesChanged) this.#relevance.set(this.#rules.relevance());
+  }
+
+  #publish(urgency: Urgency): void {
+    this.#snapshot = this.#newSnapshot();
+    for (const listener of [...this.#listeners]) listener(this.#snapshot, urgency);
+  }
+
+  #newSnapshot(): Snapshot {
+    this.#sequence += 1;
+    return {
+      revision: `${this.#sequence}-${this.#revision.text()}`,
+      resource: (view, typeUrl, name) => this.#resource(view, typeUrl, name),
+    };
+  }
+
+  #resource(view: View, typeUrl: string, name: string): EncodedResource | undefined {
+    const key = this.#resources.key(view, typeUrl, name, this.#relevance.get());
+    if (typeUrl !== ROUTE_TYPE) return this.#resources.get(typeUrl, key);
+    const exists = (cluster: string): boolean => this.#resources.clusterExists(key, cluster);
+    return this.#holds.choose(key, this.#resources.route(key), exists)?.resource;
+  }
+
+  /** Bytes are held while they are asked for, and a while longer. */
+  #collectUnused(): void {
+    const now = this.#clock.now();
+    if (now - this.#swept.at < defaultOf('unusedResourceMs')) return;
+    this.#graph.collect(this.#swept.revision);
+    this.#holds.sweep((key) => this.#resources.has(ROUTE_TYPE, key));
+    this.#swept = { at: now, revision: this.#graph.revision() };
+  }
+}
+
+const keyOf = (event: ChangeEvent): ObjectKey => (event.kind === 'upsert' ? event.object.key : event.key);
+
+const urgencyOf = (event: ChangeEvent): Urgency =>
+  ENDPOINT_KINDS.has(keyOf(event).split('/')[0] ?? '') ? 'endpoints' : 'configuration';
