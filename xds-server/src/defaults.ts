@@ -19,8 +19,14 @@ export const DEFAULTS = {
   yamlAliases: entry(100, 'count', 'yaml maxAliasCount', 'expansions of YAML anchors in one document'),
   yamlDepth: entry(64, 'count', 'Inmesh', 'levels of nesting in one document'),
   fileBatchMs: entry(20, 'ms', 'Inmesh', 'quiet time before changed files are read together'),
-  fileShrinkMs: entry(250, 'ms', 'Inmesh', 'how long a file that lost its end is taken for one being written'),
+  fileSettleMs: entry(
+    250,
+    'ms',
+    'Inmesh',
+    'how long a file that lost objects or became invalid is taken for one being written',
+  ),
   fileSweepMs: entry(2_000, 'ms', 'Inmesh', 'between looks at the whole folder, for changes the platform did not tell'),
+  filePollMs: entry(500, 'ms', 'Inmesh', 'the same where the platform cannot watch at all'),
   configurationQuietMs: entry(
     20,
     'ms',

@@ -21,6 +21,13 @@ class TextOrigin implements Origin {
     this.#base = base;
   }
 
+  /** Whether every line it could give is the same. */
+  equals(other: Origin): boolean {
+    if (!(other instanceof TextOrigin) || this.file !== other.file || this.#firstLine !== other.#firstLine)
+      return false;
+    return this.#text === other.#text && this.#base.join() === other.#base.join();
+  }
+
   line(fieldPath: string): number {
     let document = this.#document?.deref();
     if (document === undefined) {
@@ -42,6 +49,8 @@ export interface TextPosition {
 
 export const textOrigin = ({ file, text, firstLine, base }: TextPosition): Origin =>
   new TextOrigin(file, text, firstLine, base);
+
+export const samePosition = (a: Origin, b: Origin): boolean => a === b || (a instanceof TextOrigin && a.equals(b));
 
 /** Of objects that no text was written for (made by the control plane, or given as values). */
 export const originOf = (file: string): Origin => ({ file, line: () => 1 });

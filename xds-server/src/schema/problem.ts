@@ -1,9 +1,8 @@
 import type { Problem } from './types.ts';
 
-/** `file:line: kind namespace/name: field path: what is wrong, what is allowed`; warnings and notes say so first. */
+/** `file:line: kind namespace/name: field path: what is wrong, what is allowed`. */
 export const formatProblem = (problem: Problem): string => {
   const parts = [`${problem.file}:${problem.line}`];
-  if (problem.severity !== 'error') parts.push(problem.severity);
   if (problem.object !== undefined) parts.push(problem.object);
   if (problem.fieldPath) parts.push(problem.fieldPath);
   parts.push(problem.message);
