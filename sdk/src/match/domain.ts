@@ -44,7 +44,12 @@ const longestFirst = <T>(map: ReadonlyMap<string, T>): readonly Wildcard<T>[] =>
 
 /** Host names compare without case; the port is part of the name unless the caller took it off. */
 export function findDomain<T>(index: DomainIndex<T>, authority: string): T | undefined {
-  const host = asciiLower(authority);
+  // A request's authority is lower case already; only when it is not found as it is, the rest is tried.
+  const direct = index.exact.get(authority);
+  return direct === undefined ? findFolded(index, asciiLower(authority)) : direct;
+}
+
+function findFolded<T>(index: DomainIndex<T>, host: string): T | undefined {
   const exact = index.exact.get(host);
   if (exact !== undefined) return exact;
   for (const { text, value } of index.suffixes) {

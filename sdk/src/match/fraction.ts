@@ -5,4 +5,4 @@ import type { Fraction } from '../model/match.ts';
  * Envoy, where the stream's random value decides them all.
  */
 export const fractionMatches = (fraction: Fraction, draw: number): boolean =>
-  draw % fraction.denominator < fraction.numerator;
+  (draw >>> 0) % fraction.denominator < fraction.numerator;

@@ -1,11 +1,12 @@
 import type { PathMatch } from '../model/match.ts';
 import { asciiLower, matchesAt } from './ascii.ts';
-import { pathEnd } from './query.ts';
+import { isPathEnd, pathEnd } from './query.ts';
 import type { RegexSource } from './string.ts';
 import { parseTemplate } from './template.ts';
+import { utf8Bytes } from './utf8.ts';
 
-/** One path rule. `end` is where the query string begins: what follows is not compared (Envoy PathMatcher). */
-export type PathTest = (path: string, end: number) => boolean;
+/** One path rule. The query string is not compared (Envoy PathMatcher). */
+export type PathTest = (path: string) => boolean;
 
 type PlainPath = Extract<PathMatch, { readonly caseSensitive: boolean }>;
 
@@ -28,26 +29,27 @@ export function compilePath(match: PathMatch, regexes: RegexSource): PathTest {
 function patternTest(pattern: string, regexes: RegexSource): PathTest {
   const regex = regexes(pattern);
   if (typeof regex === 'string') return never;
-  return (path, end) => regex.test(end === path.length ? path : path.slice(0, end));
+  return (path) => regex.test(path.slice(0, pathEnd(path)));
 }
 
-function plainTest({ kind, value, caseSensitive }: PlainPath): PathTest {
+function plainTest({ kind, value: text, caseSensitive }: PlainPath): PathTest {
+  const value = utf8Bytes(text);
   const size = value.length;
   const lower = asciiLower(value);
   const begins = caseSensitive ? (path: string) => path.startsWith(value) : (path: string) => matchesAt(path, lower, 0);
   switch (kind) {
     case 'exact':
-      return (path, end) => end === size && begins(path);
+      return (path) => begins(path) && isPathEnd(path, size);
     case 'prefix':
-      return (path, end) => end >= size && begins(path);
+      return (path) => begins(path) && pathEnd(path) >= size;
     case 'path-separated-prefix':
-      return (path, end) => end >= size && begins(path) && isSegmentEnd(path, end, size);
+      return (path) => begins(path) && pathEnd(path) >= size && isSegmentEnd(path, size);
   }
 }
 
 /** Whether a segment of the path ends at `at`. */
-export const isSegmentEnd = (path: string, end: number, at: number): boolean =>
-  at === end || path.charCodeAt(at) === 47;
+export const isSegmentEnd = (path: string, at: number): boolean =>
+  isPathEnd(path, at) || path.charCodeAt(at) === 47 /* / */;
 
 /** `path prefix "/api"`, for a reader. */
 export const describePath = (match: PathMatch): string => `path ${describeWanted(match)}`;

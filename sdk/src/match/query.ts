@@ -1,14 +1,15 @@
 import type { QueryParameterMatch } from '../model/match.ts';
 import { compileString, describeString, type RegexSource } from './string.ts';
 
-/** Where the path proper ends: at the query string or at a fragment (Envoy PathUtil::removeQueryAndFragment). */
+/** Where the path proper ends: at the query string (Envoy PathUtil::removeQueryAndFragment; a request has no fragment). */
 export function pathEnd(path: string): number {
-  for (let i = 0; i < path.length; i++) {
-    const code = path.charCodeAt(i);
-    if (code === 63 /* ? */ || code === 35 /* # */) return i;
-  }
-  return path.length;
+  const question = path.indexOf('?');
+  return question < 0 ? path.length : question;
 }
+
+/** Whether the path proper ends at `at`. */
+export const isPathEnd = (path: string, at: number): boolean =>
+  at === path.length || path.charCodeAt(at) === 63 /* ? */;
 
 /**
  * The first value of a query parameter, not decoded; empty for one without `=`; undefined when absent

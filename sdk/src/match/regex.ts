@@ -10,7 +10,7 @@ import { type Groups, replaceMatches, type Search } from './regex/replace.ts';
 import { shapeTest } from './regex/shape.ts';
 import { sourceOf } from './regex/source.ts';
 import { parseRegexSyntax, type RegexNode } from './regex/syntax.ts';
-import { utf8Text } from './regex/utf8.ts';
+import { utf8Text } from './utf8.ts';
 
 export interface Regex {
   /** What runs it: a string test, the platform's RegExp, or re2js. */
@@ -24,8 +24,9 @@ export interface Regex {
 /** The compiled pattern, or what is wrong with it. */
 export function parseRegex(pattern: string): Regex | string {
   const root = parseRegexSyntax(pattern);
-  if (root === undefined || !isLinear(root)) return onRe2(pattern);
+  if (root === undefined) return onRe2(pattern);
   const shape = shapeTest(root);
+  if (shape === undefined && !isLinear(root)) return onRe2(pattern);
   return {
     engine: shape === undefined ? 'regexp' : 'string',
     test: onText(shape ?? regExpTest(root)),
@@ -74,7 +75,8 @@ function lazyReplace(build: () => Search): Regex['replaceAll'] {
  */
 function searchOf(root: RegexNode): Search | undefined {
   const first = root.kind === 'sequence' ? root.parts[0] : root;
-  if (first?.kind !== 'assert' || first.what !== 'begin' || hasRepeatedGroup(root, false)) return undefined;
+  if (first?.kind !== 'assert' || first.what !== 'begin' || !isLinear(root) || hasRepeatedGroup(root, false))
+    return undefined;
   const pattern = new RegExp(sourceOf(root, true), 'u');
   return {
     groups: countGroups(root),

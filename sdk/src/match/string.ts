@@ -1,6 +1,7 @@
 import type { StringMatch } from '../model/match.ts';
 import { asciiLower, matchesAt } from './ascii.ts';
 import { parseRegex, type Regex } from './regex.ts';
+import { utf8Bytes } from './utf8.ts';
 
 /** A pattern to its expression; a table shares one cache, so a pattern is compiled once. */
 export type RegexSource = (pattern: string) => Regex | string;
@@ -26,7 +27,8 @@ export function compileString(match: StringMatch, regexes: RegexSource = parseRe
     const regex = regexes(match.value);
     return typeof regex === 'string' ? never : regex.test;
   }
-  return match.ignoreCase ? ignoringCase(match.kind, asciiLower(match.value)) : sensitive(match.kind, match.value);
+  const value = utf8Bytes(match.value);
+  return match.ignoreCase ? ignoringCase(match.kind, asciiLower(value)) : sensitive(match.kind, value);
 }
 
 type Plain = Exclude<StringMatch['kind'], 'regex'>;

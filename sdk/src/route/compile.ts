@@ -1,15 +1,16 @@
 import { asciiLower } from '../match/ascii.ts';
 import { indexDomains } from '../match/domain.ts';
 import { cachedRegexes, type RegexSource } from '../match/string.ts';
+import { utf8Bytes } from '../match/utf8.ts';
 import type { Action, ForwardAction, HashPolicy } from '../model/action.ts';
 import type { HeaderMutation } from '../model/headers.ts';
-import type { PathMatch } from '../model/match.ts';
+import type { PathMatch, RouteMatch } from '../model/match.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../model/route.ts';
 import { compileMatch } from './match.ts';
 import { compileRewrite } from './rewrite-path.ts';
 import type { CompiledAction, CompiledHashPolicy, CompiledRoute, CompiledVirtualHost, RouteTable } from './table.ts';
 import { describeMatch } from './trace.ts';
-import { createTrie, linkTrie, nodeAt, type TrieNode } from './trie.ts';
+import { addRoute, createTrie, isIndexable, linkTrie, nodeAt, type TrieNode } from './trie.ts';
 
 /**
  * Compiles a validated configuration. Never throws: an expression that does not compile after all makes its route
@@ -41,9 +42,13 @@ function compileRoute(route: Route, routeIndex: number, { host, config, regexes 
   const levels = (
     pick: (level: { requestHeaders: HeaderMutation; responseHeaders: HeaderMutation }) => HeaderMutation,
   ) => mutationsInOrder([route, host, config].map(pick), config.mostSpecificHeaderMutationsWins);
+  const { match } = route;
+  const settledByIndex = match.path.kind !== 'path-separated-prefix' && isIndexed(match.path);
   return {
-    test: compileMatch(route.match, regexes),
-    describe: () => `${route.name === '' ? `route ${routeIndex}` : route.name}: ${describeMatch(route.match)}`,
+    test: compileMatch(match, regexes),
+    settledByIndex,
+    onlyPath: settledByIndex && asksOnlyForPath(match),
+    describe: () => `${route.name === '' ? `route ${routeIndex}` : route.name}: ${describeMatch(match)}`,
     decision: {
       kind: 'route',
       virtualHost: host.name,
@@ -58,14 +63,23 @@ function compileRoute(route: Route, routeIndex: number, { host, config, regexes 
   };
 }
 
+const asksOnlyForPath = ({ headers, queryParameters, fraction, grpc }: RouteMatch): boolean =>
+  headers.length === 0 && queryParameters.length === 0 && fraction === undefined && !grpc;
+
 /**
  * Envoy RouteConfiguration.most_specific_header_mutations_wins: the level evaluated last wins, which is the route's when
  * set, the whole configuration's when not. Levels without a mutation are left out.
  */
 function mutationsInOrder(fromRoute: readonly HeaderMutation[], mostSpecificWins: boolean): readonly HeaderMutation[] {
-  const used = fromRoute.filter(({ set, remove }) => set.length > 0 || remove.length > 0);
+  const used = fromRoute.filter(({ set, remove }) => set.length > 0 || remove.length > 0).map(onWire);
   return mostSpecificWins ? used.reverse() : used;
 }
+
+/** Header names compare in lower case; values go out as UTF-8 bytes. */
+const onWire = ({ set, remove }: HeaderMutation): HeaderMutation => ({
+  set: set.map((header) => ({ ...header, name: asciiLower(header.name), value: utf8Bytes(header.value) })),
+  remove: remove.map(asciiLower),
+});
 
 function compileAction(action: Action, regexes: RegexSource): CompiledAction {
   return action.kind === 'forward' ? compileForward(action, regexes) : action;
@@ -73,6 +87,11 @@ function compileAction(action: Action, regexes: RegexSource): CompiledAction {
 
 const compileForward = (action: ForwardAction, regexes: RegexSource): CompiledAction => ({
   ...action,
+  clusters: action.clusters.map((cluster) => ({
+    ...cluster,
+    requestHeaders: onWire(cluster.requestHeaders),
+    responseHeaders: onWire(cluster.responseHeaders),
+  })),
   totalWeight: action.clusters.reduce((sum, { weight }) => sum + weight, 0),
   hashPolicies: action.hashPolicies.map((policy) => compileHashPolicy(policy, regexes)),
 });
@@ -96,7 +115,7 @@ function indexPaths(routes: readonly Route[]): PathIndex {
   const others: number[] = [];
   const used = { sensitive: false, insensitive: false };
   routes.forEach(({ match: { path } }, index) => {
-    if (path.kind === 'regex' || path.kind === 'template') {
+    if (!isIndexed(path)) {
       others.push(index);
       return;
     }
@@ -112,7 +131,11 @@ function indexPaths(routes: readonly Route[]): PathIndex {
   };
 }
 
-function insert(root: TrieNode, path: Extract<PathMatch, { readonly caseSensitive: boolean }>, index: number): void {
+type PlainPath = Extract<PathMatch, { readonly caseSensitive: boolean }>;
+
+const isIndexed = (path: PathMatch): path is PlainPath => 'caseSensitive' in path && isIndexable(path.value);
+
+function insert(root: TrieNode, path: PlainPath, index: number): void {
   const node = nodeAt(root, path.caseSensitive ? path.value : asciiLower(path.value));
-  (path.kind === 'exact' ? node.exact : node.prefixed).push(index);
+  addRoute(node, path.kind === 'exact' ? 'exact' : 'prefixed', index);
 }

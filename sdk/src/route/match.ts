@@ -23,10 +23,9 @@ export const compileMatch = (match: RouteMatch, regexes: RegexSource): RouteTest
   query: match.queryParameters.map((parameter) => compileQuery(parameter, regexes)),
 });
 
-/** All conditions but the fraction, which needs a draw. */
-export function conditionsMatch(test: RouteTest, request: MeshRequest, end: number): boolean {
+/** All conditions but the path, which an index may have settled, and the fraction, which needs a draw. */
+export function conditionsMatch(test: RouteTest, request: MeshRequest): boolean {
   const { headers, query } = test;
-  if (!test.path(request.path, end)) return false;
   for (let i = 0; i < headers.length; i++) {
     const header = headers[i];
     if (header !== undefined && !headerMatches(header, request)) return false;
@@ -48,14 +47,9 @@ function isGrpc(request: MeshRequest): boolean {
 const GRPC = 'application/grpc';
 
 /** The first condition that fails, in words; undefined when all hold. */
-export function explainMismatch(
-  test: RouteTest,
-  request: MeshRequest,
-  end: number,
-  random: Random,
-): string | undefined {
+export function explainMismatch(test: RouteTest, request: MeshRequest, random: Random): string | undefined {
   const { match } = test;
-  if (!test.path(request.path, end)) return explainPath(match.path, request.path);
+  if (!test.path(request.path)) return explainPath(match.path, request.path);
   const header = test.headers.find((candidate) => !headerMatches(candidate, request));
   if (header !== undefined) return explainHeader(header, request);
   const parameter = test.query.find((candidate) => !queryMatches(candidate, request.path));

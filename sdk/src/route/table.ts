@@ -54,6 +54,10 @@ export const NO_ROUTE: NoDecision = { kind: 'none', reason: 'no route of the vir
 
 export interface CompiledRoute {
   readonly test: RouteTest;
+  /** The trie's offer proves the path; a prefix that must end a segment, a regex and a template are still to be asked. */
+  readonly settledByIndex: boolean;
+  /** Nothing is left to ask once the index offers it: most routes, so most decisions touch no more than this. */
+  readonly onlyPath: boolean;
   readonly decision: RouteDecision;
   /** Name and conditions, for a reader. */
   readonly describe: () => string;

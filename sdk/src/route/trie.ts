@@ -1,4 +1,5 @@
 import { lowerCode } from '../match/ascii.ts';
+import { isPathEnd } from '../match/query.ts';
 
 /**
  * Exact paths and prefixes of one virtual host as a radix trie. A walk costs the length of the path, however many
@@ -10,41 +11,71 @@ export interface TrieNode {
   label: string;
   /** Characters from the root. */
   depth: number;
-  readonly children: Map<number, TrieNode>;
+  /** Children by their first character, the one with code `lowest` first. */
+  children: (TrieNode | undefined)[];
+  lowest: number;
   /** Routes whose whole path ends here. */
-  readonly exact: number[];
+  exact: number[];
   /** Routes whose prefix ends here. */
-  readonly prefixed: number[];
+  prefixed: number[];
   /** The nearest node above that has prefix routes. */
   up: TrieNode | undefined;
 }
 
+/** Shared by every node without routes; never written to. */
+const NO_ROUTES: number[] = [];
+
 const newNode = (label: string, depth: number): TrieNode => ({
   label,
   depth,
-  children: new Map(),
-  exact: [],
-  prefixed: [],
+  children: [],
+  lowest: 0,
+  exact: NO_ROUTES,
+  prefixed: NO_ROUTES,
   up: undefined,
 });
 
 export const createTrie = (): TrieNode => newNode('', 0);
 
+/**
+ * Whether a path may be kept in a trie: printable ASCII, so that a node's children are a short list, and no character
+ * that ends a path, so that a walk needs not look for the query string first.
+ */
+export const isIndexable = (path: string): boolean => /^[!"$->@-~]*$/.test(path);
+
+const childOf = (node: TrieNode, code: number): TrieNode | undefined => node.children[code - node.lowest];
+
+function setChild(node: TrieNode, child: TrieNode): void {
+  const code = child.label.charCodeAt(0);
+  if (node.children.length === 0) node.lowest = code;
+  while (code < node.lowest) {
+    node.children.unshift(undefined);
+    node.lowest--;
+  }
+  while (node.children.length <= code - node.lowest) node.children.push(undefined);
+  node.children[code - node.lowest] = child;
+}
+
 /** The node for `text`, made if need be. Where case is ignored, `text` is lower case. */
 export function nodeAt(root: TrieNode, text: string): TrieNode {
   let node = root;
   while (node.depth < text.length) {
-    const code = text.charCodeAt(node.depth);
-    const child = node.children.get(code);
+    const child = childOf(node, text.charCodeAt(node.depth));
     if (child === undefined) {
       const leaf = newNode(text.slice(node.depth), text.length);
-      node.children.set(code, leaf);
+      setChild(node, leaf);
       return leaf;
     }
     const shared = sharedLength(child.label, text, node.depth);
     node = shared === child.label.length ? child : split(node, child, shared);
   }
   return node;
+}
+
+/** Numbers are added in rising order. */
+export function addRoute(node: TrieNode, list: 'exact' | 'prefixed', route: number): void {
+  if (node[list].length === 0) node[list] = [route];
+  else node[list].push(route);
 }
 
 function sharedLength(label: string, text: string, from: number): number {
@@ -55,38 +86,55 @@ function sharedLength(label: string, text: string, from: number): number {
 
 function split(parent: TrieNode, child: TrieNode, size: number): TrieNode {
   const middle = newNode(child.label.slice(0, size), parent.depth + size);
-  parent.children.set(child.label.charCodeAt(0), middle);
-  middle.children.set(child.label.charCodeAt(size), child);
+  setChild(parent, middle);
   child.label = child.label.slice(size);
+  setChild(middle, child);
   return middle;
 }
 
 /** Sets `up` everywhere; call once after the last insertion. */
 export function linkTrie(root: TrieNode): void {
-  for (const child of root.children.values()) {
+  for (const child of root.children) {
+    if (child === undefined) continue;
     child.up = root.prefixed.length > 0 ? root : root.up;
     linkTrie(child);
   }
 }
 
-/** The deepest node that `path`, up to `end`, passes through. */
-export function deepest(root: TrieNode, path: string, end: number, ignoreCase: boolean): TrieNode {
+/** The deepest node that `path` passes through. */
+export function deepest(root: TrieNode, path: string): TrieNode {
   let node = root;
-  while (node.depth < end) {
-    const code = path.charCodeAt(node.depth);
-    const child = node.children.get(ignoreCase ? lowerCode(code) : code);
-    if (child === undefined || child.depth > end || !follows(child.label, path, node.depth, ignoreCase)) return node;
+  for (;;) {
+    const child = childOf(node, path.charCodeAt(node.depth));
+    if (child === undefined || (child.label.length > 1 && !path.startsWith(child.label, node.depth))) return node;
     node = child;
   }
-  return node;
 }
 
-function follows(label: string, path: string, from: number, ignoreCase: boolean): boolean {
+/** The same in a trie whose paths are lower case. */
+export function deepestIgnoringCase(root: TrieNode, path: string): TrieNode {
+  let node = root;
+  for (;;) {
+    const child = childOf(node, lowerCode(path.charCodeAt(node.depth)));
+    if (child === undefined || !followsIgnoringCase(child.label, path, node.depth)) return node;
+    node = child;
+  }
+}
+
+function followsIgnoringCase(label: string, path: string, from: number): boolean {
   for (let i = 1; i < label.length; i++) {
-    const code = path.charCodeAt(from + i);
-    if ((ignoreCase ? lowerCode(code) : code) !== label.charCodeAt(i)) return false;
+    if (lowerCode(path.charCodeAt(from + i)) !== label.charCodeAt(i)) return false;
   }
   return true;
+}
+
+/** The lowest route above `after` that the nodes of the path offer, or `bound`. */
+export function nextCandidate(found: TrieNode | undefined, path: string, after: number, bound: number): number {
+  if (found === undefined) return bound;
+  let best = found.exact.length > 0 && isPathEnd(path, found.depth) ? nextIn(found.exact, after, bound) : bound;
+  for (let node: TrieNode | undefined = found; node !== undefined; node = node.up)
+    best = nextIn(node.prefixed, after, best);
+  return best;
 }
 
 /** The smallest number above `after` in a rising list, or `bound`. */
@@ -95,17 +143,10 @@ export function nextIn(list: readonly number[], after: number, bound: number): n
   let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((list[middle] ?? bound) > after) high = middle;
-    else low = middle + 1;
+    const value = list[middle];
+    if (value !== undefined && value <= after) low = middle + 1;
+    else high = middle;
   }
-  const found = list[low];
-  return found === undefined || found > bound ? bound : found;
-}
-
-/** The lowest route above `after` that the path's nodes offer, or `bound`. */
-export function nextCandidate(deepestNode: TrieNode | undefined, end: number, after: number, bound: number): number {
-  let best = bound;
-  if (deepestNode !== undefined && deepestNode.depth === end) best = nextIn(deepestNode.exact, after, best);
-  for (let node = deepestNode; node !== undefined; node = node.up) best = nextIn(node.prefixed, after, best);
-  return best;
+  const next = low < list.length ? list[low] : undefined;
+  return next === undefined || next > bound ? bound : next;
 }
