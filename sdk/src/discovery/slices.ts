@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, systemTurn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 
 /** Work in pieces of a few ms, so that a large configuration never stalls the application's own requests. */
@@ -11,7 +11,7 @@ export interface Slices {
 /** One turn of the event loop: sockets and timers get theirs before it resolves. */
 export type YieldTurn = () => Promise<void>;
 
-export const yieldTurn: YieldTurn = () => new Promise((resolve) => setImmediate(resolve));
+export const yieldTurn: YieldTurn = () => new Promise(systemTurn);
 
 export function createSlices(clock: Clock, turn: YieldTurn): Slices {
   let startedMs = clock.now();

@@ -24,7 +24,6 @@ export interface RouteSources {
 /** The side table of a route configuration, under the same name (sdk/proto/inmesh/v1/sources.proto). */
 export const routeSourcesType = resourceType<RouteSources>(RouteSourcesSchema.typeName, decodeSteps);
 
-// biome-ignore lint/correctness/useYield: a position table is small; the type asks for steps.
 function* decodeSteps(bytes: Uint8Array): DecodeSteps<RouteSources> {
   const findings = createFindings();
   const message = parse(RouteSourcesSchema, bytes, new Scope(findings));

@@ -1,0 +1,46 @@
+import type { RouteConfiguration } from '../model/route.ts';
+import type { ClusterState, TargetConfig } from '../model/target.ts';
+
+/** Every cluster that a route names: destinations and mirrors. A `cluster_header` names its cluster only at the call. */
+export function clustersOf(routes: RouteConfiguration): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const { action } of routes.virtualHosts.flatMap((host) => host.routes)) {
+    if (action.kind !== 'forward') continue;
+    for (const { name } of action.clusters) names.add(name);
+    for (const { cluster } of action.mirrors) names.add(cluster);
+  }
+  return names;
+}
+
+export interface Parts extends Omit<TargetConfig, 'clusters'> {
+  /** undefined: not known yet. */
+  readonly cluster: (name: string) => ClusterState | undefined;
+}
+
+export type Joined =
+  | { readonly kind: 'complete'; readonly config: TargetConfig }
+  | { readonly kind: 'waiting'; readonly for: readonly string[] };
+
+/** One consistent value or none (gRFC A74): a route never names a cluster that is not in it. */
+export function join({ target, listener, routeConfiguration, cluster }: Parts): Joined {
+  const clusters = new Map<string, ClusterState>();
+  const missing: string[] = [];
+  for (const name of clustersOf(routeConfiguration)) {
+    const state = cluster(name);
+    if (state === undefined) missing.push(name);
+    else clusters.set(name, state);
+  }
+  if (missing.length > 0) return { kind: 'waiting', for: missing };
+  return { kind: 'complete', config: { target, listener, routeConfiguration, clusters } };
+}
+
+/** What differs, in a word for people; undefined when nothing does. */
+export function difference(before: TargetConfig | undefined, after: TargetConfig): string | undefined {
+  if (before === undefined) return 'first configuration';
+  const parts: string[] = [];
+  if (before.listener !== after.listener) parts.push('listener');
+  if (before.routeConfiguration !== after.routeConfiguration) parts.push('routes');
+  for (const [name, state] of after.clusters) if (before.clusters.get(name) !== state) parts.push(name);
+  for (const name of before.clusters.keys()) if (!after.clusters.has(name)) parts.push(`${name} gone`);
+  return parts.length > 0 ? parts.join(', ') : undefined;
+}
