@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VARIABLES } from '../sdk/src/bootstrap/variables.ts';
+import { type BootstrapVariable, VARIABLES } from '../sdk/src/bootstrap/variables.ts';
 import { DEFAULTS, type Default } from '../sdk/src/defaults.ts';
 import { DEFAULTS as SERVER_DEFAULTS } from '../xds-server/src/defaults.ts';
 

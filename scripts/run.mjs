@@ -19,7 +19,10 @@ const COMMANDS = {
   generate: [['scripts/generate-proto.mjs']],
   pack: [['scripts/pack.mjs']],
   docs: [['scripts/generate-docs.ts']],
-  typecheck: [[bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json']],
+  typecheck: [
+    [bin('typescript', 'bin/tsc'), '-p', 'tsconfig.json'],
+    [bin('typescript', 'bin/tsc'), '-p', 'test/tsconfig.json'],
+  ],
   lint: [[bin('@biomejs/biome', 'bin/biome'), 'check', '--error-on-warnings'], [bin('knip', 'bin/knip.js')]],
 };
 
