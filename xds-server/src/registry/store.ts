@@ -1,7 +1,7 @@
 import type { AnyObject, ConfigObject, Kind, ObjectKey } from '../schema/types.ts';
 import { type Instance, instanceOf, selects } from './instance.ts';
 import { kubernetesHostname, serviceKey } from './kubernetes-service.ts';
-import { MultiMap } from './multi-map.ts';
+import { compareText, MultiMap } from './multi-map.ts';
 import type { ServiceKey } from './read-model.ts';
 import { hostnamesOf } from './service-entry.ts';
 
@@ -124,14 +124,14 @@ export class Store {
   }
 
   #read<T extends AnyObject>(keys: ReadonlySet<ObjectKey>, is: (object: AnyObject) => object is T): T[] {
-    return [...keys].flatMap((key) => {
+    return inOrder(keys).flatMap((key) => {
       const object = this.#objects.get(key);
       return object !== undefined && is(object) ? [object] : [];
     });
   }
 
   #instancesOf(keys: ReadonlySet<ObjectKey>): readonly Instance[] {
-    return [...keys].flatMap((key) => this.#instances.get(key) ?? []);
+    return inOrder(keys).flatMap((key) => this.#instances.get(key) ?? []);
   }
 
   #index(object: AnyObject, change: Change, touched: Set<ServiceKey>): void {
@@ -221,6 +221,9 @@ const isDefinition = (object: AnyObject): object is Definition & AnyObject =>
 const isList = (object: AnyObject): object is AddressList & AnyObject =>
   object.kind === 'EndpointSlice' || object.kind === 'Endpoints';
 
+/** By key: what is read must not depend on the order in which things came. */
+const inOrder = (keys: ReadonlySet<ObjectKey>): readonly ObjectKey[] => [...keys].sort(compareText);
+
 const selectorOf = (object: Definition): ReadonlyMap<string, string> =>
   object.kind === 'Service' ? object.spec.selector : (object.spec.workloadSelector?.labels ?? NO_LABELS);
 
@@ -250,4 +253,4 @@ function* referredNames(object: AddressList): Generator<string> {
 const byPrecedence = (a: Definition, b: Definition): number =>
   Number(a.kind !== 'Service') - Number(b.kind !== 'Service') ||
   (a.creationTime ?? 0) - (b.creationTime ?? 0) ||
-  (a.name < b.name ? -1 : 1);
+  compareText(a.name, b.name);

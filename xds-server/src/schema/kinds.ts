@@ -1,10 +1,10 @@
 import type { PodStatus } from './spec/core.ts';
-import { isDnsLabel, isDnsSubdomain } from './syntax.ts';
+import { dnsLabel, isDnsLabel, isDnsSubdomain } from './syntax.ts';
 import { endpointSlice, endpoints, namespace, pod, podStatus, service, serviceAccount } from './tables/core.ts';
 import { destinationRule } from './tables/destination-rule.ts';
 import { serviceEntry, workloadEntry, workloadGroup } from './tables/service-entry.ts';
 import { virtualService } from './tables/virtual-service.ts';
-import type { Type } from './type.ts';
+import { type Type, textThat } from './type.ts';
 import type { Kind, SpecOf } from './types.ts';
 
 export interface KindTable<K extends Kind = Kind> {
@@ -14,16 +14,19 @@ export interface KindTable<K extends Kind = Kind> {
   readonly layout: 'spec' | 'top';
   readonly specRequired: boolean;
   readonly clusterScoped: boolean;
-  readonly wrongName: (name: string) => boolean;
+  readonly name: Type<string>;
 }
 
 /** The first is the one to write; the others are the same object (Istio serves all three). */
 const ISTIO = ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'];
 const CORE = ['v1'];
 
-const subdomain = (name: string): boolean => !isDnsSubdomain(name);
-/** Services: a DNS label that begins with a letter (RFC 1035). */
-const rfc1035 = (name: string): boolean => !isDnsLabel(name) || !/^[a-z]/.test(name);
+const subdomain = textThat('a DNS name (a–z, 0–9, "-", ".")', (name) => !isDnsSubdomain(name));
+/** RFC 1035. */
+const serviceName = textThat(
+  'a DNS label (up to 63 of a–z, 0–9, "-") that begins with a letter',
+  (name) => !isDnsLabel(name) || !/^[a-z]/.test(name),
+);
 
 const table = <K extends Kind>(
   spec: Type<SpecOf[K]>,
@@ -35,7 +38,7 @@ const table = <K extends Kind>(
   layout: 'spec',
   specRequired: true,
   clusterScoped: false,
-  wrongName: subdomain,
+  name: subdomain,
   ...more,
 });
 
@@ -43,9 +46,9 @@ export const KINDS: { readonly [K in Kind]: KindTable<K> } = {
   Namespace: table<'Namespace'>(namespace, CORE, {
     specRequired: false,
     clusterScoped: true,
-    wrongName: (name) => !isDnsLabel(name),
+    name: dnsLabel,
   }),
-  Service: table<'Service'>(service, CORE, { wrongName: rfc1035 }),
+  Service: table<'Service'>(service, CORE, { name: serviceName }),
   Endpoints: table<'Endpoints'>(endpoints, CORE, { layout: 'top' }),
   EndpointSlice: table<'EndpointSlice'>(endpointSlice, ['discovery.k8s.io/v1'], { layout: 'top' }),
   Pod: table<'Pod'>(pod, CORE),

@@ -96,6 +96,8 @@ const readKnown = (
   const key: ObjectKey = `${kind}/${namespace}/${name}`;
   if (!table.apiVersions.includes(apiVersion)) {
     place.at('apiVersion').error(`got ${JSON.stringify(apiVersion)}, ${kind} wants ${table.apiVersions.join(' or ')}`);
+    // Another version may have other fields: one error says it all.
+    return name === '?' ? {} : { key };
   }
   const meta = readMetadata(value.get('metadata') ?? null, table, place.at('metadata'));
   const spec = readSpec(table, value, place);
@@ -129,15 +131,8 @@ const readMetadata = (value: Plain, table: KindTable, place: Place): Metadata | 
   if (value === null) return place.error('name is missing, want metadata with a name');
   const meta = metadata.read(value, place);
   if (meta === undefined) return undefined;
-  if (meta.name === undefined) return place.error('name is missing, want a DNS name (a–z, 0–9, "-", ".")');
-  if (table.wrongName(meta.name)) {
-    return place
-      .at('name')
-      .error(
-        `got ${JSON.stringify(meta.name)}, want a DNS name (a–z, 0–9, "-"), beginning with a letter for a Service`,
-      );
-  }
-  return meta;
+  if (meta.name === undefined) return place.error(`name is missing, want ${table.name.wants}`);
+  return table.name.read(meta.name, place.at('name')) === undefined ? undefined : meta;
 };
 
 const FRAME: readonly string[] = ['apiVersion', 'kind', 'metadata', 'status'];

@@ -18,9 +18,12 @@ export const isHost = (text: string): boolean => {
   return name.length > 0 && name.length <= 255 && name.split('.').every((label) => HOST_LABEL.test(label));
 };
 
-/** `*`, `*.suffix` or a host (Istio ValidateWildcardDomain). */
-export const isWildcardHost = (text: string): boolean =>
-  text === '*' || isHost(text.startsWith('*.') ? text.slice(2) : text.startsWith('*-') ? `a${text.slice(1)}` : text);
+/** `*`, `*.suffix`, `*-suffix` or a host (Istio ValidateWildcardDomain). */
+export const isWildcardHost = (text: string): boolean => {
+  if (!text.startsWith('*') || text === '*') return text === '*' || isHost(text);
+  const rest = text.slice(1);
+  return isHost(rest.startsWith('.') ? rest.slice(1) : `a${rest}`);
+};
 
 export const isIPv4 = (text: string): boolean => {
   const parts = text.split('.');
@@ -80,7 +83,7 @@ export const host: Type<string> = textThat('a host name', (value) => !isHost(val
 
 export const wildcardHost: Type<string> = textThat(
   'a host name or a wildcard like "*.example.com"',
-  (value) => !isWildcardHost(value),
+  (value) => !isWildcardHost(value) && !isIPv6(value),
 );
 
 export const cidrOrIP: Type<string> = textThat(

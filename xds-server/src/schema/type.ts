@@ -71,8 +71,12 @@ export const truth: Type<boolean> = simple('true or false', (value) =>
 /** `truth` that reads false where nothing is written. */
 export const flag: Type<boolean> = { ...truth, absent: () => false };
 
+/** `0–100`; a largest number that is only what a machine can hold is not worth telling. */
+const range = (min: number, max: number): string =>
+  max < Number.MAX_SAFE_INTEGER ? `${min}–${max}` : `${min} or more`;
+
 export const integer = (min: number, max: number): Type<number> =>
-  simple(`an integer ${min}–${max}`, (value) =>
+  simple(`an integer ${range(min, max)}`, (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
   );
 
@@ -85,7 +89,7 @@ export const uint32: Type<number> = integer(0, UINT32_MAX);
 export const portNumber: Type<number> = integer(1, 65_535);
 
 export const decimal = (min: number, max: number): Type<number> =>
-  simple(`a number ${min}–${max}`, (value) =>
+  simple(`a number ${range(min, max)}`, (value) =>
     typeof value === 'number' && value >= min && value <= max ? value : undefined,
   );
 

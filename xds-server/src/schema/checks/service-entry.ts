@@ -33,6 +33,7 @@ export const checkServiceEntry = (spec: ServiceEntrySpec, place: Place): void =>
   if (resolution === 'NONE' && endpoints.length > 0) {
     place.at('endpoints').error('not allowed with resolution NONE, want STATIC or DNS');
   }
+  if (resolution === 'DYNAMIC_DNS') place.at('resolution').warn('not yet enforced: taken as NONE');
   if (resolution === 'DNS_ROUND_ROBIN' && endpoints.length > 1) {
     place.at('endpoints').error('resolution DNS_ROUND_ROBIN wants at most one endpoint');
   }

@@ -96,7 +96,7 @@ const loadBalancer = message<LoadBalancerSettings>(
       message<NonNullable<LoadBalancerSettings['warmup']>>({
         duration: required(duration()),
         minimumPercent: supported(decimal(0, 100)),
-        aggression: supported(decimal(0, Number.MAX_VALUE)),
+        aggression: supported(decimal(1, Number.MAX_VALUE)),
       }),
     ),
   },

@@ -1,5 +1,5 @@
 import { checkServiceEntry, checkWorkloadEntry } from '../checks/service-entry.ts';
-import { list, mapOf, message, required, supported, unused } from '../message.ts';
+import { list, mapOf, message, required, supported } from '../message.ts';
 import type {
   ServiceEntryPort,
   ServiceEntrySpec,
@@ -93,9 +93,6 @@ export const workloadGroup = message<WorkloadGroupSpec>(
     template: required(workloadFields(false)),
   },
   {
-    others: {
-      probe: { kind: 'ignored', because: 'a registered process is alive while its stream is' },
-      ...unused('location'),
-    },
+    others: { probe: { kind: 'ignored', because: 'a registered process is alive while its stream is' } },
   },
 );
