@@ -32,7 +32,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'bootstrap.md': () =>
     `# Bootstrap\n\nWhat \`@inmesh/sdk\` reads from the environment; \`createMesh\` takes options of the same meaning. Printed from the code by \`npm run docs\`.\n\n${table(
       ['variable', 'option', 'meaning', 'default', 'example'],
-      VARIABLES.map((variable) => [
+      (VARIABLES as readonly BootstrapVariable[]).map((variable) => [
         `\`${variable.name}\``,
         variable.option ? `\`${variable.option}\`` : '',
         variable.meaning,
