@@ -1,0 +1,64 @@
+import type { ConnectFailure } from '../connection/connect-failure.ts';
+import type { MeshErrorCode } from '../errors.ts';
+import type { ResponseFlag } from '../model/events.ts';
+import { type LocalReply, noHealthyUpstream, resetBody } from './local-reply.ts';
+
+/** Why an attempt has no answer, in Envoy's words (Http::Utility::resetReasonToString). */
+export interface AttemptFailure {
+  readonly flag: ResponseFlag;
+  readonly code: MeshErrorCode;
+  readonly status: number;
+  readonly resetReason: string;
+  readonly what: string;
+  readonly cause: unknown;
+}
+
+/** router.cc streamResetReasonToResponseFlag */
+export function failedConnect(failure: ConnectFailure, endpoint: string): AttemptFailure {
+  const isTimeout = failure.kind === 'timeout';
+  return {
+    flag: failure.kind === 'name' ? 'UH' : 'UF',
+    code: 'MESH_CONNECT_FAILED',
+    status: 503,
+    resetReason: isTimeout ? 'connection timeout' : 'remote connection failure',
+    what: `${endpoint}: ${failure.message}`,
+    cause: failure,
+  };
+}
+
+/** `hasBegun`: part of a response head had come; then it is not HTTP what the peer sent (Envoy: protocol error, 502). */
+export function failedRequest(error: Error, endpoint: string, hasBegun: boolean): AttemptFailure {
+  const code = codeOf(error);
+  const isProtocolError = hasBegun || code.startsWith(PARSER_ERROR) || PROTOCOL_ERRORS.has(code);
+  return {
+    flag: isProtocolError ? 'UPE' : 'UC',
+    code: 'MESH_RESET',
+    status: isProtocolError ? 502 : 503,
+    resetReason: isProtocolError ? 'protocol error' : 'connection termination',
+    what: `${endpoint}: ${error.message}`,
+    cause: error,
+  };
+}
+
+const PROTOCOL_ERRORS: ReadonlySet<string> = new Set([
+  'UND_ERR_HEADERS_OVERFLOW',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+]);
+const PARSER_ERROR = 'HPE_';
+/** Nothing is wrong with the connection: undici cannot send such a request. */
+const INVALID: ReadonlySet<string> = new Set([
+  'UND_ERR_INVALID_ARG',
+  'UND_ERR_NOT_SUPPORTED',
+  'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH',
+]);
+
+export const isInvalidRequest = (error: Error): boolean => INVALID.has(codeOf(error));
+
+const codeOf = (error: Error): string => ('code' in error && typeof error.code === 'string' ? error.code : '');
+
+/** A name without an address is what STRICT_DNS calls a cluster without hosts. */
+export function replyFor(failure: AttemptFailure, isRetry: boolean): LocalReply {
+  const { flag, code, status, resetReason, what, cause } = failure;
+  if (flag === 'UH') return noHealthyUpstream(what, cause);
+  return { status, body: resetBody(resetReason, isRetry), headers: [], flag, code, what, cause };
+}

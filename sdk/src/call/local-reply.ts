@@ -1,0 +1,124 @@
+import { MeshError, type MeshErrorCode } from '../errors.ts';
+import type { CallStory, ResponseFlag } from '../model/events.ts';
+
+/** An answer the mesh makes itself, as Envoy 1.40 makes it (Http::Utility::sendLocalReply, router.cc). */
+export interface LocalReply {
+  readonly status: number;
+  readonly body: string | Uint8Array;
+  /** Flat, beside content-length, content-type and date. */
+  readonly headers: readonly string[];
+  readonly flag: ResponseFlag | undefined;
+  /** undefined: a configured answer, not a failure. */
+  readonly code: MeshErrorCode | undefined;
+  /** What happened, for a reader. */
+  readonly what: string;
+  readonly cause?: unknown;
+}
+
+const NO_HEADERS: readonly string[] = [];
+
+export const noRoute = (what: string): LocalReply => ({
+  status: 404,
+  body: '',
+  headers: NO_HEADERS,
+  flag: 'NR',
+  code: 'MESH_NO_ROUTE',
+  what,
+});
+
+/** Envoy ClusterNotFoundResponseCode, whose default is 503. */
+export const noCluster = (what: string): LocalReply => ({
+  status: 503,
+  body: '',
+  headers: NO_HEADERS,
+  flag: 'NC',
+  code: 'MESH_NO_CLUSTER',
+  what,
+});
+
+/** No configuration has come for the host in time. */
+export const notReady = (what: string): LocalReply => ({ ...noCluster(what), code: 'MESH_NOT_READY' });
+
+/** Istio's BlackHoleCluster under REGISTRY_ONLY: its `block_all` route answers 502 without a body. */
+export const blocked = (what: string): LocalReply => ({
+  status: 502,
+  body: '',
+  headers: NO_HEADERS,
+  flag: undefined,
+  code: 'MESH_BLOCKED',
+  what,
+});
+
+export const noHealthyUpstream = (what: string, cause?: unknown): LocalReply => ({
+  status: 503,
+  body: 'no healthy upstream',
+  headers: NO_HEADERS,
+  flag: 'UH',
+  code: 'MESH_NO_HEALTHY_UPSTREAM',
+  what,
+  cause,
+});
+
+export const timedOut = (what: string): LocalReply => ({
+  status: 504,
+  body: 'upstream request timeout',
+  headers: NO_HEADERS,
+  flag: 'UT',
+  code: 'MESH_TIMEOUT',
+  what,
+});
+
+const OVERLOADED: readonly string[] = ['x-envoy-overloaded', 'true'];
+
+export const overflow = (what: string): LocalReply => ({
+  status: 503,
+  body: resetBody('overflow', false),
+  headers: OVERLOADED,
+  flag: 'UO',
+  code: 'MESH_OVERFLOW',
+  what,
+});
+
+/**
+ * router.cc Filter::onUpstreamReset. The transport's own reason is in Envoy's access log, not in the body (since 1.38);
+ * ours is in the error and its cause.
+ */
+export const resetBody = (reason: string, isRetry: boolean): string =>
+  `upstream connect error or disconnect/reset before headers. ${isRetry ? 'retried and the latest ' : ''}reset reason: ${reason}`;
+
+export const redirectTo = (status: number, location: string): LocalReply => ({
+  status,
+  body: '',
+  headers: ['location', location],
+  flag: undefined,
+  code: undefined,
+  what: `redirected to ${location}`,
+});
+
+export const directResponse = (status: number, body: Uint8Array): LocalReply => ({
+  status,
+  body,
+  headers: NO_HEADERS,
+  flag: undefined,
+  code: status >= 400 ? 'MESH_LOCAL_REPLY' : undefined,
+  what: `the route answers ${status} itself`,
+});
+
+/** The same answer as an error. */
+export function errorOf(reply: LocalReply, story: CallStory): MeshError {
+  const { code = 'MESH_LOCAL_REPLY', what, flag, status, cause } = reply;
+  const error = new MeshError(code, what, {
+    status,
+    ...(flag === undefined ? {} : { flag }),
+    ...(cause === undefined ? {} : { cause }),
+  });
+  error.mesh = story;
+  return error;
+}
+
+const encoder = new TextEncoder();
+
+export const bodyBytes = ({ body }: LocalReply): Uint8Array => (typeof body === 'string' ? encoder.encode(body) : body);
+
+export const statusTextOf = (status: number): string =>
+  process.getBuiltinModule('node:http').STATUS_CODES[status] ?? 'Unknown';

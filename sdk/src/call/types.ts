@@ -1,0 +1,56 @@
+import type { Duplex } from 'node:stream';
+import type { Clock, Random, Turn } from '../clock.ts';
+import type { Connections } from '../connection/connections.ts';
+import type { CallStory, EventSink } from '../model/events.ts';
+
+/** What calls share: one per mesh. */
+export interface CallRuntime {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connections: Connections;
+  readonly emit: EventSink;
+  /** False while nobody listens for `call` events: none is made then. */
+  readonly isObserved: () => boolean;
+  /** What lets sockets go first when a timer is late. */
+  readonly turn: Turn;
+}
+
+/**
+ * Where a call's answer goes: `onHeaders`, then any number of `onData`, then `onEnd`; `onError` ends it at any point. For
+ * an upgrade `onUpgrade` or, where the peer declines, the same as otherwise. Never called before `startCall` returns.
+ */
+export interface CallHandler {
+  /** Header names in lower case, in one flat list. */
+  onHeaders(status: number, headers: string[], statusText: string): void;
+  /** False asks for a pause until `Call.resume`. */
+  onData(chunk: Uint8Array): boolean;
+  onEnd(trailers: string[]): void;
+  /**
+   * A MeshError where the mesh or the network failed (its `mesh` is the story), the very reason given to `abort`, what a
+   * request stream failed with, or undici's error for a request that cannot be sent at all.
+   */
+  onError(error: unknown): void;
+  onInformational?(status: number, headers: string[]): void;
+  onUpgrade?(status: number, headers: string[], socket: Duplex): void;
+}
+
+export interface CallOptions {
+  /** Whether the mesh's own answers are responses or errors. Redirects and direct responses < 400 always are responses. */
+  readonly localReply: 'resolve' | 'throw';
+  /** When the caller wants it to be over, on the clock. */
+  readonly deadlineMs?: number;
+  /** What the URL dials; for passthrough clusters, and the name a TLS peer is asked for where the cluster names none. */
+  readonly originalDestination: { readonly host: string; readonly port: number };
+  /** `Upgrade` to ask for, e.g. `websocket`. */
+  readonly upgrade?: string;
+}
+
+/** One call under way. */
+export interface Call {
+  /** Ends it now, at whatever stage: `onError(reason)` follows at once, unless the call has ended already. */
+  abort(reason: unknown): void;
+  /** After an `onData` that returned false. */
+  resume(): void;
+  /** Filled as the call goes on, complete at its end. */
+  readonly story: CallStory;
+}

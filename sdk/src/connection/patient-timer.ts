@@ -1,0 +1,28 @@
+import type { Clock, Timer, Turn } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
+
+export interface Patience {
+  readonly clock: Clock;
+  readonly turn: Turn;
+}
+
+/**
+ * A timer that fails something. After a stall of the event loop timers run before sockets; one that fires late gives
+ * the sockets one turn first, so that an answer already in the kernel counts.
+ */
+export function patientTimer({ clock, turn }: Patience, ms: number, run: () => void): Timer {
+  const due = clock.now() + ms;
+  let isCancelled = false;
+  const timer = clock.after(ms, () => {
+    if (clock.now() - due <= defaultOf('stallMs')) return run();
+    turn(() => {
+      if (!isCancelled) run();
+    });
+  });
+  return {
+    cancel() {
+      isCancelled = true;
+      timer.cancel();
+    },
+  };
+}
