@@ -1,22 +1,24 @@
+import type { HeaderList } from '../model/headers.ts';
 import type { HeaderMatch } from '../model/match.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { asciiLower } from './ascii.ts';
-import { requestHeaderValue } from './headers.ts';
+import { isSingle, requestHeaderValue } from './headers.ts';
 import { compileString, describeString, type RegexSource } from './string.ts';
 
 export interface HeaderTest {
   /** Lower case. */
   readonly name: string;
   readonly match: HeaderMatch;
+  /** Repeats count as one value. */
+  readonly single: boolean;
   /** Whether a value fits, `invert` not applied. */
   readonly test: (value: string) => boolean;
 }
 
-export const compileHeader = (match: HeaderMatch, regexes?: RegexSource): HeaderTest => ({
-  name: asciiLower(match.name),
-  match,
-  test: valueTest(match, regexes),
-});
+export function compileHeader(match: HeaderMatch, regexes?: RegexSource): HeaderTest {
+  const name = asciiLower(match.name);
+  return { name, match, single: isSingle(name), test: valueTest(match, regexes) };
+}
 
 function valueTest({ value }: HeaderMatch, regexes?: RegexSource): (value: string) => boolean {
   switch (value.kind) {
@@ -29,14 +31,30 @@ function valueTest({ value }: HeaderMatch, regexes?: RegexSource): (value: strin
   }
 }
 
-/** Envoy HeaderUtility::matchHeaders. */
-export function headerMatches({ name, match, test }: HeaderTest, request: MeshRequest): boolean {
-  const value = requestHeaderValue(request, name);
-  if (value === undefined && !match.treatMissingAsEmpty) {
-    // An absent header fits no value, inverted or not; only presence is asked about absence.
-    return match.value.kind === 'present' && match.value.present === match.invert;
+/** Envoy HeaderMatcher: one fitting value of a repeated header is enough; inverted, one is too many. */
+export function headerMatches(rule: HeaderTest, request: MeshRequest): boolean {
+  return rule.single ? singleMatches(rule, request) : anyMatches(rule, request.headers);
+}
+
+function singleMatches(rule: HeaderTest, request: MeshRequest): boolean {
+  const value = requestHeaderValue(request, rule.name);
+  return value === undefined ? absentMatches(rule) : rule.test(value) !== rule.match.invert;
+}
+
+function anyMatches(rule: HeaderTest, headers: HeaderList): boolean {
+  let isPresent = false;
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (headers[i] !== rule.name) continue;
+    if (rule.test(headers[i + 1] ?? '')) return !rule.match.invert;
+    isPresent = true;
   }
-  return test(value ?? '') !== match.invert;
+  return isPresent ? rule.match.invert : absentMatches(rule);
+}
+
+/** An absent header fits no value, inverted or not; only presence is asked about absence. */
+function absentMatches({ match, test }: HeaderTest): boolean {
+  if (match.treatMissingAsEmpty) return test('') !== match.invert;
+  return match.value.kind === 'present' && match.value.present === match.invert;
 }
 
 const LARGEST_INT64 = 2n ** 63n - 1n;

@@ -20,7 +20,7 @@ function joinRepeats(headers: HeaderList, name: string, first: number): string |
   return value;
 }
 
-/** Every value of a header in wire order, for rules that must not join them (Envoy HeaderHashMethod). */
+/** Every value of a header in wire order. */
 export function headerValues(headers: HeaderList, name: string): string[] {
   const values: string[] = [];
   for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -54,3 +54,52 @@ function pseudoHeader(request: MeshRequest, name: string): string | undefined {
       return undefined;
   }
 }
+
+/**
+ * Headers of which Envoy's header map keeps one entry, joining repeats as they arrive; any other repeated header is
+ * several values, and matchers look at each (Envoy 1.39 match_headers_individually). Found by asking Envoy 1.40.
+ */
+const JOINED: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'access-control-request-headers',
+  'access-control-request-method',
+  'authorization',
+  'cache-control',
+  'content-encoding',
+  'content-type',
+  'grpc-accept-encoding',
+  'grpc-timeout',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'origin',
+  'pragma',
+  'proxy-status',
+  'referer',
+  'user-agent',
+  'via',
+  'x-client-trace-id',
+  'x-envoy-attempt-count',
+  'x-envoy-decorator-operation',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-external-address',
+  'x-envoy-is-timeout-retry',
+  'x-envoy-original-path',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-request-id',
+]);
+
+/** The values of a header or pseudo-header of a request as Envoy counts them; none when it is absent. */
+export function requestHeaderValues(request: MeshRequest, name: string): readonly string[] {
+  if (!isSingle(name)) return headerValues(request.headers, name);
+  const value = requestHeaderValue(request, name);
+  return value === undefined ? [] : [value];
+}
+
+/** Pseudo-headers have one value, joined headers become one. */
+export const isSingle = (name: string): boolean =>
+  name.charCodeAt(0) === 58 /* : */ || name === 'host' || JOINED.has(name);

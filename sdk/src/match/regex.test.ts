@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
 import { parseRegex, type Regex } from './regex.ts';
+import { utf8Bytes } from './utf8.ts';
 
 function compiled(pattern: string): Regex {
   const regex = parseRegex(pattern);
@@ -34,7 +35,7 @@ describe('parseRegex', () => {
   it.each([
     ['/v[0-9]+/.*', '/v12/x', ['/v/x', '/v1']],
     ['(?i)jason', 'JaSon', ['jaso']],
-    ['(?i)task', 'TA\u017f\u212a', ['tas']],
+    ['(?i)task', 'TAsK', ['tas', 'TA\u017f\u212a']],
     ['(?i)[a-c]+\\W', 'ABC!', ['ABCD']],
     ['[^/]+/x', 'ab/x', ['a/b/x']],
     ['\\s\\S', ' a', ['\va', 'a ']],
@@ -48,7 +49,8 @@ describe('parseRegex', () => {
     ['(?P<name>a|bc)d?', 'bcd', ['abcd']],
     ['\\bfoo\\b.?', 'foo!', ['foox']],
     ['a\\z|b', 'a', ['ab']],
-    ['.', '\u{1f600}', ['\n', 'ab']],
+    ['.', '\xff', ['\n', 'ab']],
+    ['a\\Cb', 'a\nb', ['ab']],
     ['(/[a-z]+)*', '/a/bc', ['/a/']],
     ['\\Aa?b', 'ab', ['aab']],
   ])('runs %s as a RegExp with RE2 meaning', (pattern, matching, others) => {
@@ -103,25 +105,16 @@ describe('parseRegex', () => {
     expect(typeof parseRegex(pattern)).toBe('string');
   });
 
-  it('matches bytes as UTF-8, and nothing against bytes that are no UTF-8 (RE2)', () => {
+  it('reads texts as bytes, and a pattern as the bytes of its UTF-8 (Envoy 1.40 runs RE2 in Latin-1 mode)', () => {
     const asBytes = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
-    expect(compiled('é+').test(asBytes('éé'))).toBe(true);
-    expect(compiled('..').test(asBytes('é€'))).toBe(true);
-    expect(compiled('.').test(asBytes('\u{1f600}'))).toBe(true);
-    for (const broken of [
-      '\xe9',
-      '\xc0\x80',
-      '\xed\xa0\x80',
-      '\xf4\x90\x80\x80',
-      '\xf0\x80\x80\x80',
-      '\xe0\x80\x80',
-      '\xff',
-      'a\xc3',
-      'a\x80',
-    ]) {
-      expect(compiled('(?s).*').test(broken)).toBe(false);
-    }
-    expect(compiled('.').test('€')).toBe(true);
+    expect(compiled('é').test(asBytes('é'))).toBe(true);
+    expect(compiled('é').test('\xe9')).toBe(false);
+    expect(compiled('.').test('\xe9')).toBe(true);
+    expect(compiled('.').test(asBytes('é'))).toBe(false);
+    expect(compiled('..').test(asBytes('é'))).toBe(true);
+    expect(compiled('[^,]+').test(asBytes('€'))).toBe(true);
+    expect(compiled('\\pL').test('\xe9')).toBe(true);
+    expect(compiled('\\W').test('\xff')).toBe(true);
   });
 });
 
@@ -138,8 +131,8 @@ describe('replaceAll', () => {
     ['a', 'a', '\\\\', '\\'],
     ['^(a)?b', 'b', '[\\1]', '[]'],
     ['(x)?b', 'b', '[\\1]', '[]'],
-    ['a', 'a\u{1f600}', '', '\u{1f600}'],
-    ['z*', '\u{1f600}', '-', '-\u{1f600}-'],
+    ['a', 'a\xe9', 'é', '\xc3\xa9\xe9'],
+    ['z*', '\xe9', '-', '-\xe9-'],
   ])('replaces %s in %s by %s (RE2::GlobalReplace)', (pattern, text, substitution, expected) => {
     expect(compiled(pattern).replaceAll(text, substitution)).toBe(expected);
   });
@@ -154,10 +147,8 @@ describe('replaceAll', () => {
   });
 });
 
-const alphabet = fc.constantFrom('a', 'b', 'K', 's', '/', '-', '1', '.', '\n', ' ', '_', 'é', '\u{1f600}');
-const literal = alphabet
-  .map((char) => (/[\w\u{80}-\u{10ffff}]/u.test(char) ? char : `\\${char === '\n' ? 'n' : char}`))
-  .filter((part) => part !== '\\ ');
+const alphabet = fc.constantFrom('a', 'b', 'K', 's', '/', '-', '1', '.', '\n', ' ', '_', 'é', '€');
+const literal = alphabet.map((char) => (/[\w\u0080-\uffff]/.test(char) ? char : `\\${char === '\n' ? 'n' : char}`));
 const escapes = fc.constantFrom(
   '.',
   '\\d',
@@ -198,20 +189,17 @@ const { pattern } = fc.letrec<{ pattern: string; piece: string }>((tie) => ({
   pattern: fc.array(tie('piece'), { maxLength: 4 }).map((parts) => parts.join('')),
 }));
 const subject = fc
-  .array(fc.oneof(alphabet, fc.constantFrom('k', 'S', '\u212a', '\u017f', 'c', '\v')), { maxLength: 8 })
-  .map((chars) => chars.join(''));
+  .array(fc.oneof(alphabet, fc.constantFrom('k', 'S', '\xff', '\xe3', 'c', '\v')), { maxLength: 8 })
+  .map((chars) => utf8Bytes(chars.join('')));
 
 /** What re2js makes of it, when it takes the pattern. */
 function oracle(source: string): RE2JS | undefined {
   try {
-    return RE2JS.compile(source);
+    return RE2JS.compile(utf8Bytes(source));
   } catch {
     return undefined;
   }
 }
-
-/** Bytes are UTF-8 to us; the oracle is asked about text. */
-const isAmbiguous = (text: string): boolean => /[\u0080-\u00ff]/.test(text) && !/[\u0100-\u{10ffff}]/u.test(text);
 
 describe('agreement with re2js', () => {
   it('accepts the same patterns and matches the same texts, whichever engine runs them', () => {
@@ -221,7 +209,7 @@ describe('agreement with re2js', () => {
         const expected = oracle(source);
         expect(typeof regex === 'string').toBe(expected === undefined);
         if (typeof regex === 'string' || expected === undefined) return;
-        for (const text of texts.filter((candidate) => !isAmbiguous(candidate))) {
+        for (const text of texts) {
           expect([source, text, regex.test(text)]).toEqual([source, text, expected.testExact(text)]);
         }
       }),

@@ -10,7 +10,7 @@ import { type Groups, replaceMatches, type Search } from './regex/replace.ts';
 import { shapeTest } from './regex/shape.ts';
 import { sourceOf } from './regex/source.ts';
 import { parseRegexSyntax, type RegexNode } from './regex/syntax.ts';
-import { utf8Text } from './utf8.ts';
+import { utf8Bytes } from './utf8.ts';
 
 export interface Regex {
   /** What runs it: a string test, the platform's RegExp, or re2js. */
@@ -21,21 +21,25 @@ export interface Regex {
   replaceAll(text: string, substitution: string): string;
 }
 
-/** The compiled pattern, or what is wrong with it. */
-export function parseRegex(pattern: string): Regex | string {
+/**
+ * The compiled pattern, or what is wrong with it. Texts are bytes, one character each, as header values are; so is the
+ * pattern, after its UTF-8: Envoy runs RE2 in Latin-1 mode, where `.` is a byte and `é` is two.
+ */
+export function parseRegex(text: string): Regex | string {
+  const pattern = utf8Bytes(text);
   const root = parseRegexSyntax(pattern);
   if (root === undefined) return onRe2(pattern);
   const shape = shapeTest(root);
   if (shape === undefined && !isLinear(root)) return onRe2(pattern);
   return {
     engine: shape === undefined ? 'regexp' : 'string',
-    test: onText(shape ?? regExpTest(root)),
+    test: shape ?? regExpTest(root),
     replaceAll: lazyReplace(() => searchOf(root) ?? re2Search(RE2JS.compile(pattern))),
   };
 }
 
 function regExpTest(root: RegexNode): (text: string) => boolean {
-  const whole = new RegExp(`^(?:${sourceOf(root, false)})$`, 'u');
+  const whole = new RegExp(`^(?:${sourceOf(root, false)})$`);
   return (text) => whole.test(text);
 }
 
@@ -44,7 +48,7 @@ function onRe2(pattern: string): Regex | string {
     const compiled = RE2JS.compile(pattern);
     return {
       engine: 're2',
-      test: onText((text) => compiled.testExact(text)),
+      test: (text) => compiled.testExact(text),
       replaceAll: lazyReplace(() => re2Search(compiled)),
     };
   } catch (error) {
@@ -52,20 +56,12 @@ function onRe2(pattern: string): Regex | string {
   }
 }
 
-/** RE2 reads bytes as UTF-8 and nothing matches a byte that is not; so it is here for what arrived as bytes. */
-function onText(test: (text: string) => boolean): (text: string) => boolean {
-  return (text) => {
-    const decoded = utf8Text(text);
-    return decoded !== undefined && test(decoded);
-  };
-}
-
 /** A rewrite is rare beside a test: its engine is built on first use. */
 function lazyReplace(build: () => Search): Regex['replaceAll'] {
   let search: Search | undefined;
   return (text, substitution) => {
     search ??= build();
-    return replaceMatches(text, substitution, search);
+    return replaceMatches(text, utf8Bytes(substitution), search);
   };
 }
 
@@ -77,7 +73,7 @@ function searchOf(root: RegexNode): Search | undefined {
   const first = root.kind === 'sequence' ? root.parts[0] : root;
   if (first?.kind !== 'assert' || first.what !== 'begin' || !isLinear(root) || hasRepeatedGroup(root, false))
     return undefined;
-  const pattern = new RegExp(sourceOf(root, true), 'u');
+  const pattern = new RegExp(sourceOf(root, true));
   return {
     groups: countGroups(root),
     find: (text, from): Groups | undefined => {

@@ -335,9 +335,8 @@ function naivePath(rule: PathMatch, whole: string): boolean {
 }
 
 function naiveHeader({ name, invert, value }: HeaderMatch, { headers }: MeshRequest): boolean {
-  const found = headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name).join(',');
-  if (!headers.some((entry, i) => i % 2 === 0 && entry === name) || value.kind !== 'string') return false;
-  return (found === value.match.value) !== invert;
+  const found = headers.filter((_, i) => i % 2 === 1 && headers[i - 1] === name);
+  return value.kind === 'string' && found.length > 0 && found.includes(value.match.value) !== invert;
 }
 
 function naive(

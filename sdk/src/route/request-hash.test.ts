@@ -33,6 +33,12 @@ describe('requestHash (Envoy RouteAction.hash_policy)', () => {
     ['an empty header', byHeader('x'), { headers: ['x', ''] }, ''],
     ['an absent header', byHeader('x'), {}, undefined],
     ['a repeated header, sorted and put together', byHeader('x'), { headers: ['x', 'b', 'y', '-', 'x', 'a'] }, 'ab'],
+    [
+      'a header Envoy keeps once, joined as it came',
+      byHeader('accept'),
+      { headers: ['accept', 'b', 'accept', 'a'] },
+      'b,a',
+    ],
     ['the authority', byHeader(':authority'), {}, 'reviews:9080'],
     ['the host', byHeader('host'), {}, 'reviews:9080'],
     ['the path', byHeader(':path'), { path: '/a?b' }, '/a?b'],

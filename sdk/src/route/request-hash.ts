@@ -1,6 +1,6 @@
 import { xxHash64 } from '../balancer/hash/xx-hash-64.ts';
 import type { Random } from '../clock.ts';
-import { headerValues } from '../match/headers.ts';
+import { requestHeaderValues } from '../match/headers.ts';
 import { queryParameter } from '../match/query.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { MeshRequest } from '../model/request.ts';
@@ -62,26 +62,10 @@ function headerText(
   request: MeshRequest,
 ): string | undefined {
   const { rewrite } = policy;
-  const values = valuesOf(policy.name, request);
+  const values = requestHeaderValues(request, policy.name);
   const texts =
     rewrite === undefined ? values : values.map((value) => rewrite.regex.replaceAll(value, rewrite.substitution));
   return texts.length === 0 ? undefined : [...texts].sort().join('');
-}
-
-function valuesOf(name: string, request: MeshRequest): readonly string[] {
-  switch (name) {
-    case ':authority':
-    case 'host':
-      return [request.authority];
-    case ':path':
-      return [request.path];
-    case ':method':
-      return [request.method];
-    case ':scheme':
-      return [request.scheme];
-    default:
-      return headerValues(request.headers, name);
-  }
 }
 
 const hex32 = (value: number): string => value.toString(16).padStart(8, '0');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PathRewrite, RedirectAction } from '../model/action.ts';
+import type { Action, PathRewrite, RedirectAction } from '../model/action.ts';
 import type { PathMatch } from '../model/match.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { compileRouteTable } from './compile.ts';
@@ -9,11 +9,7 @@ import { appendForwardedHost, hostRewrite, mutationsFor, rewritePath } from './r
 import { configuration, forward, NO_MUTATION, path, request, route, virtualHost } from './route.fixture.ts';
 import type { RouteDecision } from './table.ts';
 
-function decisionFor(
-  match: PathMatch,
-  action: ReturnType<typeof forward> | RedirectAction,
-  asked: MeshRequest,
-): RouteDecision {
+function decisionFor(match: PathMatch, action: Action, asked: MeshRequest): RouteDecision {
   const table = compileRouteTable(configuration([virtualHost('v', ['*'], [route('r', { path: match }, action)])]));
   const decision = decide(table, asked, () => 0);
   if (decision.kind === 'none') throw new Error(decision.reason);
@@ -63,7 +59,7 @@ describe('rewritePath', () => {
   it('has nothing to rewrite in a direct response', () => {
     const decision = decisionFor(
       path('prefix', '/'),
-      { kind: 'respond', status: 200, body: new Uint8Array() } as never,
+      { kind: 'respond', status: 200, body: new Uint8Array() },
       request(),
     );
     expect(rewritePath(decision, '/a')).toBe('/a');

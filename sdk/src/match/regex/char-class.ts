@@ -25,7 +25,7 @@ const CONTROL_ESCAPES: ReadonlyMap<string, number> = new Map([
   ['r', 13],
 ]);
 
-/** At a backslash: a code point or a class. Octal, `\p`, `\Q` and `\C` are left to re2js. */
+/** At a backslash: a byte or a class. Octal, `\p` and `\Q` are left to re2js. */
 export function parseEscape(cursor: Cursor): number | CharSet | undefined {
   const letter = cursor.text[cursor.at + 1];
   if (letter === undefined) return undefined;
@@ -85,9 +85,7 @@ function parseItem(cursor: Cursor): CharSet | undefined {
 
 function parseMember(cursor: Cursor): number | CharSet | undefined {
   if (cursor.text[cursor.at] === '\\') return parseEscape(cursor);
-  const code = cursor.text.codePointAt(cursor.at);
-  if (code !== undefined) cursor.at += code > 0xffff ? 2 : 1;
-  return code;
+  return cursor.at < cursor.text.length ? cursor.text.charCodeAt(cursor.at++) : undefined;
 }
 
 function parsePosix(cursor: Cursor): CharSet | undefined | 'none' {

@@ -1,4 +1,4 @@
-/** Sets of code points as sorted, disjoint, closed ranges: what one step of a regular expression accepts. */
+/** Sets of bytes as sorted, disjoint, closed ranges: what one step of a regular expression accepts. */
 
 export interface CharRange {
   readonly low: number;
@@ -7,9 +7,10 @@ export interface CharRange {
 
 export type CharSet = readonly CharRange[];
 
-export const LAST_CODE_POINT = 0x10ffff;
+/** Envoy runs RE2 in its Latin-1 mode: a character is a byte. */
+const LAST = 0xff;
 export const EMPTY_SET: CharSet = [];
-export const ANY_CHAR: CharSet = [{ low: 0, high: LAST_CODE_POINT }];
+export const ANY_CHAR: CharSet = [{ low: 0, high: LAST }];
 
 export const rangeOf = (low: number, high: number = low): CharRange => ({ low, high });
 
@@ -40,7 +41,7 @@ export function complement(set: CharSet): CharSet {
     if (low > next) result.push(rangeOf(next, low - 1));
     next = high + 1;
   }
-  if (next <= LAST_CODE_POINT) result.push(rangeOf(next, LAST_CODE_POINT));
+  if (next <= LAST) result.push(rangeOf(next, LAST));
   return result;
 }
 
@@ -65,21 +66,14 @@ export function singleCode(set: CharSet): number | undefined {
 
 export const isAscii = (set: CharSet): boolean => (set.at(-1)?.high ?? 0) < 0x80;
 
-/**
- * The set with every ASCII letter in both cases, plus the two characters outside ASCII that fold to one: U+017F (ſ) to
- * `s` and U+212A (Kelvin sign) to `k`; RE2's `(?i)` counts them in. Only for sets within ASCII.
- */
+/** The set with every ASCII letter in both cases, as under RE2's `(?i)`. Only for sets within ASCII. */
 export function foldAscii(set: CharSet): CharSet {
   const folded: CharRange[] = [...set];
   for (const { low, high } of set) {
     addShifted(folded, Math.max(low, 65), Math.min(high, 90), 32);
     addShifted(folded, Math.max(low, 97), Math.min(high, 122), -32);
   }
-  const both = normalise(folded);
-  const extra: CharRange[] = [];
-  if (!isDisjoint(both, [rangeOf(115)])) extra.push(rangeOf(0x17f));
-  if (!isDisjoint(both, [rangeOf(107)])) extra.push(rangeOf(0x212a));
-  return extra.length === 0 ? both : normalise([...both, ...extra]);
+  return normalise(folded);
 }
 
 /** Perl classes or their opposites under `(?i)`: RE2 folds the class first and negates after. */

@@ -33,16 +33,11 @@ export function replaceMatches(text: string, substitution: string, search: Searc
     lastEnd = match.end;
     if (match.start === match.end) {
       // An empty match (or one just after the last, which RE2 skips) moves on by one character.
-      result += characterAt(text, at);
-      at += Math.max(1, characterAt(text, at).length);
+      result += text.slice(at, at + 1);
+      at++;
     }
   }
   return result + text.slice(at);
-}
-
-function characterAt(text: string, at: number): string {
-  const code = text.codePointAt(at);
-  return code === undefined ? '' : String.fromCodePoint(code);
 }
 
 /** `\0` to `\9` are groups, `\\` a backslash; RE2 stops at anything else that follows a backslash. */

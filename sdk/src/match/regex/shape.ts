@@ -37,7 +37,7 @@ function literalOf(node: RegexNode): string | undefined {
       return literalOf(node.body);
     case 'set': {
       const code = singleCode(node.set);
-      return code === undefined ? undefined : String.fromCodePoint(code);
+      return code === undefined ? undefined : String.fromCharCode(code);
     }
     case 'sequence':
       return node.parts.reduce<string | undefined>((text, part) => {
@@ -81,11 +81,11 @@ function anyOf(node: RegexNode): Piece | undefined {
   if (body.kind !== 'set') return undefined;
   const newline = !isDisjoint(body.set, NEWLINE);
   const size = body.set.reduce((sum, { low, high }) => sum + high - low + 1, 0);
-  return size === ALL_CODE_POINTS - (newline ? 0 : 1) ? { min: node.min, newline } : undefined;
+  return size === ALL_BYTES - (newline ? 0 : 1) ? { min: node.min, newline } : undefined;
 }
 
 const NEWLINE = [rangeOf(10)];
-const ALL_CODE_POINTS = 0x110000;
+const ALL_BYTES = 256;
 
 function pieceTest(pieces: readonly Piece[]): ((text: string) => boolean) | undefined {
   const [first, second, third] = pieces;

@@ -1,4 +1,4 @@
-/** A parsed pattern written as the source of a RegExp with the `u` flag: one code point a character, as in RE2. */
+/** A parsed pattern written as the source of a RegExp without flags: one code unit a byte. */
 import { type CharRange, type CharSet, singleCode } from './char-set.ts';
 import type { Assertion, RegexNode } from './syntax.ts';
 
@@ -47,6 +47,6 @@ const rangeSource = ({ low, high }: CharRange): string =>
   low === high ? codeSource(low) : `${codeSource(low)}-${codeSource(high)}`;
 
 function codeSource(code: number): string {
-  const char = String.fromCodePoint(code);
-  return /[0-9A-Za-z_]/.test(char) ? char : `\\u{${code.toString(16)}}`;
+  const char = String.fromCharCode(code);
+  return /[0-9A-Za-z_]/.test(char) ? char : `\\x${code.toString(16).padStart(2, '0')}`;
 }

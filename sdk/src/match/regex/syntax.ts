@@ -1,6 +1,7 @@
 /**
  * The part of RE2's syntax (github.com/google/re2/wiki/Syntax) that we run ourselves, parsed. Whatever is not in it, an
- * error included, gives undefined: re2js then decides, and alone says what is wrong with a pattern.
+ * error included, gives undefined: re2js then decides, and alone says what is wrong with a pattern. The pattern comes as
+ * bytes, one character each (see utf8.ts).
  */
 
 import { type Cursor, parseClass, parseEscape } from './char-class.ts';
@@ -100,10 +101,7 @@ function parseAtom(parser: Parser): RegexNode | undefined {
 }
 
 function parseLiteral(parser: Parser): RegexNode | undefined {
-  const code = parser.text.codePointAt(parser.at);
-  if (code === undefined) return undefined;
-  parser.at += code > 0xffff ? 2 : 1;
-  return foldedChar(parser, [rangeOf(code)]);
+  return foldedChar(parser, [rangeOf(parser.text.charCodeAt(parser.at++))]);
 }
 
 function parseEscapedAtom(parser: Parser): RegexNode | undefined {
@@ -112,6 +110,10 @@ function parseEscapedAtom(parser: Parser): RegexNode | undefined {
   if (what !== undefined) {
     parser.at += 2;
     return { kind: 'assert', what };
+  }
+  if (letter === 'C') {
+    parser.at += 2;
+    return setNode(ANY_CHAR);
   }
   const escaped = parseEscape(parser);
   if (escaped === undefined) return undefined;
