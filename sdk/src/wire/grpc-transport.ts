@@ -132,10 +132,13 @@ class GrpcAdsStream implements AdsStream {
       const code = isReset ? codeOfReset(stream.rstCode) : GRPC.unavailable;
       this.#status ??= { code, message: `${error.message} (${this.#parts.address.authority})` };
     });
-    stream.on('close', () => {
-      const cut = reader.isAtBoundary ? '' : ', in the middle of a message';
-      this.#finish(this.#status ?? { code: GRPC.unavailable, message: `the stream ended without a status${cut}` });
-    });
+    // The server's END_STREAM ends the call, though our side of the HTTP/2 stream is still open.
+    for (const event of ['end', 'close']) {
+      stream.on(event, () => {
+        const cut = reader.isAtBoundary ? '' : ', in the middle of a message';
+        this.#finish(this.#status ?? { code: GRPC.unavailable, message: `the stream ended without a status${cut}` });
+      });
+    }
   }
 
   #onHeaders(headers: IncomingHttpHeaders): void {

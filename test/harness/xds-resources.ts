@@ -1,0 +1,63 @@
+import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
+import { Cluster_DiscoveryType, ClusterSchema } from '../../sdk/gen/cluster.js';
+import { ClusterLoadAssignmentSchema } from '../../sdk/gen/endpoint.js';
+import { HttpConnectionManagerSchema, ListenerSchema, RouterSchema } from '../../sdk/gen/listener.js';
+import { RouteConfigurationSchema, type RouteSchema } from '../../sdk/gen/route.js';
+import { anyOf } from './scripted-ads.ts';
+
+/** Small well-formed resources, to be varied by a test. */
+
+export const router = { name: 'router', configType: { case: 'typedConfig', value: anyOf(RouterSchema, {}) } } as const;
+
+export const ads = { configSourceSpecifier: { case: 'ads', value: {} } } as const;
+
+type Fields<D extends DescMessage> = Exclude<MessageInitShape<D>, Message>;
+
+export function listener(name: string, routes: string, extra: Fields<typeof HttpConnectionManagerSchema> = {}) {
+  const manager = anyOf(HttpConnectionManagerSchema, {
+    routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ads } },
+    httpFilters: [router],
+    ...extra,
+  });
+  return anyOf(ListenerSchema, { name, apiListener: { apiListener: manager } });
+}
+
+export type RouteInit = MessageInitShape<typeof RouteSchema>;
+
+export const toCluster = (cluster: string, prefix = '/'): RouteInit => ({
+  name: cluster,
+  match: { pathSpecifier: { case: 'prefix', value: prefix } },
+  action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: cluster } } },
+});
+
+export function routes(name: string, ...list: RouteInit[]) {
+  return anyOf(RouteConfigurationSchema, { name, virtualHosts: [{ name: 'host', domains: ['*'], routes: list }] });
+}
+
+export function cluster(name: string, extra: Fields<typeof ClusterSchema> = {}) {
+  return anyOf(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { edsConfig: ads },
+    ...extra,
+  });
+}
+
+export const lbEndpoint = (address: string, port: number) =>
+  ({
+    hostIdentifier: {
+      case: 'endpoint',
+      value: {
+        address: {
+          address: { case: 'socketAddress', value: { address, portSpecifier: { case: 'portValue', value: port } } },
+        },
+      },
+    },
+  }) as const;
+
+export function endpoints(name: string, ...ports: number[]) {
+  return anyOf(ClusterLoadAssignmentSchema, {
+    clusterName: name,
+    endpoints: [{ locality: { region: 'r' }, lbEndpoints: ports.map((port) => lbEndpoint('10.0.0.1', port)) }],
+  });
+}
