@@ -22,7 +22,11 @@ function workspaceNode() {
   const platform = process.platform === 'win32' ? 'win' : process.platform;
   for (const name of [`node-${platform}-${process.arch}`, `node-bin-${platform}-${process.arch}`]) {
     try {
-      const file = path.join(path.dirname(require.resolve(`${name}/package.json`)), 'bin', platform === 'win' ? 'node.exe' : 'node');
+      const file = path.join(
+        path.dirname(require.resolve(`${name}/package.json`)),
+        'bin',
+        platform === 'win' ? 'node.exe' : 'node',
+      );
       if (existsSync(file)) return file;
     } catch {}
   }
@@ -33,7 +37,8 @@ if (!sources && newEnough) {
   const { main } = await import(pathToFileURL(entry).href);
   process.exitCode = await main(process.argv.slice(2));
 } else {
-  const node = newEnough && major >= 24 ? process.execPath : (workspaceNode() ?? (newEnough ? process.execPath : undefined));
+  const node =
+    newEnough && major >= 24 ? process.execPath : (workspaceNode() ?? (newEnough ? process.execPath : undefined));
   if (node === undefined) {
     process.stderr.write(`inmesh needs Node 22.19 or newer, this is ${process.versions.node}\n`);
     process.exit(1);
@@ -41,7 +46,10 @@ if (!sources && newEnough) {
   const flags = sources ? ['--conditions=source', '--disable-warning=ExperimentalWarning'] : [];
   const script = `import { main } from ${JSON.stringify(pathToFileURL(entry).href)}; process.exitCode = await main(process.argv.slice(1));`;
   const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` };
-  const child = spawn(node, [...flags, '--input-type=module', '--eval', script, '--', ...process.argv.slice(2)], { stdio: 'inherit', env });
+  const child = spawn(node, [...flags, '--input-type=module', '--eval', script, '--', ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    env,
+  });
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => {
     process.exitCode = signal ? 128 + 15 : (code ?? 1);

@@ -85,6 +85,26 @@ export const DEFAULTS = {
     'where a budget gives none (Istio sends the literal 0.2)',
   ),
   retryBudgetConcurrency: entry(3, 'count', 'Istio retryBudget', 'retries at once that a budget always allows'),
+  registrationGraceMs: entry(10_000, 'ms', 'Inmesh', 'how long a registered process stays after its stream was lost'),
+  registrationsPerStream: entry(100, 'count', 'Inmesh', 'services one process may register itself as'),
+  namesPerStream: entry(10_000, 'count', 'Inmesh', 'names of one type that a stream may subscribe to'),
+  unreadStreamBytes: entry(
+    65_536,
+    'bytes',
+    'HTTP/2 initial window (RFC 9113 6.9.2)',
+    'unread by a client: it is told only the newest once it has caught up',
+  ),
+  pushSliceMs: entry(5, 'ms', 'Inmesh', 'answers made before the event loop has its turn'),
+  keepaliveMs: entry(30_000, 'ms', 'Inmesh', 'between pings of an ADS connection'),
+  keepaliveTimeoutMs: entry(
+    20_000,
+    'ms',
+    'gRPC GRPC_ARG_KEEPALIVE_TIMEOUT_MS',
+    'without an answer to a ping it is dead',
+  ),
+  drainMs: entry(2_000, 'ms', 'Inmesh', 'how long streams may take to end when the control plane closes'),
+  settleMs: entry(5_000, 'ms', 'Inmesh', 'the longest wait of settled()'),
+  settleQuietMs: entry(50, 'ms', 'Inmesh', 'clients that have said nothing for this long have followed'),
 } as const satisfies Record<string, Default>;
 
 export type DefaultName = keyof typeof DEFAULTS;

@@ -28,7 +28,9 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await command.run(rest);
   } catch (error) {
-    const usage = error instanceof UsageError || (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
+    const usage =
+      error instanceof UsageError ||
+      (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'));
     process.stderr.write(`inmesh ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
     if (usage) process.stderr.write(`\n${command.usage}\n`);
     return usage ? 2 : 1;

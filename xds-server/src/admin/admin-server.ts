@@ -20,13 +20,18 @@ export interface AdminServer {
 }
 
 export const plain = (body: string, status = 200): AdminReply => ({ status, type: 'text/plain; charset=utf-8', body });
-export const json = (value: unknown): AdminReply => ({ type: 'application/json', body: `${JSON.stringify(value, null, 2)}\n` });
+export const json = (value: unknown): AdminReply => ({
+  type: 'application/json',
+  body: `${JSON.stringify(value, null, 2)}\n`,
+});
 
 const STYLE =
   'body{font:16px/1.6 system-ui,sans-serif;max-width:760px;margin:40px auto;padding:0 20px;color:#1c2733}a{color:#1b4b72}td{padding:4px 18px 4px 0}';
 
 function index(pages: ReadonlyMap<string, AdminPage>): AdminReply {
-  const rows = [...pages].map(([path, { summary }]) => `<tr><td><a href="${path}">${path}</a></td><td>${summary}</td></tr>`);
+  const rows = [...pages].map(
+    ([path, { summary }]) => `<tr><td><a href="${path}">${path}</a></td><td>${summary}</td></tr>`,
+  );
   return {
     type: 'text/html; charset=utf-8',
     body: `<!doctype html><html lang="en"><meta charset="utf-8"><title>Inmesh control plane</title><style>${STYLE}</style><h1>Inmesh control plane</h1><table>${rows.join('')}</table></html>\n`,
@@ -41,23 +46,35 @@ async function answer(pages: ReadonlyMap<string, AdminPage>, request: IncomingMe
   const url = new URL(request.url ?? '/', 'http://localhost');
   if (url.pathname === '/') return index(pages);
   const page = pages.get(url.pathname);
-  return page === undefined ? plain(`no such page; there are ${[...pages.keys()].join(' ')}\n`, 404) : page.render(url.searchParams);
+  return page === undefined
+    ? plain(`no such page; there are ${[...pages.keys()].join(' ')}\n`, 404)
+    : page.render(url.searchParams);
 }
 
-async function write(pages: ReadonlyMap<string, AdminPage>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function write(
+  pages: ReadonlyMap<string, AdminPage>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   let reply: AdminReply;
   try {
     reply = await answer(pages, request);
   } catch (error) {
     reply = plain(`${error instanceof Error ? error.message : String(error)}\n`, 500);
   }
-  response.writeHead(reply.status ?? 200, { 'content-type': reply.type, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+  response.writeHead(reply.status ?? 200, {
+    'content-type': reply.type,
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'no-store',
+  });
   response.end(request.method === 'HEAD' ? undefined : reply.body);
 }
 
 function listen(server: Server, address: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new Error(`admin cannot listen on ${address}: ${error.message}`, { cause: error })));
+    server.once('error', (error) =>
+      reject(new Error(`admin cannot listen on ${address}: ${error.message}`, { cause: error })),
+    );
     if (address.startsWith('unix:')) {
       server.listen(address.slice('unix:'.length), () => resolve(address));
       return;
@@ -73,7 +90,9 @@ function listen(server: Server, address: string): Promise<string> {
 /** Reads only, on loopback only. */
 export async function listenAdmin(address: string, pages: ReadonlyMap<string, AdminPage>): Promise<AdminServer> {
   if (!address.startsWith('unix:') && !isLoopback(hostOf(address))) {
-    throw new Error(`admin address: got "${address}", want a loopback address (127.0.0.1, ::1, localhost) or unix:PATH`);
+    throw new Error(
+      `admin address: got "${address}", want a loopback address (127.0.0.1, ::1, localhost) or unix:PATH`,
+    );
   }
   const server = createServer({ headersTimeout: 5_000, requestTimeout: 10_000 }, (request, response) => {
     void write(pages, request, response);

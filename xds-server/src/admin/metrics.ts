@@ -37,13 +37,28 @@ export class ControlPlaneMetrics {
     const client = await import('prom-client');
     const registry: Registry = new client.Registry();
     const registers = [registry];
-    const gauge = (name: string, help: string, labelNames: string[] = []): Gauge => new client.Gauge({ name, help, labelNames, registers });
+    const gauge = (name: string, help: string, labelNames: string[] = []): Gauge =>
+      new client.Gauge({ name, help, labelNames, registers });
     const connected = gauge('pilot_xds', 'Streams that are open.');
     const services = gauge('pilot_services', 'Services known.');
     const problems = gauge('inmesh_problems', 'Located problems of the configuration.', ['severity']);
-    const streams: Counter = new client.Counter({ name: 'inmesh_xds_streams_total', help: 'Streams opened.', registers });
-    const pushes: Counter = new client.Counter({ name: 'pilot_xds_pushes', help: 'Responses answered by clients, by type.', labelNames: ['type'], registers });
-    const rejects: Counter = new client.Counter({ name: 'pilot_total_xds_rejects', help: 'Responses that clients rejected.', labelNames: ['type'], registers });
+    const streams: Counter = new client.Counter({
+      name: 'inmesh_xds_streams_total',
+      help: 'Streams opened.',
+      registers,
+    });
+    const pushes: Counter = new client.Counter({
+      name: 'pilot_xds_pushes',
+      help: 'Responses answered by clients, by type.',
+      labelNames: ['type'],
+      registers,
+    });
+    const rejects: Counter = new client.Counter({
+      name: 'pilot_total_xds_rejects',
+      help: 'Responses that clients rejected.',
+      labelNames: ['type'],
+      registers,
+    });
     const time: Histogram = new client.Histogram({
       name: 'pilot_proxy_convergence_time',
       help: 'Seconds from a snapshot to its last stream.',
@@ -56,8 +71,14 @@ export class ControlPlaneMetrics {
       problems.set({ severity: 'error' }, state.errors);
       problems.set({ severity: 'warning' }, state.warnings);
       renew(streams, [[{}, this.#opened]]);
-      renew(pushes, [...this.pushes].map(([type, count]) => [{ type }, count]));
-      renew(rejects, [...this.rejections].map(([type, count]) => [{ type }, count]));
+      renew(
+        pushes,
+        [...this.pushes].map(([type, count]) => [{ type }, count]),
+      );
+      renew(
+        rejects,
+        [...this.rejections].map(([type, count]) => [{ type }, count]),
+      );
       for (const seconds of this.#convergence.splice(0)) time.observe(seconds);
       return registry.metrics();
     };
@@ -75,7 +96,12 @@ function renew(counter: Counter, values: readonly (readonly [Record<string, stri
   for (const [labels, count] of values) counter.inc(labels, count);
 }
 
-const SHORT: Readonly<Record<string, string>> = { Listener: 'lds', RouteConfiguration: 'rds', Cluster: 'cds', ClusterLoadAssignment: 'eds' };
+const SHORT: Readonly<Record<string, string>> = {
+  Listener: 'lds',
+  RouteConfiguration: 'rds',
+  Cluster: 'cds',
+  ClusterLoadAssignment: 'eds',
+};
 
 export function shortType(typeUrl: string): string {
   const name = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);

@@ -31,10 +31,12 @@ export const check: Command = {
     try {
       await server.start();
       const problems = server.problems();
-      for (const problem of problems) process.stdout.write(`${problem.severity}: ${formatProblem(problem)}\n`);
+      for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
       const errors = problems.filter(({ severity }) => severity === 'error').length;
       const warnings = problems.filter(({ severity }) => severity === 'warning').length;
-      process.stdout.write(`${plural(server.summary().objects, 'object')}, ${plural(errors, 'error')}, ${plural(warnings, 'warning')}\n`);
+      process.stdout.write(
+        `${plural(server.summary().objects, 'object')}, ${plural(errors, 'error')}, ${plural(warnings, 'warning')}\n`,
+      );
       return errors > 0 ? 1 : 0;
     } finally {
       await server.close();

@@ -46,7 +46,10 @@ function parse(args: readonly string[]): RunOptions {
     },
   });
   const service = required(values.service, '--service');
-  const own = new Map([['app', service], ...(values.version === undefined ? [] : [['version', values.version] as const])]);
+  const own = new Map([
+    ['app', service],
+    ...(values.version === undefined ? [] : [['version', values.version] as const]),
+  ]);
   return {
     service,
     port: portOf(values.port, '--port'),
@@ -87,7 +90,12 @@ async function registerWhenOpen(mesh: Mesh, child: ChildProcess, options: RunOpt
   while (child.exitCode === null && child.signalCode === null) {
     if (await accepts(options.port)) {
       const { service, port, version, labels } = options;
-      mesh.register({ service, port, labels: Object.fromEntries(labels), ...(version === undefined ? {} : { version }) });
+      mesh.register({
+        service,
+        port,
+        labels: Object.fromEntries(labels),
+        ...(version === undefined ? {} : { version }),
+      });
       return;
     }
     await sleep(PROBE_MS);
@@ -108,7 +116,12 @@ export const run: Command = {
     const options = parse(args);
     const { namespace, labels, xds, service, version } = options;
     const workload = version === undefined ? service : `${service}-${version}`;
-    const mesh = createMesh({ xds, namespace, workload: `${workload}-${process.pid}`, labels: Object.fromEntries(labels) });
+    const mesh = createMesh({
+      xds,
+      namespace,
+      workload: `${workload}-${process.pid}`,
+      labels: Object.fromEntries(labels),
+    });
     const [program, ...rest] = options.command;
     const child = spawn(program, rest, { stdio: 'inherit', env: environment(options) });
     const forward = (signal: NodeJS.Signals) => {

@@ -16,7 +16,8 @@ export function required(value: string | undefined, flag: string): string {
 
 export function portOf(value: string | undefined, flag: string): number {
   const port = Number(required(value, flag));
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new UsageError(`${flag}: got "${value}", want a port 1–65535`);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new UsageError(`${flag}: got "${value}", want a port 1–65535`);
   return port;
 }
 

@@ -4,7 +4,12 @@ export type TypeStatus =
   | { readonly kind: 'SYNCED'; readonly version: string }
   /** Sent and not answered yet. */
   | { readonly kind: 'STALE'; readonly sent: string; readonly acknowledged: string | undefined }
-  | { readonly kind: 'NACK'; readonly version: string; readonly reason: string; readonly acknowledged: string | undefined };
+  | {
+      readonly kind: 'NACK';
+      readonly version: string;
+      readonly reason: string;
+      readonly acknowledged: string | undefined;
+    };
 
 export class Acknowledgements {
   #nonce = '';
@@ -29,18 +34,25 @@ export class Acknowledgements {
     return nonce === this.#nonce ? 'current' : 'stale';
   }
 
-  /** The client answered the last response; `refusal` is its error detail. */
-  answer(refusal: string | undefined): void {
-    if (this.#answered) return;
+  /** Whether the last response held this version. */
+  isSent(version: string): boolean {
+    return version === this.#sent;
+  }
+
+  /** The client answered the last response; `refusal` is its error detail. False where it had answered before. */
+  answer(refusal: string | undefined): boolean {
+    if (this.#answered) return false;
     this.#answered = true;
     this.#refusal = refusal;
     if (refusal === undefined) this.#acknowledged = this.#sent;
+    return true;
   }
 
   get status(): TypeStatus {
     if (this.#sent === undefined) return { kind: 'NOT_SENT' };
     if (!this.#answered) return { kind: 'STALE', sent: this.#sent, acknowledged: this.#acknowledged };
-    if (this.#refusal !== undefined) return { kind: 'NACK', version: this.#sent, reason: this.#refusal, acknowledged: this.#acknowledged };
+    if (this.#refusal !== undefined)
+      return { kind: 'NACK', version: this.#sent, reason: this.#refusal, acknowledged: this.#acknowledged };
     return { kind: 'SYNCED', version: this.#sent };
   }
 }

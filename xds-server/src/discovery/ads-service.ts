@@ -1,19 +1,19 @@
 import type { Clock } from '@inmesh/sdk/internal/clock';
+import { defaultOf } from '../defaults.ts';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import type { TypeStatus } from './acknowledgements.ts';
 import type { ClientIdentity } from './client-identity.ts';
-import { type RegistrationTarget, Registrations } from './registrations.ts';
+import { Registrations, type RegistrationTarget } from './registrations.ts';
 import { type Link, Session, type SessionHost } from './session.ts';
 
 export interface AdsServiceOptions {
   readonly clock: Clock;
+  /** Nothing is answered before it resolves. */
+  readonly ready: Promise<void>;
   /** The newest snapshot's answer for one client. */
   readonly resource: (identity: ClientIdentity, typeUrl: string, name: string) => EncodedResource | undefined;
   readonly revision: () => string;
   readonly registrations: RegistrationTarget;
-  readonly registrationGraceMs: number;
-  readonly namesPerStream: number;
-  readonly streamsPerSlice: number;
   readonly on?: Partial<AdsEvents>;
 }
 
@@ -23,30 +23,36 @@ export interface AdsEvents {
   closed(session: Session): void;
   warning(message: string): void;
   answered(session: Session, typeUrl: string, status: TypeStatus): void;
-  pushed(durationMs: number, sessions: number): void;
+  /** A newer snapshot has been written to every stream that could take it. */
+  pushed(durationMs: number): void;
 }
 
 const UNAVAILABLE = 14;
+const INTERNAL = 13;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** All streams of one control plane: opens them, pushes to them in slices, keeps their registrations. */
+/** All streams of one control plane: opens them, answers and pushes in slices, keeps their registrations. */
 export class AdsService {
+  /** Each with the address its peer is reached at. */
   readonly #sessions = new Map<Session, string | undefined>();
+  readonly #due = new Set<Session>();
   readonly #options: AdsServiceOptions;
   readonly #registrations: Registrations;
   readonly #host: SessionHost;
-  #pushing: Promise<void> | undefined;
-  #again = false;
+  #isPumping = false;
+  #pushedAt: number | undefined;
+  #heardAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(options: AdsServiceOptions) {
     this.#options = options;
-    this.#registrations = new Registrations(options.registrations, options.clock, options.registrationGraceMs);
+    this.#registrations = new Registrations(options.registrations, options.clock, defaultOf('registrationGraceMs'));
     this.#host = {
       resource: options.resource,
       revision: options.revision,
-      namesPerStream: options.namesPerStream,
+      namesPerStream: defaultOf('namesPerStream'),
       identified: (session, identity) => this.#registrations.declare(session, identity, this.#sessions.get(session)),
+      due: (session) => this.#wake(session),
       warn: (_session, message) => options.on?.warning?.(message),
       answered: (session, typeUrl, status) => options.on?.answered?.(session, typeUrl, status),
     };
@@ -68,46 +74,93 @@ export class AdsService {
     return session;
   }
 
+  receive(session: Session, bytes: Uint8Array): void {
+    this.#heardAt = this.#options.clock.now();
+    session.receive(bytes);
+  }
+
   /** The stream has ended at the peer's side. */
   closed(session: Session): void {
     if (!this.#sessions.delete(session)) return;
+    this.#due.delete(session);
     session.closed();
     this.#registrations.lost(session);
     this.#options.on?.closed?.(session);
   }
 
-  /** Brings every stream up to the newest snapshot. Pushes that come meanwhile are one more round. */
-  push(): Promise<void> {
-    if (this.#pushing !== undefined) {
-      this.#again = true;
-      return this.#pushing;
+  /** Brings every stream up to the newest snapshot. */
+  push(): void {
+    this.#pushedAt ??= this.#options.clock.now();
+    for (const session of this.#sessions.keys()) session.changed();
+  }
+
+  /** Resolves once every client has what there is, has answered and has gone quiet; false where that takes too long. */
+  async settled(): Promise<boolean> {
+    const { clock } = this.#options;
+    const end = clock.now() + defaultOf('settleMs');
+    const quietMs = defaultOf('settleQuietMs');
+    for (;;) {
+      const now = clock.now();
+      // A client that has taken a route asks for its clusters next: only when it is silent has it followed.
+      const waitMs = this.#isSettled ? this.#heardAt + quietMs - now : quietMs;
+      if (waitMs <= 0) return true;
+      if (now >= end) return false;
+      await new Promise<void>((resolve) => void clock.after(Math.min(waitMs, end - now), resolve));
     }
-    this.#pushing = this.#rounds().finally(() => {
-      this.#pushing = undefined;
-    });
-    return this.#pushing;
+  }
+
+  get #isSettled(): boolean {
+    return this.#due.size === 0 && this.sessions.every(({ isSettled }) => isSettled);
   }
 
   /** Ends every stream with UNAVAILABLE, so that clients go on with what they have and look for another server. */
-  close(): void {
+  close(reason = 'the control plane is shutting down'): void {
     this.#closed = true;
     for (const session of this.sessions) {
-      session.end(UNAVAILABLE, 'the control plane is shutting down');
+      session.end(UNAVAILABLE, reason);
       this.closed(session);
     }
     this.#registrations.close();
   }
 
-  async #rounds(): Promise<void> {
-    do {
-      this.#again = false;
-      const started = this.#options.clock.now();
-      const sessions = this.sessions;
-      for (const [index, session] of sessions.entries()) {
-        if (index > 0 && index % this.#options.streamsPerSlice === 0) await nextTurn();
-        session.push();
+  #wake(session: Session): void {
+    this.#due.add(session);
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    void this.#pump();
+  }
+
+  /** Answers whoever is due, and lets the event loop have its turn between slices. */
+  async #pump(): Promise<void> {
+    await this.#options.ready;
+    const { clock, on } = this.#options;
+    while (this.#due.size > 0) {
+      // Requests that came in one turn of the loop are answered together.
+      await nextTurn();
+      const end = clock.now() + defaultOf('pushSliceMs');
+      for (const session of this.#due) {
+        this.#due.delete(session);
+        this.#serve(session);
+        if (clock.now() >= end) break;
       }
-      this.#options.on?.pushed?.(this.#options.clock.now() - started, sessions.length);
-    } while (this.#again && !this.#closed);
+    }
+    this.#isPumping = false;
+    if (this.#pushedAt === undefined) return;
+    on?.pushed?.(clock.now() - this.#pushedAt);
+    this.#pushedAt = undefined;
+  }
+
+  /** One client's trouble is never another's. */
+  #serve(session: Session): void {
+    try {
+      session.serve();
+    } catch (error) {
+      const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#options.on?.warning?.(
+        `${session.identity?.id ?? 'a client'}: its stream is ended, an answer failed: ${reason}`,
+      );
+      session.end(INTERNAL, 'an answer could not be made');
+      this.closed(session);
+    }
   }
 }

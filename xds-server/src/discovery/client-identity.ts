@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@inmesh/sdk/internal/gen/core';
+import { defaultOf } from '../defaults.ts';
 import type { View } from '../translate/view.ts';
 
 /** Who is at the other end of a stream, read from its Node. Metadata keys are Istio's, ours begin with INMESH_. */
@@ -60,10 +61,22 @@ function registration(value: JsonValue, index: number, faults: string[]): Regist
   return {
     service,
     port,
-    labels: labelsOf(value['labels']),
+    labels: labelsOf(value.labels),
     ...(typeof version === 'string' && version !== '' ? { version } : {}),
     ...(typeof address === 'string' && address !== '' ? { address } : {}),
   };
+}
+
+function registrationsOf(listed: JsonValue | undefined, faults: string[]): readonly Registration[] {
+  if (listed === undefined) return [];
+  if (!Array.isArray(listed)) {
+    faults.push(`INMESH_REGISTER: got ${JSON.stringify(listed)}, want a list`);
+    return [];
+  }
+  const limit = defaultOf('registrationsPerStream');
+  if (listed.length > limit) faults.push(`INMESH_REGISTER: got ${listed.length} services, want at most ${limit}`);
+  const registrations = listed.slice(0, limit).map((value, index) => registration(value, index, faults));
+  return registrations.filter((one) => one !== undefined);
 }
 
 /** Only the SDK says its kind; whoever says nothing is taken for a gRPC client (they all speak on-demand SotW). */
@@ -75,23 +88,25 @@ function kindOf(metadata: JsonObject, userAgent: string): View['kind'] {
 export function clientIdentity(node: Node): ClientIdentity {
   const metadata: JsonObject = node.metadata ?? {};
   const faults: string[] = [];
-  const listed = metadata['INMESH_REGISTER'];
-  const registrations = Array.isArray(listed) ? listed.map((value, index) => registration(value, index, faults)) : [];
+  const registrations = registrationsOf(metadata.INMESH_REGISTER, faults);
   const namespace = text(metadata, 'NAMESPACE') || 'default';
-  const addresses = text(metadata, 'INSTANCE_IPS').split(',').filter((address) => address !== '');
+  const addresses = text(metadata, 'INSTANCE_IPS')
+    .split(',')
+    .filter((address) => address !== '');
   return {
     id: node.id,
-    userAgent: `${node.userAgentName} ${node.userAgentVersionType.case === 'userAgentVersion' ? node.userAgentVersionType.value : ''}`.trim(),
+    userAgent:
+      `${node.userAgentName} ${node.userAgentVersionType.case === 'userAgentVersion' ? node.userAgentVersionType.value : ''}`.trim(),
     namespace,
     workload: text(metadata, 'WORKLOAD_NAME') || node.id,
     serviceAccount: text(metadata, 'SERVICE_ACCOUNT') || 'default',
     addresses,
-    registrations: registrations.filter((one) => one !== undefined),
+    registrations,
     faults,
     view: {
       kind: kindOf(metadata, node.userAgentName),
       namespace,
-      labels: labelsOf(metadata['LABELS']),
+      labels: labelsOf(metadata.LABELS),
       locality: {
         region: node.locality?.region ?? '',
         zone: node.locality?.zone ?? '',

@@ -42,22 +42,35 @@ export interface Versioned {
 export interface DeltaAnswer<R> {
   readonly resources: readonly R[];
   readonly removed: readonly string[];
+  /** Resources that are gone and were not said to be: to be answered again once nothing needs them. */
+  readonly isKeeping: boolean;
 }
 
-/** What must be sent so that the client holds what `resource` says; the subscription then counts it as held. */
-export function answerDelta<R extends Versioned>({ held }: DeltaSubscription, resource: (name: string) => R | undefined): DeltaAnswer<R> {
+/**
+ * What must be sent so that the client holds what `resource` says; the subscription then counts it as held. `keepsGone` leaves
+ * what the client has and what is gone for a later answer (make before break); a name it never had is answered in any case.
+ */
+export function answerDelta<R extends Versioned>(
+  { held }: DeltaSubscription,
+  keepsGone: boolean,
+  resource: (name: string) => R | undefined,
+): DeltaAnswer<R> {
   const resources: R[] = [];
   const removed: string[] = [];
+  let isKeeping = false;
   for (const [name, version] of held) {
     const found = resource(name);
-    if (found === undefined) {
-      if (version === TOLD_ABSENT) continue;
-      removed.push(name);
-      held.set(name, TOLD_ABSENT);
-    } else if (found.version !== version) {
+    if (found !== undefined) {
+      if (found.version === version) continue;
       resources.push(found);
       held.set(name, found.version);
+    } else if (version !== TOLD_ABSENT) {
+      if (keepsGone && version !== UNANSWERED) isKeeping = true;
+      else {
+        removed.push(name);
+        held.set(name, TOLD_ABSENT);
+      }
     }
   }
-  return { resources, removed };
+  return { resources, removed, isKeeping };
 }

@@ -15,26 +15,24 @@ export function createInProcessTransport(service: AdsService): AdsTransport {
           if (!ended) run();
         });
       };
-      const session = service.open(
-        method,
-        {
-          send(bytes) {
-            later(() => on.message(bytes));
-            return true;
-          },
-          end(code, message) {
-            later(() => {
-              ended = true;
-              on.close({ code, message });
-            });
-          },
+      const link = {
+        send(bytes: Buffer) {
+          later(() => on.message(bytes));
+          return true;
         },
-        undefined,
-      );
+        end(code: number, message: string) {
+          later(() => {
+            ended = true;
+            on.close({ code, message });
+            service.closed(session);
+          });
+        },
+      };
+      const session = service.open(method, link, undefined);
       later(() => on.opened?.());
       return {
         send(bytes) {
-          if (!ended) setImmediate(() => session.receive(bytes));
+          if (!ended) setImmediate(() => service.receive(session, bytes));
         },
         close() {
           if (ended) return;

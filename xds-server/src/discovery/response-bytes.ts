@@ -33,11 +33,20 @@ export interface ResponseHead {
 
 /** One encoded DiscoveryResponse. */
 export function sotwResponse({ version, typeUrl, nonce }: ResponseHead, entries: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([textField(VERSION_INFO, version), ...entries, textField(TYPE_URL, typeUrl), textField(NONCE, nonce)]);
+  return Buffer.concat([
+    textField(VERSION_INFO, version),
+    ...entries,
+    textField(TYPE_URL, typeUrl),
+    textField(NONCE, nonce),
+  ]);
 }
 
 /** One encoded DeltaDiscoveryResponse. */
-export function deltaResponse({ version, typeUrl, nonce }: ResponseHead, entries: readonly Uint8Array[], removed: readonly string[]): Buffer {
+export function deltaResponse(
+  { version, typeUrl, nonce }: ResponseHead,
+  entries: readonly Uint8Array[],
+  removed: readonly string[],
+): Buffer {
   return Buffer.concat([
     textField(VERSION_INFO, version),
     ...entries,

@@ -12,7 +12,7 @@ import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import { answerDelta, changeDelta, type DeltaSubscription, emptyDeltaSubscription } from './delta-subscription.ts';
 import { deltaResponse, sotwResponse } from './response-bytes.ts';
 import { answerSotw, changeSotw, emptySotwSubscription, type SotwSubscription } from './sotw-subscription.ts';
-import { isWhole, PUSH_ORDER } from './type-order.ts';
+import { inPushOrder, isDroppedLast, isWhole } from './type-order.ts';
 
 /** The wire below a session: grpc-js or the in-process transport. */
 export interface Link {
@@ -26,7 +26,9 @@ export interface SessionHost {
   resource(identity: ClientIdentity, typeUrl: string, name: string): EncodedResource | undefined;
   /** The node of a stream became known or changed. */
   identified(session: Session, identity: ClientIdentity): void;
-  /** A type was asked for that no snapshot holds, an emptied wildcard, a refused name… */
+  /** The session has something to say: `serve` is wanted. */
+  due(session: Session): void;
+  /** A wildcard, a refused name, a fault in the metadata… */
   warn(session: Session, message: string): void;
   answered(session: Session, typeUrl: string, status: TypeStatus): void;
   readonly revision: () => string;
@@ -39,11 +41,12 @@ interface DeltaType {
 }
 
 interface SotwType {
-  readonly subscription: SotwSubscription;
+  readonly subscription: SotwSubscription<EncodedResource>;
   readonly book: Acknowledgements;
 }
 
 const INVALID_ARGUMENT = 3;
+const WILDCARD = '*';
 
 /** One ADS stream: requests in, responses out. Holds what the client holds; never a queue of what it has not read. */
 export class Session {
@@ -52,9 +55,12 @@ export class Session {
   readonly #method: 'delta' | 'sotw';
   readonly #link: Link;
   readonly #host: SessionHost;
+  /** Types that may have something to send. */
+  readonly #due = new Set<string>();
+  /** Types with something gone that the client is told last. */
+  readonly #keeping = new Set<string>();
   #identity: ClientIdentity | undefined;
   #slow = false;
-  #behind = false;
   #ended = false;
 
   constructor(method: 'delta' | 'sotw', link: Link, host: SessionHost) {
@@ -73,14 +79,22 @@ export class Session {
 
   /** By type: what the client has said to the last response. */
   get statuses(): ReadonlyMap<string, TypeStatus> {
-    const types = this.#method === 'delta' ? this.#delta : this.#sotw;
-    return new Map([...types].map(([typeUrl, { book }]) => [typeUrl, book.status]));
+    return new Map([...this.#types()].map(([typeUrl, { book }]) => [typeUrl, book.status]));
   }
 
   /** By type: the names it subscribes to. */
   get names(): ReadonlyMap<string, readonly string[]> {
-    if (this.#method === 'delta') return new Map([...this.#delta].map(([type, { subscription }]) => [type, [...subscription.held.keys()]]));
-    return new Map([...this.#sotw].map(([type, { subscription }]) => [type, [...subscription.names]]));
+    if (this.#method === 'delta')
+      return new Map([...this.#delta].map(([type, one]) => [type, [...one.subscription.held.keys()]]));
+    return new Map([...this.#sotw].map(([type, one]) => [type, [...one.subscription.names]]));
+  }
+
+  /** Nothing is left to send and everything sent was answered. */
+  get isSettled(): boolean {
+    if (this.#ended) return true;
+    if (this.#due.size > 0 || this.#keeping.size > 0) return false;
+    for (const { book } of this.#types().values()) if (book.status.kind === 'STALE') return false;
+    return true;
   }
 
   receive(bytes: Uint8Array): void {
@@ -93,23 +107,28 @@ export class Session {
     }
   }
 
-  /** Sends what changed, type by type in make-before-break order; a slow peer is told only the newest later. */
-  push(): void {
-    if (this.#ended || this.#identity === undefined) return;
-    if (this.#slow) {
-      this.#behind = true;
-      return;
+  /** There is a newer snapshot. */
+  changed(): void {
+    for (const typeUrl of this.#types().keys()) this.#owe(typeUrl);
+  }
+
+  /** Sends what is due, type by type in make-before-break order; a slow peer is told only the newest later. */
+  serve(): void {
+    for (const typeUrl of inPushOrder(this.#due)) {
+      if (this.#slow || this.#ended) return;
+      this.#due.delete(typeUrl);
+      if (this.#answer(typeUrl, isDroppedLast(typeUrl))) this.#keeping.add(typeUrl);
     }
-    const types = this.#method === 'delta' ? this.#delta : this.#sotw;
-    for (const typeUrl of PUSH_ORDER) if (types.has(typeUrl)) this.#answer(typeUrl);
-    for (const typeUrl of types.keys()) if (!PUSH_ORDER.includes(typeUrl)) this.#answer(typeUrl);
+    for (const typeUrl of inPushOrder(this.#keeping)) {
+      if (this.#slow || this.#ended) return;
+      this.#keeping.delete(typeUrl);
+      this.#answer(typeUrl, false);
+    }
   }
 
   drained(): void {
     this.#slow = false;
-    if (!this.#behind) return;
-    this.#behind = false;
-    this.push();
+    if (this.#due.size > 0 || this.#keeping.size > 0) this.#host.due(this);
   }
 
   end(code: number, message: string): void {
@@ -123,11 +142,23 @@ export class Session {
     this.#ended = true;
   }
 
+  #types(): ReadonlyMap<string, { readonly book: Acknowledgements }> {
+    return this.#method === 'delta' ? this.#delta : this.#sotw;
+  }
+
+  #owe(typeUrl: string): void {
+    this.#due.add(typeUrl);
+    this.#host.due(this);
+  }
+
   #identify(node: Node | undefined): boolean {
     if (node !== undefined) {
+      const isKnown = this.#identity !== undefined;
       this.#identity = clientIdentity(node);
-      for (const fault of this.#identity.faults) this.#host.warn(this, `node ${this.#identity.id}: ${fault}`);
+      for (const fault of this.#identity.faults) this.#warn(fault);
       this.#host.identified(this, this.#identity);
+      // Other labels or another place may mean other resources.
+      if (isKnown) this.changed();
     }
     if (this.#identity === undefined) this.end(INVALID_ARGUMENT, 'the first request of a stream must carry its node');
     return this.#identity !== undefined;
@@ -136,79 +167,112 @@ export class Session {
   #receiveDelta(request: DeltaDiscoveryRequest): void {
     if (!this.#identify(request.node) || request.typeUrl === '') return;
     const { typeUrl } = request;
-    const type = this.#deltaType(typeUrl);
-    this.#note(typeUrl, type.book, request.responseNonce, request.errorDetail?.message);
-    const subscribe = request.resourceNamesSubscribe.filter((name) => name !== '*');
-    if (subscribe.length < request.resourceNamesSubscribe.length) this.#host.warn(this, `${typeUrl}: "*" is not served, names are`);
-    const change = { subscribe, unsubscribe: request.resourceNamesUnsubscribe, initialVersions: request.initialResourceVersions };
+    let type = this.#delta.get(typeUrl);
+    if (type === undefined) {
+      type = { subscription: emptyDeltaSubscription(), book: new Acknowledgements() };
+      this.#delta.set(typeUrl, type);
+    }
+    if (type.book.classify(request.responseNonce) === 'current') {
+      this.#note(typeUrl, type.book, request.errorDetail?.message);
+    }
+    // The lists count whatever response the request speaks of: each says only what is new.
+    const subscribe = this.#withoutWildcard(typeUrl, request.resourceNamesSubscribe);
+    const change = {
+      subscribe,
+      unsubscribe: request.resourceNamesUnsubscribe,
+      initialVersions: request.initialResourceVersions,
+    };
     this.#refuse(typeUrl, changeDelta(type.subscription, change, this.#host.namesPerStream));
-    if (subscribe.length > 0) this.#answer(typeUrl);
+    if (subscribe.length > 0) this.#owe(typeUrl);
   }
 
   #receiveSotw(request: DiscoveryRequest): void {
     if (!this.#identify(request.node) || request.typeUrl === '') return;
     const { typeUrl } = request;
     let type = this.#sotw.get(typeUrl);
+    const isFirst = type === undefined;
     if (type === undefined) {
       type = { subscription: emptySotwSubscription(), book: new Acknowledgements() };
       this.#sotw.set(typeUrl, type);
     }
-    if (!this.#note(typeUrl, type.book, request.responseNonce, request.errorDetail?.message)) return;
-    this.#refuse(typeUrl, changeSotw(type.subscription, request.resourceNames, this.#host.namesPerStream));
-    this.#answer(typeUrl);
+    const about = type.book.classify(request.responseNonce);
+    if (about === 'stale') return;
+    // With another version than the one sent it is a change of mind from before that response was looked at.
+    const isAnswer = request.errorDetail !== undefined || type.book.isSent(request.versionInfo);
+    if (about === 'current' && isAnswer) this.#note(typeUrl, type.book, request.errorDetail?.message);
+    const names = this.#withoutWildcard(typeUrl, request.resourceNames);
+    this.#refuse(typeUrl, changeSotw(type.subscription, names, this.#host.namesPerStream));
+    // Envoy's wildcard: nothing comes of it, and the client is told so instead of waiting for it.
+    if (isFirst && names.length === 0 && isWhole(typeUrl)) {
+      this.#warn(`${typeUrl}: asks for everything, only names are served`);
+      type.subscription.owed = true;
+    }
+    this.#owe(typeUrl);
   }
 
-  #deltaType(typeUrl: string): DeltaType {
-    let type = this.#delta.get(typeUrl);
-    if (type === undefined) {
-      type = { subscription: emptyDeltaSubscription(), book: new Acknowledgements() };
-      this.#delta.set(typeUrl, type);
-    }
-    return type;
+  #withoutWildcard(typeUrl: string, names: readonly string[]): readonly string[] {
+    if (!names.includes(WILDCARD)) return names;
+    this.#warn(`${typeUrl}: asks for "${WILDCARD}", only names are served`);
+    return names.filter((name) => name !== WILDCARD);
   }
 
-  /** Books an ACK or NACK; false where the request speaks of an overtaken response. */
-  #note(typeUrl: string, book: Acknowledgements, nonce: string, refusal: string | undefined): boolean {
-    const about = book.classify(nonce);
-    if (about === 'current') {
-      book.answer(refusal);
-      this.#host.answered(this, typeUrl, book.status);
-    }
-    return about !== 'stale';
+  #note(typeUrl: string, book: Acknowledgements, refusal: string | undefined): void {
+    if (book.answer(refusal)) this.#host.answered(this, typeUrl, book.status);
   }
 
   #refuse(typeUrl: string, names: readonly string[]): void {
     if (names.length === 0) return;
-    this.#host.warn(this, `${typeUrl}: ${names.length} names refused, a stream may hold ${this.#host.namesPerStream}`);
+    this.#warn(`${typeUrl}: ${names.length} names refused, a stream may hold ${this.#host.namesPerStream}`);
   }
 
-  #answer(typeUrl: string): void {
-    if (this.#slow) {
-      this.#behind = true;
-      return;
+  #warn(message: string): void {
+    this.#host.warn(this, `${this.#identity?.id ?? 'a client'}: ${message}`);
+  }
+
+  /** Sends what the client lacks of a type; true where something that is gone waits to be said. */
+  #answer(typeUrl: string, keepsGone: boolean): boolean {
+    const identity = this.#identity;
+    if (identity === undefined) return false;
+    const resource = (name: string) => this.#host.resource(identity, typeUrl, name);
+    const delta = this.#delta.get(typeUrl);
+    if (delta !== undefined) {
+      const { resources, removed, isKeeping } = answerDelta(delta.subscription, keepsGone, resource);
+      if (resources.length + removed.length > 0) this.#sendDelta(typeUrl, delta.book, resources, removed);
+      return isKeeping;
     }
-    if (this.#method === 'delta') this.#answerDelta(typeUrl, this.#delta.get(typeUrl));
-    else this.#answerSotw(typeUrl, this.#sotw.get(typeUrl));
+    const sotw = this.#sotw.get(typeUrl);
+    if (sotw === undefined) return false;
+    const { resources, isKeeping } = answerSotw(sotw.subscription, { isWhole: isWhole(typeUrl), keepsGone }, resource);
+    if (resources !== undefined) this.#sendSotw(typeUrl, sotw.book, resources);
+    return isKeeping;
   }
 
-  #answerDelta(typeUrl: string, type: DeltaType | undefined): void {
-    const identity = this.#identity;
-    if (type === undefined || identity === undefined) return;
-    const { resources, removed } = answerDelta(type.subscription, (name) => this.#host.resource(identity, typeUrl, name));
-    if (resources.length === 0 && removed.length === 0) return;
+  #sendDelta(
+    typeUrl: string,
+    book: Acknowledgements,
+    resources: readonly EncodedResource[],
+    removed: readonly string[],
+  ): void {
     const version = this.#host.revision();
-    const nonce = type.book.send(version);
-    this.#send(deltaResponse({ version, typeUrl, nonce }, resources.map(({ deltaEntry }) => deltaEntry), removed));
+    const head = { version, typeUrl, nonce: book.send(version) };
+    this.#send(
+      deltaResponse(
+        head,
+        resources.map(({ deltaEntry }) => deltaEntry),
+        removed,
+      ),
+    );
   }
 
-  #answerSotw(typeUrl: string, type: SotwType | undefined): void {
-    const identity = this.#identity;
-    if (type === undefined || identity === undefined) return;
-    const resources = answerSotw(type.subscription, isWhole(typeUrl), (name) => this.#host.resource(identity, typeUrl, name));
-    if (resources === undefined) return;
+  #sendSotw(typeUrl: string, book: Acknowledgements, resources: readonly EncodedResource[]): void {
     const version = this.#host.revision();
-    const nonce = type.book.send(version);
-    this.#send(sotwResponse({ version, typeUrl, nonce }, resources.map(({ sotwEntry }) => sotwEntry)));
+    const head = { version, typeUrl, nonce: book.send(version) };
+    this.#send(
+      sotwResponse(
+        head,
+        resources.map(({ sotwEntry }) => sotwEntry),
+      ),
+    );
   }
 
   #send(bytes: Buffer): void {

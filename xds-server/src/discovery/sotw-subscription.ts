@@ -1,18 +1,31 @@
 import type { Versioned } from './delta-subscription.ts';
 
+/** What a state-of-the-world subscription holds of a resource. */
+export interface Named extends Versioned {
+  readonly name: string;
+}
+
 /** One type on one state-of-the-world stream. Pure; `session.ts` does the sending. */
-export interface SotwSubscription {
+export interface SotwSubscription<R extends Named> {
   names: ReadonlySet<string>;
-  /** Versions of what was last sent, by name. */
-  sent: Map<string, string>;
-  /** An answer is owed even if nothing changed: a first request, or names that were added. */
+  /** What was last sent, by name. */
+  readonly sent: Map<string, R>;
+  /** An answer is owed even if nothing changed: names were added. */
   owed: boolean;
 }
 
-export const emptySotwSubscription = (): SotwSubscription => ({ names: new Set(), sent: new Map(), owed: true });
+export const emptySotwSubscription = <R extends Named>(): SotwSubscription<R> => ({
+  names: new Set(),
+  sent: new Map(),
+  owed: false,
+});
 
 /** Applies one request's full list; what is beyond `limit` is refused and returned. An empty list means nothing, never everything. */
-export function changeSotw(subscription: SotwSubscription, names: readonly string[], limit: number): readonly string[] {
+export function changeSotw<R extends Named>(
+  subscription: SotwSubscription<R>,
+  names: readonly string[],
+  limit: number,
+): readonly string[] {
   const wanted = new Set(names.slice(0, limit));
   for (const name of wanted) {
     if (subscription.names.has(name)) continue;
@@ -24,29 +37,44 @@ export function changeSotw(subscription: SotwSubscription, names: readonly strin
   return names.slice(limit);
 }
 
-/**
- * What must be sent, or undefined where the client is up to date. LDS and CDS answers hold every subscribed resource (absence is
- * deletion); other types hold only what is new (grpc-xds: RDS and EDS may be partial).
- */
-export function answerSotw<R extends Versioned & { readonly name: string }>(
-  subscription: SotwSubscription,
-  whole: boolean,
+export interface SotwAnswer<R> {
+  /** undefined: the client is up to date. */
+  readonly resources: readonly R[] | undefined;
+  /** Resources that are gone and are still in what was sent: to be answered again once nothing needs them. */
+  readonly isKeeping: boolean;
+}
+
+/** How the responses of a type are read by clients. */
+export interface SotwShape {
+  /** LDS and CDS: a response holds every subscribed resource, absence is deletion. RDS and EDS hold only what is new. */
+  readonly isWhole: boolean;
+  /** Keeps what is gone in this answer, for make before break. */
+  readonly keepsGone: boolean;
+}
+
+/** What must be sent; the subscription then counts it as sent. */
+export function answerSotw<R extends Named>(
+  subscription: SotwSubscription<R>,
+  { isWhole, keepsGone }: SotwShape,
   resource: (name: string) => R | undefined,
-): readonly R[] | undefined {
+): SotwAnswer<R> {
   const all: R[] = [];
   const fresh: R[] = [];
-  let gone = false;
+  const gone: R[] = [];
   for (const name of subscription.names) {
     const found = resource(name);
-    if (found === undefined) {
-      gone = subscription.sent.delete(name) || gone;
-      continue;
-    }
-    all.push(found);
-    if (subscription.sent.get(name) !== found.version) fresh.push(found);
+    const sent = subscription.sent.get(name);
+    if (found !== undefined) {
+      all.push(found);
+      if (sent?.version !== found.version) fresh.push(found);
+    } else if (sent !== undefined) gone.push(sent);
   }
-  if (!subscription.owed && fresh.length === 0 && !(whole && gone)) return undefined;
+  const isKeeping = isWhole && keepsGone && gone.length > 0;
+  const isShorter = isWhole && !keepsGone && gone.length > 0;
+  if (!isKeeping) for (const { name } of gone) subscription.sent.delete(name);
+  if (!subscription.owed && fresh.length === 0 && !isShorter) return { resources: undefined, isKeeping };
   subscription.owed = false;
-  for (const { name, version } of fresh) subscription.sent.set(name, version);
-  return whole ? all : fresh;
+  for (const one of fresh) subscription.sent.set(one.name, one);
+  if (!isWhole) return { resources: fresh, isKeeping: false };
+  return { resources: isKeeping ? [...all, ...gone] : all, isKeeping };
 }

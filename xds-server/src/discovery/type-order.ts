@@ -1,10 +1,16 @@
-/** Type URLs in the order a push sends them: clusters and their endpoints before the routes that name them (make before break). */
-const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
-const ROUTE_CONFIGURATION = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
-const CLUSTER = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
-const ASSIGNMENT = 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
 
-export const PUSH_ORDER: readonly string[] = [CLUSTER, ASSIGNMENT, LISTENER, ROUTE_CONFIGURATION];
+/** The order a push sends types in: clusters and their endpoints before the routes that name them (make before break). */
+const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+
+/** Types a stream has, in the order of a push; side types come last. */
+export const inPushOrder = (typeUrls: ReadonlySet<string>): readonly string[] => [
+  ...PUSH_ORDER.filter((typeUrl) => typeUrls.has(typeUrl)),
+  ...[...typeUrls].filter((typeUrl) => !PUSH_ORDER.includes(typeUrl)),
+];
 
 /** State-of-the-world answers of these types hold every subscribed resource: absence is deletion. */
-export const isWhole = (typeUrl: string): boolean => typeUrl === LISTENER || typeUrl === CLUSTER;
+export const isWhole = (typeUrl: string): boolean => typeUrl === LISTENER_TYPE || typeUrl === CLUSTER_TYPE;
+
+/** What is gone of these types is said last, when no route names it any more. */
+export const isDroppedLast = (typeUrl: string): boolean => typeUrl === CLUSTER_TYPE || typeUrl === ENDPOINT_TYPE;

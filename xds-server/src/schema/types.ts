@@ -84,6 +84,8 @@ export type ChangeEvent =
 export interface Source {
   /** Resolves once everything that is there has been reported: one `change` with it all (possibly empty) and one `problems`. */
   start(on: SourceObserver): Promise<void>;
+  /** Looks at everything now; resolves when all it found has been reported. Not needed where changes come synchronously. */
+  refresh?(): Promise<void>;
   close(): void;
 }
 

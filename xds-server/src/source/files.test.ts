@@ -114,6 +114,15 @@ describe.each([
     await until(() => port('a') === 82 && problems().length === 0);
   });
 
+  it('looks again when asked: what was written before is reported, a file in doubt included', async () => {
+    write('mesh.yaml', `${service('a')}---\n${service('b')}`);
+    const { source, objects, port } = await watched(options);
+    write('mesh.yaml', service('a', 81));
+    await source.refresh?.();
+    expect(port('a')).toBe(81);
+    expect(objects.has('Service/default/b')).toBe(false);
+  });
+
   it('follows the switch of a link, as Kubernetes mounts a ConfigMap', async () => {
     write('..2026_1/mesh.yaml', service('a', 1));
     write('..2026_2/mesh.yaml', service('a', 2));

@@ -48,7 +48,7 @@ class FileSource implements Source {
   #hints: Hints | undefined;
   #timer: Timer | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  #sweeping = false;
+  #sweeping: Promise<void> | undefined;
   #again = false;
   #told = '';
 
@@ -71,6 +71,18 @@ class FileSource implements Source {
     this.#sweepIn(this.#pause());
   }
 
+  async refresh(): Promise<void> {
+    do {
+      // A sweep that is under way may have passed a file by.
+      await this.#sweeping;
+      this.#timer?.cancel();
+      await this.#sweep();
+      const now = this.#clock.now();
+      const doubts = [...this.#doubts.values()].map(({ until }) => until - now);
+      if (doubts.length > 0) await new Promise<void>((resolve) => void this.#clock.after(Math.max(...doubts), resolve));
+    } while (this.#on !== undefined && this.#doubts.size > 0);
+  }
+
   close(): void {
     this.#on = undefined;
     this.#hints?.close();
@@ -85,7 +97,7 @@ class FileSource implements Source {
   /** The soonest wish counts. */
   #sweepIn(ms: number): void {
     if (this.#on === undefined) return;
-    if (this.#sweeping) {
+    if (this.#sweeping !== undefined) {
       this.#again ||= ms <= defaultOf('fileBatchMs');
       return;
     }
@@ -96,9 +108,13 @@ class FileSource implements Source {
     this.#timer = this.#clock.after(ms, () => void this.#sweep());
   }
 
-  async #sweep(): Promise<void> {
+  #sweep(): Promise<void> {
     this.#timerAt = Number.POSITIVE_INFINITY;
-    this.#sweeping = true;
+    this.#sweeping = this.#lookAtAll();
+    return this.#sweeping;
+  }
+
+  async #lookAtAll(): Promise<void> {
     try {
       await this.#compare(await listFiles(this.#folder));
       this.#folderProblem = undefined;
@@ -106,7 +122,7 @@ class FileSource implements Source {
       const message = `cannot be read, what was in it stays in use: ${error instanceof Error ? error.message : error}`;
       this.#folderProblem = { severity: 'error', file: this.#folder, line: 1, message };
     }
-    this.#sweeping = false;
+    this.#sweeping = undefined;
     if (this.#on === undefined) return;
     const events = this.#collection.changes();
     if (events.length > 0) this.#on.change(events);

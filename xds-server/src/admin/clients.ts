@@ -1,0 +1,47 @@
+import type { TypeStatus } from '../discovery/acknowledgements.ts';
+import type { Session } from '../discovery/session.ts';
+import { shortType } from './metrics.ts';
+
+/** What a client said to the last response of one type. */
+export interface ClientType {
+  /** STALE: sent and not answered yet. */
+  readonly status: 'NOT_SENT' | 'SYNCED' | 'STALE' | 'NACK';
+  /** The client's own words on why it rejected the last response. */
+  readonly reason?: string;
+  readonly version?: string;
+  readonly names: readonly string[];
+}
+
+/** One ADS stream. */
+export interface ClientView {
+  readonly id: string;
+  readonly workload: string;
+  readonly namespace: string;
+  readonly userAgent: string;
+  readonly method: 'delta' | 'sotw';
+  /** By short name: lds, rds, cds, eds. */
+  readonly types: Readonly<Record<string, ClientType>>;
+}
+
+function typeOf(status: TypeStatus, names: readonly string[]): ClientType {
+  switch (status.kind) {
+    case 'NOT_SENT':
+      return { status: 'NOT_SENT', names };
+    case 'NACK':
+      return { status: 'NACK', reason: status.reason, version: status.version, names };
+    case 'STALE':
+      return { status: 'STALE', version: status.sent, names };
+    case 'SYNCED':
+      return { status: 'SYNCED', version: status.version, names };
+  }
+}
+
+/** A stream that has not said who it is yet is nobody. */
+export function clientView({ identity, method, statuses, names }: Session): ClientView | undefined {
+  if (identity === undefined) return undefined;
+  const types = [...statuses].map(
+    ([type, status]) => [shortType(type), typeOf(status, names.get(type) ?? [])] as const,
+  );
+  const { id, workload, namespace, userAgent } = identity;
+  return { id, workload, namespace, userAgent, method, types: Object.fromEntries(types) };
+}
