@@ -35,7 +35,9 @@ const checkTwin = (world: World, rule: DestinationRule, host: string): readonly 
   const findings: Finding[] = [];
   const first = older.find(({ spec }) => spec.trafficPolicy !== undefined);
   if (first !== undefined && rule.spec.trafficPolicy !== undefined) {
-    findings.push(warning('spec.trafficPolicy', `no effect: DestinationRule ${first.name} for the same host is older`));
+    findings.push(
+      warning('spec.trafficPolicy', `no effect: DestinationRule ${first.name} comes first for the same host`),
+    );
   }
   for (const [index, { name }] of rule.spec.subsets.entries()) {
     const owner = older.find(({ spec }) => spec.subsets.some((subset) => subset.name === name));

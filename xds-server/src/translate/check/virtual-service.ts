@@ -49,7 +49,7 @@ const checkHost = (world: World, rule: VirtualService, index: number): readonly 
   const service = selectService(world, view, host);
   const owner = virtualServicesFor(world, view, host, service?.addresses ?? [])[0];
   if (owner !== undefined && owner.key !== rule.key) {
-    const message = `no effect: VirtualService ${owner.namespace}/${owner.name} is older and owns ${host}, two are not merged`;
+    const message = `no effect: VirtualService ${owner.namespace}/${owner.name} comes first and owns ${host}, two are not merged`;
     return [warning(fieldPath, message)];
   }
   if (service === undefined) {
@@ -87,7 +87,9 @@ const checkHttp = (world: World, rule: VirtualService, http: HttpRoute, path: st
   const scope = { world, view: ownView(rule.namespace), namespace: rule.namespace, port: portOf(world, rule) };
   for (const { destination, at } of destinations) {
     const { missing } = resolveDestination(scope, destination);
-    if (missing !== undefined) findings.push(warning(at, `${missing}; calls answer 503`));
+    if (missing === undefined) continue;
+    const severity = missing.what === 'service' ? 'warning' : 'error';
+    findings.push({ severity, fieldPath: at, message: `${missing.message}; calls answer 503` });
   }
   return findings;
 };

@@ -17,12 +17,18 @@ export interface RouteScope {
   readonly port: number;
 }
 
+export interface Missing {
+  /** A service may still come, with the first process that registers under its name; a port or subset is a mistake. */
+  readonly what: 'service' | 'port' | 'subset';
+  readonly message: string;
+}
+
 export interface ResolvedDestination {
   readonly cluster: string;
   /** Of the cluster's DestinationRule: the route computes the hash that the cluster's ring takes. */
   readonly hash: HashPolicyInit | undefined;
   /** Why the cluster does not exist; its calls answer 503 NC. */
-  readonly missing: string | undefined;
+  readonly missing: Missing | undefined;
 }
 
 /** Istio GetDestinationCluster: the written port, else the service's only one, else the one dialled. */
@@ -41,10 +47,11 @@ export const resolveDestination = (scope: RouteScope, destination: Destination):
     missing: whatIsMissing(),
   };
 
-  function whatIsMissing(): string | undefined {
-    if (service === undefined) return `no service has the host ${host}`;
-    if (servicePort(service, port) === undefined) return `${host} has no port ${port}`;
-    return subset === '' || rule?.subsets.has(subset) ? undefined : missingSubset(subset, host, rule);
+  function whatIsMissing(): Missing | undefined {
+    if (service === undefined) return { what: 'service', message: `no service has the host ${host}` };
+    if (servicePort(service, port) === undefined) return { what: 'port', message: `${host} has no port ${port}` };
+    if (subset === '' || rule?.subsets.has(subset)) return undefined;
+    return { what: 'subset', message: missingSubset(subset, host, rule) };
   }
 };
 

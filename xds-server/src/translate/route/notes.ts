@@ -20,7 +20,7 @@ export const routeNotes = (scope: RouteScope, http: HttpRoute): readonly string[
   if (http.route.length > 0 && http.retries === undefined) notes.unshift('retries (Istio default): not yet enforced');
   for (const { destination } of http.route) {
     const { cluster, missing } = resolveDestination(scope, destination);
-    if (missing !== undefined) notes.push(`${cluster}: ${missing}; calls answer 503`);
+    if (missing !== undefined) notes.push(`${cluster}: ${missing.message}; calls answer 503`);
   }
   return notes;
 };

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { REVIEWS, REVIEWS_SUBSETS, reviewsPolicy, reviewsRule } from '../fixtures/reviews.ts';
+import { objectsOf, worldFromObjects } from '../fixtures/world-from-yaml.ts';
+import { checkDestinationRule } from './destination-rule.ts';
+import { checkVirtualService } from './virtual-service.ts';
+
+/** `severity path: message` of every rule, in the order written. */
+const findings = (...yaml: readonly string[]): readonly string[] => {
+  const objects = objectsOf(REVIEWS, ...yaml);
+  const world = worldFromObjects(objects);
+  return objects.flatMap((object) => {
+    const found =
+      object.kind === 'VirtualService'
+        ? checkVirtualService(world, object)
+        : object.kind === 'DestinationRule'
+          ? checkDestinationRule(world, object)
+          : [];
+    return found.map(({ severity, fieldPath, message }) => `${severity} ${fieldPath}: ${message}`);
+  });
+};
+
+const route = (destination: string): string => reviewsRule(`    - route: [{ destination: ${destination} }]`);
+
+describe('check VirtualService', () => {
+  it('finds nothing in a rule that does what it says', () => {
+    expect(findings(REVIEWS_SUBSETS, route('{ host: reviews, subset: v1 }'))).toEqual([]);
+  });
+
+  it('a subset nobody defines is an error, and says which ones there are', () => {
+    expect(findings(REVIEWS_SUBSETS, route('{ host: reviews, subset: v9 }'))).toEqual([
+      'error spec.http[0].route[0].destination: subset "v9" is not defined in DestinationRule default/reviews (it has: v1, v2, v3); calls answer 503',
+    ]);
+  });
+
+  it('a host that no service has is a warning: a process may still register under it', () => {
+    expect(findings(route('{ host: nobody }'))).toEqual([
+      'warning spec.http[0].route[0].destination: no service has the host nobody.default.svc.cluster.local; calls answer 503',
+    ]);
+    expect(findings(route('{ host: reviews.default }'))[0]).toContain('no service has the host reviews.default;');
+  });
+
+  it('a port the service has not is an error', () => {
+    expect(findings(route('{ host: reviews, port: { number: 81 } }'))[0]).toContain(
+      'error spec.http[0].route[0].destination: reviews.default.svc.cluster.local has no port 81',
+    );
+  });
+
+  it('mirrors are destinations too', () => {
+    const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
+      mirror: { host: reviews, subset: shadow }`);
+    expect(findings(rule)).toEqual([
+      'warning spec.http[0].mirror: mirror: not yet enforced',
+      'error spec.http[0].mirror: subset "shadow" is not defined: no DestinationRule for reviews.default.svc.cluster.local; calls answer 503',
+    ]);
+  });
+
+  it('what no client enforces yet says so', () => {
+    const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
+      retries: { attempts: 3 }
+      fault: { abort: { httpStatus: 500, percentage: { value: 1 } } }
+      corsPolicy: { allowOrigins: [{ exact: a }] }`);
+    expect(findings(rule)).toEqual([
+      'warning spec.http[0].retries: retries: not yet enforced',
+      'warning spec.http[0].fault: fault: not yet enforced',
+      'warning spec.http[0].corsPolicy: corsPolicy: not yet enforced',
+    ]);
+  });
+
+  it('a rule after one that takes everything is never reached', () => {
+    const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
+    - route: [{ destination: { host: reviews } }]`);
+    expect(findings(rule)).toEqual(['warning spec.http[1]: never reached: spec.http[0] matches everything']);
+  });
+
+  it('of two rules for one host the second has no effect', () => {
+    const second = route('{ host: reviews }').replace('name: reviews,', 'name: zz,');
+    expect(findings(route('{ host: reviews }'), second)).toEqual([
+      'warning spec.hosts[0]: no effect: VirtualService default/reviews comes first and owns reviews.default.svc.cluster.local, two are not merged',
+    ]);
+  });
+
+  it('a rule for gateways alone is not served yet', () => {
+    expect(
+      findings(reviewsRule('    - route: [{ destination: { host: reviews } }]', { rest: '  gateways: [public]' })),
+    ).toEqual(['info spec.gateways: no "mesh" among the gateways: gateways are not yet served']);
+  });
+
+  it('a host that no service has is routed on port 80 alone', () => {
+    const rule = route('{ host: reviews }').replace('hosts: [reviews]', 'hosts: [www.example.com]');
+    expect(findings(rule)).toEqual([
+      'warning spec.hosts[0]: no service has the host www.example.com: only www.example.com:80 is routed by this rule',
+    ]);
+  });
+});
+
+describe('check DestinationRule', () => {
+  it('a host that no service has', () => {
+    expect(
+      findings(reviewsPolicy('{ loadBalancer: { simple: RANDOM } }').replace('host: reviews', 'host: nobody')),
+    ).toEqual(['warning spec.host: no effect: no service has the host nobody.default.svc.cluster.local']);
+  });
+
+  it('limits, outlier detection and client certificates are not enforced yet', () => {
+    const policy =
+      '{ connectionPool: { tcp: { maxConnections: 1, connectTimeout: 1s } }, outlierDetection: {}, tls: { mode: ISTIO_MUTUAL } }';
+    expect(findings(reviewsPolicy(policy))).toEqual([
+      'warning spec.trafficPolicy.connectionPool.tcp.maxConnections: maxConnections: not yet enforced',
+      'warning spec.trafficPolicy.outlierDetection: outlierDetection: not yet enforced',
+      'warning spec.trafficPolicy.tls.mode: ISTIO_MUTUAL: no client certificates yet; calls answer 503, never in clear',
+    ]);
+  });
+
+  it('a second rule for the host adds subsets, not a policy', () => {
+    const second = reviewsPolicy(
+      '{ loadBalancer: { simple: RANDOM } }',
+      '  subsets: [{ name: v1, labels: { version: v1 } }]',
+    ).replace('name: reviews,', 'name: zz,');
+    const first = reviewsPolicy(
+      '{ loadBalancer: { simple: RANDOM } }',
+      '  subsets: [{ name: v1, labels: { version: v1 } }]',
+    );
+    expect(findings(first, second)).toEqual([
+      'warning spec.trafficPolicy: no effect: DestinationRule reviews comes first for the same host',
+      'warning spec.subsets[0]: no effect: DestinationRule reviews defines subset "v1" already',
+    ]);
+  });
+});
