@@ -25,10 +25,13 @@ export const supported = <T>(type: Type<T>): Field<T> => ({ type, state: { kind:
 
 export const required = <T>(type: Type<T>): Field<T> => ({ ...supported(type), required: true });
 
-export const later = <T>(type: Type<T>, note?: string): Field<T> => ({
+export const later = <T>(type: Type<T>, saidBy: 'schema' | 'translation' = 'schema'): Field<T> => ({
   ...supported(type),
-  state: note === undefined ? { kind: 'later' } : { kind: 'later', note },
+  state: { kind: 'later', saidBy },
 });
+
+/** Not yet enforced, as translation's checks say (translate/check). */
+export const translatedOnly = <T>(type: Type<T>): Field<T> => later(type, 'translation');
 
 export const ignored = <T>(type: Type<T>, because: string): Field<T> => ({
   ...supported(type),
@@ -89,7 +92,7 @@ const readField = (field: Field<unknown>, value: Plain | undefined, place: Place
   }
   const at = place.at(name);
   const { state } = field;
-  if (state.kind === 'later') at.warn(`not yet enforced${state.note === undefined ? '' : `: ${state.note}`}`);
+  if (state.kind === 'later' && state.saidBy === 'schema') at.warn('not yet enforced');
   if (state.kind === 'ignored') at.warn(`ignored: ${state.because}`);
   return field.type.read(value, at);
 };

@@ -14,12 +14,13 @@ export interface Type<T> {
 }
 
 /**
- * What happens to a field that is written: `later` is understood and not yet enforced (said where it is written);
- * `ignored` is accepted and has no effect, said too; `unused` has none either and is not worth a word (a Pod's volumes).
+ * What happens to a field that is written: `later` is understood and not yet enforced, and either this folder says so
+ * where it is written, or translation does, which knows for which client; `ignored` is accepted and has no effect, said
+ * too; `unused` has none either and is not worth a word (a Service's node ports).
  */
 export type FieldState =
   | { readonly kind: 'supported' }
-  | { readonly kind: 'later'; readonly note?: string }
+  | { readonly kind: 'later'; readonly saidBy: 'schema' | 'translation' }
   | { readonly kind: 'ignored'; readonly because: string }
   | { readonly kind: 'unused' };
 

@@ -1,5 +1,5 @@
 import type { Place } from '../place.ts';
-import type { HttpRoute, VirtualServiceSpec } from '../spec/virtual-service.ts';
+import type { VirtualServiceSpec } from '../spec/virtual-service.ts';
 
 /** Istio ValidateVirtualService. */
 export const checkVirtualService = (spec: VirtualServiceSpec, place: Place): void => {
@@ -16,7 +16,6 @@ export const checkVirtualService = (spec: VirtualServiceSpec, place: Place): voi
     if (!host.includes('.') && host !== '*' && !appliesToMesh)
       at.warn('a gateway needs the full name, this short one never matches');
   }
-  checkOrder(spec.http, place.at('http'));
 };
 
 const checkDelegate = (spec: VirtualServiceSpec, place: Place): void => {
@@ -30,24 +29,3 @@ const checkDelegate = (spec: VirtualServiceSpec, place: Place): void => {
   }
   if (spec.http.length === 0) place.error('hosts is missing, want at least one host name');
 };
-
-/** First match wins, so nothing after a rule that takes everything is ever used. */
-const checkOrder = (routes: readonly HttpRoute[], place: Place): void => {
-  const all = routes.findIndex(takesEverything);
-  if (all === -1) return;
-  for (let index = all + 1; index < routes.length; index += 1) {
-    place.at(index).warn(`never used: http[${all}] before it takes every request`);
-  }
-};
-
-/** What Istio's validation calls unconditional; a prefix `/` counts as one. */
-const takesEverything = (route: HttpRoute): boolean =>
-  route.match.length === 0 ||
-  route.match.some((match) => {
-    const { uri, name: _name, statPrefix: _statPrefix, ignoreUriCase: _ignoreUriCase, ...others } = match;
-    const anyPath = uri === undefined || uri.prefix === '/' || uri.prefix === '' || uri.regex === '.*';
-    return anyPath && Object.values(others).every(isNothing);
-  });
-
-const isNothing = (value: unknown): boolean =>
-  value === undefined || (Array.isArray(value) ? value.length === 0 : value instanceof Map && value.size === 0);

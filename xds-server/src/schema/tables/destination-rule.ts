@@ -6,7 +6,7 @@ import {
   checkTls,
 } from '../checks/destination-rule.ts';
 import type { Fields } from '../message.ts';
-import { ignored, later, list, mapOf, message, oneOf, required, supported } from '../message.ts';
+import { ignored, later, list, mapOf, message, oneOf, required, supported, translatedOnly } from '../message.ts';
 import type {
   ClientTls,
   ConnectionPool,
@@ -69,7 +69,7 @@ const consistentHash = message<ConsistentHash>(
 
 const locality = message<LocalityLoadBalancer>(
   {
-    distribute: later(
+    distribute: supported(
       list(
         message<LocalityLoadBalancer['distribute'][number]>({
           from: required(text()),
@@ -77,10 +77,10 @@ const locality = message<LocalityLoadBalancer>(
         }),
       ),
     ),
-    failover: later(
+    failover: supported(
       list(message<LocalityLoadBalancer['failover'][number]>({ from: required(text()), to: required(text()) })),
     ),
-    failoverPriority: later(list(text())),
+    failoverPriority: supported(list(text())),
     enabled: supported(truth),
   },
   { check: checkLocality },
@@ -117,7 +117,7 @@ const keepAlive = { kind: 'ignored', because: 'connections are watched by their 
 const connectionPool = message<ConnectionPool>({
   tcp: supported(
     message<NonNullable<ConnectionPool['tcp']>>({
-      maxConnections: later(count),
+      maxConnections: translatedOnly(count),
       connectTimeout: supported(duration()),
       tcpKeepalive: later(
         message<NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>>({
@@ -126,23 +126,29 @@ const connectionPool = message<ConnectionPool>({
           interval: supported(duration()),
         }),
       ),
-      maxConnectionDuration: later(duration()),
-      idleTimeout: later(duration(0)),
+      maxConnectionDuration: supported(duration()),
+      idleTimeout: supported(duration(0)),
     }),
   ),
   http: supported(
     message<NonNullable<ConnectionPool['http']>>(
       {
-        http1MaxPendingRequests: later(count),
-        http2MaxRequests: later(count),
-        maxRequestsPerConnection: later(count),
-        maxRetries: later(count),
-        idleTimeout: later(duration()),
-        h2UpgradePolicy: later(word('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
+        http1MaxPendingRequests: translatedOnly(count),
+        http2MaxRequests: translatedOnly(count),
+        maxRequestsPerConnection: supported(count),
+        maxRetries: translatedOnly(count),
+        idleTimeout: supported(duration()),
+        h2UpgradePolicy: supported(word('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
         useClientProtocol: later(truth),
         maxConcurrentStreams: later(count),
       },
-      { others: { http2KeepAlive: keepAlive } },
+      {
+        others: { http2KeepAlive: keepAlive },
+        check(value, place) {
+          if (value.h2UpgradePolicy === 'UPGRADE')
+            place.at('h2UpgradePolicy').warn('not yet enforced: calls are HTTP/1.1');
+        },
+      },
     ),
   ),
 });
@@ -187,8 +193,8 @@ const tls = message<ClientTls>(
 const policyFields: Fields<PortPolicy> = {
   loadBalancer: supported(loadBalancer),
   connectionPool: supported(connectionPool),
-  outlierDetection: later(outlierDetection),
-  tls: later(tls),
+  outlierDetection: translatedOnly(outlierDetection),
+  tls: supported(tls),
 };
 
 const portTrafficPolicy = message<PortTrafficPolicy>({
@@ -200,17 +206,17 @@ const trafficPolicy: Type<TrafficPolicy> = message<TrafficPolicy>(
   {
     ...policyFields,
     portLevelSettings: supported(list(portTrafficPolicy, 4096)),
-    tunnel: later(
+    tunnel: translatedOnly(
       message<NonNullable<TrafficPolicy['tunnel']>>({
         protocol: supported(text()),
         targetHost: required(nonEmptyText),
         targetPort: required(portNumber),
       }),
     ),
-    proxyProtocol: later(
+    proxyProtocol: translatedOnly(
       message<NonNullable<TrafficPolicy['proxyProtocol']>>({ version: supported(word('V1', 'V2')) }),
     ),
-    retryBudget: later(
+    retryBudget: translatedOnly(
       message<NonNullable<TrafficPolicy['retryBudget']>>(
         { percent: supported(decimal(0, 100)), minRetryConcurrency: supported(uint32) },
         { others: { budgetInterval: { kind: 'ignored', because: 'Istio does not serve it yet' } } },
@@ -232,7 +238,7 @@ export const destinationRule = message<DestinationRuleSpec>(
     trafficPolicy: supported(trafficPolicy),
     subsets: supported(list(subset)),
     exportTo: supported(list(exportScope)),
-    workloadSelector: later(
+    workloadSelector: supported(
       message<NonNullable<DestinationRuleSpec['workloadSelector']>>({
         matchLabels: supported(mapOf(labelValue, wrongLabelName)),
       }),

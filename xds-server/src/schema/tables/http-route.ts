@@ -1,5 +1,5 @@
 import { checkFault, checkHttpRoute, checkRedirect, checkRetry } from '../checks/http-route.ts';
-import { later, list, mapOf, message, oneOf, required, supported } from '../message.ts';
+import { list, mapOf, message, oneOf, required, supported, translatedOnly } from '../message.ts';
 import type {
   CorsPolicy,
   Delegate,
@@ -209,16 +209,18 @@ export const httpRoute = message<HttpRoute>(
     route: supported(list(httpDestination)),
     redirect: supported(httpRedirect),
     directResponse: supported(httpDirectResponse),
-    delegate: later(message<Delegate>({ name: required(host), namespace: supported(dnsLabel) })),
+    delegate: translatedOnly(message<Delegate>({ name: required(host), namespace: supported(dnsLabel) })),
     rewrite: supported(httpRewrite),
     timeout: supported(duration(1, ' (leave it out for none)')),
-    retries: later(httpRetry),
-    fault: later(httpFault),
-    mirror: later(destination),
-    mirrors: later(list(message<HttpMirror>({ destination: required(destination), percentage: supported(percent) }))),
-    mirrorPercent: later(integer(0, 100)),
-    mirrorPercentage: later(percent),
-    corsPolicy: later(corsPolicy),
+    retries: translatedOnly(httpRetry),
+    fault: translatedOnly(httpFault),
+    mirror: translatedOnly(destination),
+    mirrors: translatedOnly(
+      list(message<HttpMirror>({ destination: required(destination), percentage: supported(percent) })),
+    ),
+    mirrorPercent: translatedOnly(integer(0, 100)),
+    mirrorPercentage: translatedOnly(percent),
+    corsPolicy: translatedOnly(corsPolicy),
     headers: supported(headerRules),
   },
   {

@@ -1,11 +1,9 @@
 import { checkVirtualService } from '../checks/virtual-service.ts';
-import { later, list, mapOf, message, required, supported } from '../message.ts';
+import { list, mapOf, message, required, supported, translatedOnly } from '../message.ts';
 import type { RouteDestination, TcpRoute, TlsRoute, VirtualServiceSpec } from '../spec/virtual-service.ts';
 import { cidrOrIP, dnsLabel, exportScope, labelValue, wildcardHost, wrongLabelName } from '../syntax.ts';
 import { integer, portNumber, text, UINT32_MAX } from '../type.ts';
 import { destination, gatewayName, httpRoute } from './http-route.ts';
-
-const TCP_NOTE = 'only HTTP routes steer in-process clients';
 
 const routeDestination = message<RouteDestination>({
   destination: required(destination),
@@ -49,8 +47,8 @@ export const virtualService = message<VirtualServiceSpec>(
     hosts: supported(list(wildcardHost)),
     gateways: supported(list(gatewayName)),
     http: supported(list(httpRoute)),
-    tls: later(list(tlsRoute), TCP_NOTE),
-    tcp: later(list(tcpRoute), TCP_NOTE),
+    tls: translatedOnly(list(tlsRoute)),
+    tcp: translatedOnly(list(tcpRoute)),
     exportTo: supported(list(exportScope)),
   },
   { check: checkVirtualService },
