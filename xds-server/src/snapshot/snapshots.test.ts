@@ -91,7 +91,7 @@ describe('snapshots', () => {
     expect(served).toEqual(['endpoints 0', 'configuration 20']);
   });
 
-  it('nobody is told of a change that nothing anybody asked for depends on', async () => {
+  it('nobody is told of endpoints that nothing anybody asked for depends on', async () => {
     const { clock, snapshots, served, get } = setUp(REVIEWS);
     get(ROUTE_TYPE);
     const { revision } = snapshots.current();

@@ -32,7 +32,7 @@ export interface Snapshots {
   /** Takes changes in their order; they are served after their quiet time, the very first ones at once. */
   apply(events: readonly ChangeEvent[]): void;
   current(): Snapshot;
-  /** Called after something that was asked for may have changed. */
+  /** Called when answers may differ, and after every change of configuration. */
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void;
   /** Serves at once what waits for its quiet time. */
   flush(): void;
@@ -126,8 +126,8 @@ class LiveSnapshots implements Snapshots {
     const before = this.#graph.revision();
     this.#take([...endpoints.splice(0), ...(urgency === 'configuration' ? configuration.splice(0) : [])]);
     this.#collectUnused();
-    // Unchanged: nothing of what changed was ever read for an answer.
-    if (this.#graph.revision() === before) this.#snapshot = this.#newSnapshot();
+    // Endpoints that no answer was ever made from concern nobody; configuration may at least have new problems.
+    if (urgency === 'endpoints' && this.#graph.revision() === before) this.#snapshot = this.#newSnapshot();
     else this.#publish(urgency);
   }
 
