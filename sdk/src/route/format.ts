@@ -1,7 +1,7 @@
 /** Envoy's substitution format strings, as far as they have a meaning without a proxy. */
 
 import { asciiLower } from '../match/ascii.ts';
-import { headerValue, requestHeaderValue } from '../match/headers.ts';
+import { headerValues, requestHeaderValues } from '../match/headers.ts';
 import type { HeaderList } from '../model/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 
@@ -85,12 +85,12 @@ const startTime: Command = ({ startTimeMs }) =>
 
 type ReadHeader = (context: FormatContext, name: string) => string | undefined;
 
+/** Of a repeated header the first value counts (Envoy HeaderFormatter). */
 const requestHeader: ReadHeader = ({ request, headers }, name) =>
-  headers === undefined || name.startsWith(':') || name === 'host'
-    ? requestHeaderValue(request, name)
-    : headerValue(headers, name);
+  requestHeaderValues(headers === undefined ? request : { ...request, headers }, name)[0];
 
-const responseHeader: ReadHeader = ({ responseHeaders }, name) => responseHeaders && headerValue(responseHeaders, name);
+const responseHeader: ReadHeader = ({ responseHeaders }, name) =>
+  responseHeaders && headerValues(responseHeaders, name)[0];
 
 /** `NAME?ALTERNATIVE`: the alternative where the first is absent; nothing where both are. */
 function headerCommand(argument: string, limit: number, read: ReadHeader): Command {

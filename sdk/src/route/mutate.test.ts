@@ -10,6 +10,14 @@ const apply = (headers: string[], set: HeaderSet[], remove: string[] = []) =>
 describe('applyMutations (Envoy HeaderValueOption.append_action)', () => {
   it.each<[rule: string, before: string[], set: HeaderSet[], after: string[]]>([
     ['appends beside an old value', ['a', '1'], [setHeader('a', '2')], ['a', '1', 'a', '2']],
+    ['grows a header that is kept once by a comma', ['accept', '1'], [setHeader('accept', '2')], ['accept', '1,2']],
+    ['grows an empty one without a comma', ['accept', ''], [setHeader('accept', '2')], ['accept', '2']],
+    [
+      'grows by nothing without a comma',
+      ['accept', '1'],
+      [setHeader('accept', '', 'append-or-add', true)],
+      ['accept', '1'],
+    ],
     ['adds where there is none', [], [setHeader('a', '2')], ['a', '2']],
     ['add-if-absent keeps an old value', ['a', '1'], [setHeader('a', '2', 'add-if-absent')], ['a', '1']],
     ['add-if-absent adds', [], [setHeader('a', '2', 'add-if-absent')], ['a', '2']],
@@ -62,7 +70,7 @@ describe('formats', () => {
   const formatted = (value: string, more: Partial<MutationContext> = {}) =>
     applyMutations(
       [{ set: [setHeader('out', value, 'append-or-add', true)], remove: [] }],
-      ['x-id', '7', 'x-long', 'abcdef'],
+      ['x-id', '7', 'x-long', 'abcdef', 'x-twice', '1', 'x-twice', '2'],
       { ...context, ...more },
     ).at(-1);
 
@@ -72,6 +80,7 @@ describe('formats', () => {
     ['%PROTOCOL%', 'HTTP/1.1'],
     ['%REQ(X-ID)%', '7'],
     ['<%REQ(x-long):3%>', '<abc>'],
+    ['%REQ(x-twice)%', '1'],
     ['%REQ(x-none?x-id)%', '7'],
     ['[%REQ(x-none)%]', '[]'],
     ['[%REQ(x-none?x-nil)%]', '[]'],

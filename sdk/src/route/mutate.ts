@@ -1,5 +1,5 @@
-import { headerValue } from '../match/headers.ts';
-import type { HeaderMutation } from '../model/headers.ts';
+import { headerValue, isSingle } from '../match/headers.ts';
+import type { HeaderList, HeaderMutation } from '../model/headers.ts';
 import { type FormatContext, formatValue } from './format.ts';
 
 /** What a mutation may look at beside the headers it changes. */
@@ -10,18 +10,22 @@ export type MutationContext = Omit<FormatContext, 'headers'>;
  * from the headers as they are now; then overwrites; then additions. `headers` is left alone; the same list comes back
  * when there is nothing to do.
  */
-export function applyMutations(
+export function applyMutations<H extends HeaderList>(
   mutations: readonly HeaderMutation[],
-  headers: string[],
+  headers: H,
   context: MutationContext,
-): string[] {
-  let current = headers;
+): H | string[] {
+  let current: H | string[] = headers;
   for (const mutation of mutations) current = applyLevel(mutation, current, context);
   return current;
 }
 
-function applyLevel({ remove, set }: HeaderMutation, headers: string[], context: MutationContext): string[] {
-  let result = remove.length === 0 ? headers : withoutHeaders(headers, remove);
+function applyLevel<H extends HeaderList>(
+  { remove, set }: HeaderMutation,
+  headers: H,
+  context: MutationContext,
+): H | string[] {
+  let result: H | string[] = remove.length === 0 ? headers : withoutHeaders(headers, remove);
   const formatContext =
     context.responseHeaders === undefined ? { ...context, headers: result } : { ...context, responseHeaders: result };
   const overwrites: string[] = [];
@@ -39,7 +43,16 @@ function applyLevel({ remove, set }: HeaderMutation, headers: string[], context:
     const name = overwrites[i] ?? '';
     result = [...withoutHeaders(result, [name]), name, overwrites[i + 1] ?? ''];
   }
-  return additions.length === 0 ? result : [...result, ...additions];
+  for (let i = 0; i + 1 < additions.length; i += 2) result = added(result, additions[i] ?? '', additions[i + 1] ?? '');
+  return result;
+}
+
+/** Headers that are kept once grow by a comma, where there is something to separate (Envoy HeaderMapImpl::appendToHeader). */
+function added(headers: HeaderList, name: string, value: string): string[] {
+  const present = isSingle(name) ? headerValue(headers, name) : undefined;
+  if (present === undefined) return [...headers, name, value];
+  const joined = present === '' || value === '' ? present + value : `${present},${value}`;
+  return [...withoutHeaders(headers, [name]), name, joined];
 }
 
 function withoutHeaders(headers: readonly string[], names: readonly string[]): string[] {

@@ -99,7 +99,9 @@ describe('hostRewrite', () => {
     expect(appendForwardedHost(forward({}, { appendXForwardedHost: true }), [], 'old')).toEqual([]);
     expect(appendForwardedHost(forward({}, { hostRewrite: 'new', appendXForwardedHost: true }), [], '')).toEqual([]);
   });
+});
 
+describe('mutationsFor', () => {
   it('puts a weighted cluster’s mutations first (Envoy WeightedClusterEntry)', () => {
     const own = { set: [], remove: ['a'] };
     const others = [{ set: [], remove: ['b'] }];

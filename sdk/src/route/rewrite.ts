@@ -1,6 +1,6 @@
 import { headerValue } from '../match/headers.ts';
 import type { ForwardAction, WeightedCluster } from '../model/action.ts';
-import type { HeaderMutation } from '../model/headers.ts';
+import type { HeaderList, HeaderMutation } from '../model/headers.ts';
 import type { RouteDecision } from './table.ts';
 
 /** The path to send, query string included. */
@@ -20,7 +20,7 @@ const nonEmpty = (text: string | undefined): string | undefined => (text === '' 
  * Adds the old authority to `x-forwarded-host` where the route rewrites the host and asks for it, unless it is the last
  * value there already (Envoy RouteAction.append_x_forwarded_host). Call before the authority is replaced.
  */
-export function appendForwardedHost(action: ForwardAction, headers: string[], authority: string): string[] {
+export function appendForwardedHost(action: ForwardAction, headers: HeaderList, authority: string): HeaderList {
   if (!action.appendXForwardedHost || nonEmpty(action.hostRewrite) === undefined || authority === '') return headers;
   const present = headerValue(headers, FORWARDED_HOST);
   if (present === undefined || present === '')

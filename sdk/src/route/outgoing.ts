@@ -1,0 +1,55 @@
+import type { WeightedCluster } from '../model/action.ts';
+import type { HeaderMutation } from '../model/headers.ts';
+import type { MeshRequest } from '../model/request.ts';
+import { applyMutations, type MutationContext } from './mutate.ts';
+import { appendForwardedHost, mutationsFor, rewritePath } from './rewrite.ts';
+import type { CompiledForward, RouteDecision } from './table.ts';
+
+const NONE: readonly HeaderMutation[] = [];
+
+/**
+ * The request as it goes to the chosen cluster, changed in Envoy's order (WeightedClusterEntry::finalizeRequestHeaders,
+ * RouteEntryImplBase::finalizeRequestHeaders): the cluster's mutations and host, then those of route, virtual host and
+ * configuration, then the route's host, then the path. Mutations still see the path as it came. The request itself comes
+ * back when nothing changes.
+ */
+export function outgoingRequest(
+  decision: RouteDecision & { readonly action: CompiledForward },
+  cluster: WeightedCluster,
+  request: MeshRequest,
+  startTimeMs?: number,
+): MeshRequest {
+  const { action } = decision;
+  const time = startTimeMs === undefined ? {} : { startTimeMs };
+  let { authority, headers } = request;
+  const own = mutationsFor(cluster.requestHeaders, NONE);
+  if (own.length > 0) headers = applyMutations(own, headers, { request, ...time });
+  if (cluster.hostRewrite) authority = cluster.hostRewrite;
+  if (decision.requestHeaders.length > 0) {
+    headers = applyMutations(decision.requestHeaders, headers, { request: { ...request, authority }, ...time });
+  }
+  if (action.hostRewrite) {
+    headers = appendForwardedHost(action, headers, authority);
+    authority = action.hostRewrite;
+  }
+  const path = rewritePath(decision, request.path);
+  const isSame = headers === request.headers && authority === request.authority && path === request.path;
+  return isSame ? request : { ...request, authority, path, headers };
+}
+
+/**
+ * The headers of an upstream's answer as they go to the caller; the same list when nothing changes. `context.request` is
+ * the request as it went out (Envoy's formatters see it after its own mutations).
+ */
+export function incomingHeaders(
+  decision: RouteDecision,
+  cluster: WeightedCluster | undefined,
+  headers: string[],
+  context: Omit<MutationContext, 'responseHeaders'>,
+): string[] {
+  const mutations =
+    cluster === undefined ? decision.responseHeaders : mutationsFor(cluster.responseHeaders, decision.responseHeaders);
+  return mutations.length === 0
+    ? headers
+    : applyMutations(mutations, headers, { ...context, responseHeaders: headers });
+}
