@@ -8,7 +8,7 @@
  */
 
 /** Decides whether a new value counts as a change. */
-export type Equal<T> = (a: T, b: T) => boolean;
+type Equal<T> = (a: T, b: T) => boolean;
 
 /** Reads a cell inside a computation and records that it did. */
 export type Read = <T>(cell: Cell<T>) => T;
@@ -33,7 +33,7 @@ export interface Family<T> {
 }
 
 /** Values that live outside: loaded when they are first read, and again when the outside says that a key has changed. */
-export interface InputFamily<T> extends Family<T> {
+interface InputFamily<T> extends Family<T> {
   reload(key: string): void;
 }
 

@@ -21,7 +21,7 @@ import { createWorldCells, type WorldCells } from './world-cells.ts';
  * What the control plane serves at one time. Every resource it gives is an immutable value. A name that is first asked of
  * it after a newer snapshot came is answered as of the newer one: a push that is still under way never goes back in time.
  */
-export interface Snapshot {
+interface Snapshot {
   /** Order and content: grows with each snapshot, and ends in a hash of all objects that replicas agree on. */
   readonly revision: string;
   /** undefined: it does not exist for this client. `view` may carry all of the client's labels. */

@@ -9,7 +9,7 @@ import { concatHeaders, type HeaderMutations, headerOperations } from './header-
 import { mirrorPolicies } from './mirror.ts';
 import { retryPolicy } from './retry-policy.ts';
 
-export type RouteActionInit = Fields<typeof RouteActionSchema>;
+type RouteActionInit = Fields<typeof RouteActionSchema>;
 type ClusterWeightInit = Fields<typeof WeightedCluster_ClusterWeightSchema>;
 interface Split {
   readonly clusterSpecifier: NonNullable<RouteActionInit['clusterSpecifier']>;
@@ -22,7 +22,7 @@ interface Split {
 const NO_CLUSTER = 'UnknownService';
 
 /** `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout). */
-export const timeouts = (timeoutMs: number | undefined): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout'> => ({
+const timeouts = (timeoutMs: number | undefined): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout'> => ({
   timeout: duration(timeoutMs ?? 0),
   maxGrpcTimeout: duration(timeoutMs ?? 0),
 });

@@ -17,7 +17,7 @@ export interface RouteScope {
   readonly port: number;
 }
 
-export interface Missing {
+interface Missing {
   /** A service may still come, with the first process that registers under its name; a port or subset is a mistake. */
   readonly what: 'service' | 'port' | 'subset';
   readonly message: string;

@@ -13,7 +13,7 @@ import { isCatchAll, routeMatch } from './match.ts';
 import { routeNotes } from './notes.ts';
 import { directResponseAction, redirectAction } from './redirect.ts';
 
-export type RouteInit = Fields<typeof RouteSchema>;
+type RouteInit = Fields<typeof RouteSchema>;
 
 export interface TranslatedRoute {
   readonly route: RouteInit;
