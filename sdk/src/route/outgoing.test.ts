@@ -24,7 +24,7 @@ function decided(
 
 function sent(action: Partial<ForwardAction>, more: Partial<Route>, asked: MeshRequest): MeshRequest {
   const decision = decided({ clusters: [cluster], ...action }, more);
-  return outgoingRequest(decision, decision.action.clusters[0] ?? cluster, asked);
+  return outgoingRequest({ decision, action: decision.action, cluster: decision.action.clusters[0] ?? cluster }, asked);
 }
 
 describe('outgoingRequest (Envoy finalizeRequestHeaders)', () => {
@@ -66,7 +66,10 @@ describe('outgoingRequest (Envoy finalizeRequestHeaders)', () => {
       { clusters: [cluster] },
       { requestHeaders: { set: [setHeader('t', '%START_TIME%')], remove: [] } },
     );
-    expect(outgoingRequest(decision, cluster, request(), 0).headers).toEqual(['t', '1970-01-01T00:00:00.000Z']);
+    expect(outgoingRequest({ decision, action: decision.action, cluster }, request(), 0).headers).toEqual([
+      't',
+      '1970-01-01T00:00:00.000Z',
+    ]);
   });
 });
 

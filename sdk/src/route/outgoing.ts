@@ -5,6 +5,13 @@ import { applyMutations, type MutationContext } from './mutate.ts';
 import { appendForwardedHost, mutationsFor, rewritePath } from './rewrite.ts';
 import type { CompiledForward, RouteDecision } from './table.ts';
 
+/** A forwarding decision and the cluster it came to. */
+export interface Way {
+  readonly decision: RouteDecision;
+  readonly action: CompiledForward;
+  readonly cluster: WeightedCluster;
+}
+
 const NONE: readonly HeaderMutation[] = [];
 
 /**
@@ -14,12 +21,10 @@ const NONE: readonly HeaderMutation[] = [];
  * back when nothing changes.
  */
 export function outgoingRequest(
-  decision: RouteDecision & { readonly action: CompiledForward },
-  cluster: WeightedCluster,
+  { decision, action, cluster }: Way,
   request: MeshRequest,
   startTimeMs?: number,
 ): MeshRequest {
-  const { action } = decision;
   const time = startTimeMs === undefined ? {} : { startTimeMs };
   let { authority, headers } = request;
   const own = mutationsFor(cluster.requestHeaders, NONE);
