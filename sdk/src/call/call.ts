@@ -32,7 +32,7 @@ export function startCall(
 
 /** A call that ends before it has a target: no configuration, or a host that is blocked. */
 export function replyLocally(
-  runtime: CallRuntime,
+  runtime: Pick<CallRuntime, 'clock' | 'emit' | 'isObserved'>,
   target: string,
   reply: LocalReply,
   { request, handler, options }: { request: MeshRequest; handler: CallHandler; options: CallOptions },

@@ -1,8 +1,8 @@
 import type { WeightedCluster } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
+import { incomingHeaders } from '../route/outgoing.ts';
 import type { RouteDecision } from '../route/table.ts';
 import { bodyBytes, type LocalReply, statusTextOf } from './local-reply.ts';
-import { responseHeaders } from './request-head.ts';
 import type { CallHandler } from './types.ts';
 
 /** What a local reply needs to become a response. The route's and the cluster's response headers are on it too, as in Envoy. */
@@ -21,8 +21,7 @@ export function deliver(reply: LocalReply, context: ReplyContext, handler: CallH
   const headers = [...reply.headers, 'content-length', String(body.length)];
   if (body.length > 0) headers.push('content-type', 'text/plain');
   headers.push('date', new Date(wallTimeMs).toUTCString());
-  const mutated =
-    decision === undefined ? headers : responseHeaders(headers, request, decision, cluster?.responseHeaders);
+  const mutated = decision === undefined ? headers : incomingHeaders(decision, cluster, headers, { request });
   handler.onHeaders(reply.status, mutated, statusTextOf(reply.status));
   if (body.length > 0 && hasBody(request.method, reply.status)) handler.onData(body);
   handler.onEnd([]);

@@ -5,7 +5,7 @@ import type { Http1Request } from '../connection/http1-client.ts';
 import { patientTimer } from '../connection/patient-timer.ts';
 import { MeshError } from '../errors.ts';
 import type { MeshRequest } from '../model/request.ts';
-import { rewritePath } from '../route/rewrite.ts';
+import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
 import type { Pick } from '../upstream/pick.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { BodySource, type CallBody } from './body-source.ts';
@@ -14,7 +14,7 @@ import { type AttemptFailure, replyFor } from './failure.ts';
 import type { LiveTarget } from './live-target.ts';
 import { errorOf, type LocalReply, noHealthyUpstream, overflow, timedOut } from './local-reply.ts';
 import { type LocalAnswer, planCall, tlsFor, type Way } from './plan.ts';
-import { requestHeaders, responseHeaders } from './request-head.ts';
+import { wireHeaders } from './request-head.ts';
 import { LiveStory } from './story.ts';
 import type { Call, CallHandler, CallOptions, CallRuntime } from './types.ts';
 
@@ -43,6 +43,8 @@ export class MeshCall implements Call, AttemptOwner {
   #way: Way | undefined;
   #attempt: Attempt | undefined;
   #http1Request: Http1Request | undefined;
+  /** The request as it goes out. */
+  #outgoing: MeshRequest;
   #timer: Timer | undefined;
   #status = 0;
   #isOver = false;
@@ -51,6 +53,7 @@ export class MeshCall implements Call, AttemptOwner {
     this.#runtime = runtime;
     this.#target = target;
     this.#request = request;
+    this.#outgoing = request;
     this.#body = body;
     this.#handler = handler;
     this.#options = options;
@@ -181,19 +184,24 @@ export class MeshCall implements Call, AttemptOwner {
   }
 
   #makeRequest(): Http1Request {
-    const { method, path } = this.#request;
     const way = this.#way;
-    const upgrade = this.#options.upgrade ?? null;
+    if (way !== undefined)
+      this.#outgoing = outgoingRequest(way.decision, way.cluster, this.#request, this.#runtime.clock.wallTime());
+    const { method, path } = this.#outgoing;
     const body = this.#body.kind === 'bytes' ? this.#body.bytes : (this.#source ?? null);
-    if (way === undefined) return { method, path, headers: [], body, upgrade };
-    const headers = requestHeaders(this.#request, this.#body, way);
-    return { method, path: rewritePath(way.decision, path), headers, body, upgrade };
+    return {
+      method,
+      path,
+      headers: wireHeaders(this.#outgoing, this.#body),
+      body,
+      upgrade: this.#options.upgrade ?? null,
+    };
   }
 
   #answerHeaders(headers: string[]): string[] {
     const way = this.#way;
     if (way === undefined) return headers;
-    const mutated = responseHeaders(headers, this.#request, way.decision, way.cluster.responseHeaders);
+    const mutated = incomingHeaders(way.decision, way.cluster, headers, { request: this.#outgoing });
     if (way.setCookie !== undefined) mutated.push('set-cookie', way.setCookie);
     return mutated;
   }
@@ -201,7 +209,7 @@ export class MeshCall implements Call, AttemptOwner {
   /** When the call is late: the caller's deadline, or the route's timeout counted from `fromMs`. */
   #dueMs(isSent: boolean, fromMs: number): number {
     const deadlineMs = this.#options.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = this.#way?.action.timeoutMs ?? 0;
+    const timeoutMs = this.#way?.decision.action.timeoutMs ?? 0;
     return isSent && timeoutMs > 0 ? Math.min(deadlineMs, fromMs + timeoutMs) : deadlineMs;
   }
 
