@@ -1,0 +1,142 @@
+import type { LiveTarget } from '../call/live-target.ts';
+import { type Clock, holdProcess } from '../clock.ts';
+import type { TargetState } from '../config/targets.ts';
+import type { Discovery } from '../discovery/discovery.ts';
+import { headerValue } from '../match/headers.ts';
+import type { MeshRequest } from '../model/request.ts';
+import { decide } from '../route/decide.ts';
+import { redirectLocation } from '../route/redirect.ts';
+import { requestHash } from '../route/request-hash.ts';
+import { chooseCluster, splitRanges } from '../route/split.ts';
+import type { CompiledForward, RouteDecision } from '../route/table.ts';
+import { createTrace, type Trace } from '../route/trace.ts';
+import type { Explanation } from './explanation.ts';
+import { notesOn } from './notes.ts';
+import { sourceOf } from './sources.ts';
+
+export interface ExplainParts {
+  readonly lookup: (target: string) => TargetState<LiveTarget>;
+  readonly discovery: Discovery;
+  readonly clock: Clock;
+  readonly configTimeoutMs: number;
+  readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+}
+
+export interface Question {
+  /** The name as dialled: `host:port`. */
+  readonly target: string;
+  readonly url: string;
+  readonly request: MeshRequest;
+  readonly random: number;
+}
+
+/** Says what a call would do now: the same decision on the same values, with a trace and without consequences. */
+export async function explain(parts: ExplainParts, question: Question): Promise<Explanation> {
+  const state = await settledState(parts, question.target);
+  const empty = emptyExplanation(question);
+  if (state.kind !== 'ready') return { ...empty, notes: [withoutConfiguration(state, question.target, parts)] };
+  const trace = createTrace();
+  const live = state.value;
+  const decision = decide(live.table, question.request, () => question.random, trace);
+  const decided = { ...empty, virtualHost: trace.virtualHost, considered: trace.considered };
+  if (decision.kind === 'none') return { ...decided, notes: [`answered 404 (NR): ${decision.reason}`] };
+  const position = await sourceOf(parts, live.table.name, decision);
+  const { action } = decision;
+  const common = { ...decided, route: decision.routeName, source: position.source };
+  if (action.kind !== 'forward')
+    return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes] };
+  const forward = explainForward(live, action, question);
+  return { ...common, ...forward, notes: [...forward.notes, ...position.notes] };
+}
+
+const emptyExplanation = ({ request, url, random }: Question): Explanation => ({
+  request: { method: request.method, url, authority: request.authority, headers: recordOf(request), random },
+  virtualHost: undefined,
+  considered: [] satisfies Trace['considered'],
+  route: undefined,
+  source: undefined,
+  cluster: undefined,
+  split: [],
+  endpoints: [],
+  timeoutMs: undefined,
+  retries: { calls: 1, on: [], perTryTimeoutMs: undefined },
+  notes: [],
+});
+
+const recordOf = ({ headers }: MeshRequest): Record<string, string> =>
+  Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name, headerValue(headers, name) ?? '']] : [])));
+
+/** A name asked for the first time has its answer in a moment. */
+async function settledState({ lookup, clock, configTimeoutMs }: ExplainParts, target: string) {
+  let state = lookup(target);
+  if (state.kind !== 'pending') return state;
+  const hold = holdProcess();
+  const over = Promise.withResolvers<undefined>();
+  const timer = clock.after(configTimeoutMs, () => over.resolve(undefined));
+  while (state.kind === 'pending') {
+    const next: TargetState<LiveTarget> | undefined = await Promise.race([state.settled, over.promise]);
+    if (next === undefined) break;
+    state = next;
+  }
+  timer.cancel();
+  hold.cancel();
+  return state;
+}
+
+type Unready = Exclude<TargetState<LiveTarget>, { readonly kind: 'ready' }>;
+
+function withoutConfiguration(state: Unready, target: string, { outboundPolicy }: ExplainParts): string {
+  if (state.kind === 'pending') return `answered 503 (NC): no configuration of ${target} has come`;
+  if (state.kind === 'failed') return `answered 503 (NC): ${state.reason}`;
+  const outcome =
+    outboundPolicy === 'ALLOW_ANY' ? 'sent as written (PassthroughCluster)' : 'answered 502 (BlackHoleCluster)';
+  return `${target} is no host of the mesh (${state.reason}): ${outcome}, since the outbound policy is ${outboundPolicy}`;
+}
+
+function ownAnswer(decision: RouteDecision, request: MeshRequest): string {
+  const { action } = decision;
+  switch (action.kind) {
+    case 'redirect':
+      return `answered ${action.code}, to ${redirectLocation(action, decision, request)}`;
+    case 'respond':
+      return `answered ${action.status} by the route itself`;
+    case 'refuse':
+      return `answered 503: ${action.reason}`;
+    default:
+      return '';
+  }
+}
+
+type Forwarding = Pick<Explanation, 'cluster' | 'split' | 'endpoints' | 'timeoutMs' | 'retries' | 'notes'>;
+
+function explainForward(live: LiveTarget, action: CompiledForward, { request, random }: Question): Forwarding {
+  const { clusterHeader, retry } = action;
+  const cluster =
+    clusterHeader === undefined ? chooseCluster(action, random)?.name : headerValue(request.headers, clusterHeader);
+  const upstream = cluster === undefined ? undefined : live.upstreams.get(cluster);
+  const state = cluster === undefined ? undefined : live.config.clusters.get(cluster);
+  const { hash } = requestHash(action.hashPolicies, { request, random: () => random });
+  const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
+  const notes = notesOn(action, upstream?.config().cluster);
+  if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);
+  else if (upstream === undefined) notes.unshift(`answered 503 (NC): there is no cluster ${cluster ?? 'to choose'}`);
+  else if (next?.kind === 'failure') notes.unshift(`answered 503 (${next.flag}): ${next.reason}`);
+  else if (next !== undefined && hash !== undefined) {
+    notes.unshift(`the request's hash leads to ${next.host.address}:${next.host.port}`);
+  }
+  return {
+    cluster,
+    split: splitRanges(action).map(({ range, ...rest }) => ({ ...rest, ...(range && { range }) })),
+    endpoints: (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason }) => ({
+      ...{ address, locality, priority, state },
+      ...(reason !== undefined && { reason }),
+    })),
+    timeoutMs: action.timeoutMs || undefined,
+    retries: {
+      calls: 1 + (retry?.numRetries ?? 0),
+      on: retry?.on ?? [],
+      perTryTimeoutMs: retry?.perTryTimeoutMs,
+    },
+    notes,
+  };
+}

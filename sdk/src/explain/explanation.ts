@@ -1,0 +1,53 @@
+import type { ConsideredRule } from '../route/trace.ts';
+
+export interface ExplainedSplit {
+  readonly cluster: string;
+  readonly weight: number;
+  /** First and last draw, modulo the sum of the weights, that choose it; missing for a weight of 0. */
+  readonly range?: readonly [first: number, last: number];
+}
+
+export interface ExplainedEndpoint {
+  readonly address: string;
+  readonly locality: string;
+  readonly priority: number;
+  readonly state: string;
+  /** Why it is not healthy. */
+  readonly reason?: string;
+}
+
+/** What would become of a request, and why. */
+export interface Explanation {
+  readonly request: {
+    readonly method: string;
+    readonly url: string;
+    /** What `:authority` matches see. */
+    readonly authority: string;
+    readonly headers: Readonly<Record<string, string>>;
+    /** The number that decided splits and fractions. */
+    readonly random: number;
+  };
+  /** undefined: none has the host. */
+  readonly virtualHost: string | undefined;
+  /** The rules looked at, in order, up to the one that matched. */
+  readonly considered: readonly ConsideredRule[];
+  /** Name of the route, where the control plane gives it one; undefined: none matched. */
+  readonly route: string | undefined;
+  /** Where the rule is written; undefined: the control plane does not say. */
+  readonly source: { readonly file: string; readonly line: number } | undefined;
+  /** The cluster the number chose; undefined: the request goes to none. */
+  readonly cluster: string | undefined;
+  readonly split: readonly ExplainedSplit[];
+  /** Of that cluster. */
+  readonly endpoints: readonly ExplainedEndpoint[];
+  /** undefined: none. */
+  readonly timeoutMs: number | undefined;
+  readonly retries: {
+    /** All calls there may be: 1 without retries. */
+    readonly calls: number;
+    readonly on: readonly string[];
+    readonly perTryTimeoutMs: number | undefined;
+  };
+  /** What a reader should know besides. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,30 @@
+import { addPropagated } from '../propagation/store.ts';
+import { isLoopback } from './dialled.ts';
+import { type Exchange, type ExchangeHandler, type Outgoing, optionsOf } from './outgoing.ts';
+import type { MeshRuntime } from './runtime.ts';
+import { WaitingExchange } from './waiting-exchange.ts';
+
+/**
+ * From a target's name to a call: at once where its configuration is there, else after a bounded wait. The handler may be
+ * called before this returns.
+ */
+export function startExchange(runtime: MeshRuntime, outgoing: Outgoing, handler: ExchangeHandler): Exchange {
+  const { dialled } = outgoing;
+  if (isLoopback(dialled.host)) {
+    handler.onPassthrough();
+    return IDLE;
+  }
+  const state = runtime.lookup(dialled.target);
+  if (state.kind === 'ready') {
+    const body = outgoing.body.open();
+    if (!('then' in body)) {
+      if (handler.onStart?.() === false) return IDLE;
+      const options = optionsOf(runtime, outgoing, undefined);
+      addPropagated(outgoing.request.headers);
+      return runtime.start(state.value, outgoing.request, { body, handler, options });
+    }
+  }
+  return new WaitingExchange(runtime, outgoing, handler, state);
+}
+
+const IDLE: Exchange = { abort() {}, resume() {}, story: undefined };

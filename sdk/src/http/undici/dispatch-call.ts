@@ -1,0 +1,89 @@
+import type { Duplex } from 'node:stream';
+import { startExchange } from '../exchange.ts';
+import type { Exchange, ExchangeHandler, Outgoing } from '../outgoing.ts';
+import type { MeshRuntime } from '../runtime.ts';
+import { type HandlerPort, portOf, type UndiciHandler } from './handlers.ts';
+
+/** One dispatch: what the mesh tells, told to undici's handler. A local reply reaches it as an ordinary response. */
+export class DispatchCall implements ExchangeHandler {
+  readonly #port: HandlerPort;
+  readonly #passOn: () => void;
+  #exchange: Exchange | undefined;
+  #abortReason: unknown;
+  #isDone = false;
+
+  constructor(handler: UndiciHandler, passOn: () => void) {
+    this.#port = portOf(handler, this);
+    this.#passOn = passOn;
+  }
+
+  start(runtime: MeshRuntime, outgoing: Outgoing): void {
+    this.#exchange = startExchange(runtime, outgoing, this);
+    if (this.#abortReason !== undefined) this.#exchange.abort(this.#abortReason);
+  }
+
+  /** The call is the mesh's: from here on the handler may abort it, as of undici's own requests from their start. */
+  onStart(): boolean {
+    this.#port.start();
+    if (this.#abortReason !== undefined) this.onError(this.#abortReason);
+    return this.#abortReason === undefined;
+  }
+
+  abort(reason: unknown): void {
+    if (this.#exchange === undefined) this.#abortReason = reason;
+    else this.#exchange.abort(reason);
+  }
+
+  resume(): void {
+    this.#exchange?.resume();
+  }
+
+  onPassthrough(): void {
+    this.#isDone = true;
+    this.#passOn();
+  }
+
+  onInformational(status: number, headers: string[]): void {
+    this.#port.informational(status, headers);
+  }
+
+  onHeaders(status: number, headers: string[], statusText: string): void {
+    if (this.#abortReason === undefined) this.#guard(() => this.#port.headers(status, headers, statusText));
+  }
+
+  onData(chunk: Uint8Array): boolean {
+    if (this.#isDone) return true;
+    try {
+      return this.#port.data(chunk);
+    } catch (error) {
+      this.abort(error);
+      return true;
+    }
+  }
+
+  onEnd(trailers: string[]): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#port.end(trailers);
+  }
+
+  onUpgrade(status: number, headers: string[], socket: Duplex): void {
+    this.#isDone = true;
+    this.#port.upgrade(status, headers, socket);
+  }
+
+  onError(error: unknown): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#port.error(error as Error);
+  }
+
+  /** What a handler throws ends its call, as in undici. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.abort(error);
+    }
+  }
+}

@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import type { Dispatcher } from 'undici';
+import { type Bootstrap, readBootstrap } from './bootstrap/bootstrap.ts';
+import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
+import { defaultOf } from './defaults.ts';
+import { MeshError } from './errors.ts';
+import type { Explanation } from './explain/explanation.ts';
+import { createMeshFetch, createPlainFetch, type MeshFetch } from './http/fetch/mesh-fetch.ts';
+import { install } from './http/install.ts';
+import { questionOf } from './http/question.ts';
+import type { MeshRuntime } from './http/runtime.ts';
+import { createDispatch, createInterceptor } from './http/undici/dispatch.ts';
+import { MeshDispatcher } from './http/undici/dispatcher.ts';
+import { createPassthrough } from './http/undici/passthrough.ts';
+import { createRequest, type MeshRequestFunction } from './http/undici/request.ts';
+import { createEvents } from './mesh/events.ts';
+import { LazyCore } from './mesh/lazy-core.ts';
+import { waitUntilReady } from './mesh/ready.ts';
+import type { EventSink } from './model/events.ts';
+import type { ExplainOptions, MeshOptions, ReadyOptions, Registration } from './options.ts';
+import { createLog } from './telemetry/log.ts';
+
+/** A mesh: everything an application does with it. */
+export interface Mesh extends AsyncDisposable {
+  /** fetch through the mesh. See `meshFetch`. */
+  readonly fetch: MeshFetch;
+  /** undici.request through the mesh. */
+  readonly request: MeshRequestFunction;
+  /** For `{ dispatcher }` of fetch and undici, and for undici's WebSocket and EventSource. */
+  readonly dispatcher: Dispatcher;
+  /** For `compose` of a dispatcher: hosts of the mesh go through the mesh, all others to the dispatcher composed. */
+  interceptor(): Dispatcher.DispatcherComposeInterceptor;
+  /**
+   * Takes the place of `globalThis.fetch` and of undici's global dispatchers until the result is disposed of. Throws
+   * MESH_CONFIG_INVALID when another mesh is installed.
+   */
+  install(): Disposable;
+  /** Resolves when the control plane answers and each host named has its configuration; rejects with MESH_NOT_READY naming what is missing. */
+  ready(options?: ReadyOptions): Promise<void>;
+  /** Makes this process an endpoint of a service for as long as the mesh is connected. */
+  register(registration: Registration): void;
+  /** What would become of a request and why: the same decision as a call's, without a call. */
+  explain(request: ExplainOptions): Promise<Explanation>;
+  /** Hears every event until the returned function is called. */
+  on(listener: EventSink): () => void;
+  /** Leaves the mesh: registered services are gone at once, calls under way may end. */
+  close(): Promise<void>;
+}
+
+/** What a mesh takes from its process. */
+interface MeshDeps {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * Makes a mesh from options and the environment. Throws MESH_BOOTSTRAP_INVALID when what is given cannot be used. Without a
+ * control plane the mesh is off: calls go out as written.
+ */
+export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> = {}): Mesh {
+  const deps = { env: process.env, clock: systemClock, random: systemRandom, ...given };
+  const bootstrap = readBootstrap({
+    env: deps.env,
+    options,
+    readFile: (path) => readFileSync(path, 'utf8'),
+    host: { name: hostname(), pid: process.pid },
+    hasTransport: options.transport !== undefined,
+  });
+  return new LiveMesh(bootstrap, options, deps);
+}
+
+class LiveMesh implements Mesh {
+  readonly fetch: MeshFetch;
+  readonly request: MeshRequestFunction;
+  readonly dispatcher: Dispatcher;
+  readonly #interceptor: ReturnType<typeof createInterceptor>;
+  readonly #events = createEvents();
+  readonly #passthrough = createPassthrough();
+  readonly #core: LazyCore;
+  readonly #deps: MeshDeps;
+  readonly #policy: Pick<MeshRuntime, 'configTimeoutMs' | 'outboundPolicy' | 'localReply'>;
+  readonly #isOff: boolean;
+  #installation: Disposable | undefined;
+
+  constructor(bootstrap: Bootstrap | undefined, options: MeshOptions, deps: MeshDeps) {
+    const { clock, random } = deps;
+    const events = this.#events;
+    this.#deps = deps;
+    this.#isOff = bootstrap === undefined;
+    this.#policy = {
+      configTimeoutMs: options.configTimeoutMs ?? defaultOf('configTimeoutMs'),
+      localReply: options.localReply ?? 'resolve',
+      outboundPolicy: bootstrap?.outboundPolicy ?? 'ALLOW_ANY',
+    };
+    const { configTimeoutMs } = this.#policy;
+    const parts = { transport: options.transport, clock, random, events, configTimeoutMs };
+    this.#core = new LazyCore(bootstrap, parts);
+    const runtime: MeshRuntime = {
+      clock,
+      emit: events.emit,
+      ...this.#policy,
+      lookup: (target: string) => this.#core.lookup(target),
+      start: this.#core.start,
+      answer: this.#core.answer,
+    };
+    if (bootstrap?.log === 'debug') this.on(createLog((line) => process.stderr.write(line)));
+    this.#interceptor = createInterceptor(runtime);
+    const dispatch = createDispatch(runtime, this.#passthrough.dispatch);
+    this.dispatcher = MeshDispatcher.create(dispatch, () => this.close());
+    this.fetch = bootstrap === undefined ? createPlainFetch() : createMeshFetch(runtime, this.dispatcher);
+    this.request = createRequest(this.dispatcher);
+    if (bootstrap?.service) this.register(registrationOf(bootstrap.service));
+  }
+
+  interceptor(): Dispatcher.DispatcherComposeInterceptor {
+    return this.#interceptor as unknown as Dispatcher.DispatcherComposeInterceptor;
+  }
+
+  install(): Disposable {
+    const { fetch, dispatcher } = this;
+    this.#installation = install({ owner: this, fetch, dispatcher, prepare: () => this.#passthrough.keep() });
+    return this.#installation;
+  }
+
+  async ready({ hosts = [], timeoutMs = this.#policy.configTimeoutMs }: ReadyOptions = {}): Promise<void> {
+    if (this.#isOff) return;
+    const { clock } = this.#deps;
+    await waitUntilReady({ core: this.#core.running(), events: this.#events, clock, hosts, timeoutMs });
+  }
+
+  register(registration: Registration): void {
+    this.#core.register(registration);
+  }
+
+  async explain(request: ExplainOptions): Promise<Explanation> {
+    if (this.#isOff) throw new MeshError('MESH_NOT_READY', 'the mesh is off', { hint: 'set INMESH_XDS=host:port' });
+    const [{ explain }, { lookup, discovery }] = await Promise.all([
+      import('./explain/explain.ts'),
+      this.#core.running(),
+    ]);
+    const parts = { lookup, discovery, clock: this.#deps.clock, ...this.#policy };
+    return explain(parts, questionOf(request));
+  }
+
+  on(listener: EventSink): () => void {
+    return this.#events.on(listener);
+  }
+
+  async close(): Promise<void> {
+    this.#installation?.[Symbol.dispose]();
+    forget(this);
+    await this.#core.close();
+    await this.#passthrough.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+const registrationOf = ({ name, port, version }: NonNullable<Bootstrap['service']>): Registration => ({
+  service: name,
+  port,
+  ...(version !== undefined && { version }),
+});
+
+/** The default mesh of the process: one, whichever copy of the package made it. */
+const DEFAULT: unique symbol = Symbol.for('inmesh.mesh.1') as never;
+
+interface Global {
+  [DEFAULT]?: Mesh | undefined;
+}
+
+/**
+ * The process's own mesh, made from the environment on first use. Throws MESH_BOOTSTRAP_INVALID when the environment cannot
+ * be used.
+ */
+export function defaultMesh(): Mesh {
+  const scope = globalThis as Global;
+  scope[DEFAULT] ??= createMesh();
+  return scope[DEFAULT];
+}
+
+function forget(mesh: Mesh): void {
+  const scope = globalThis as Global;
+  if (scope[DEFAULT] === mesh) scope[DEFAULT] = undefined;
+}

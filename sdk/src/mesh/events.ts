@@ -1,0 +1,34 @@
+import type { EventSink, MeshEvent } from '../model/events.ts';
+import { isCallChannelWatched, publish } from '../telemetry/channels.ts';
+
+/** The one stream of events of a mesh: to its listeners and to diagnostics channels. */
+export interface Events {
+  readonly emit: EventSink;
+  /** Somebody wants `call` events. */
+  isObserved(): boolean;
+  on(listener: EventSink): () => void;
+}
+
+export function createEvents(): Events {
+  const listeners = new Set<EventSink>();
+  return {
+    emit(event: MeshEvent) {
+      publish(event);
+      for (const listener of listeners) {
+        try {
+          listener(event);
+        } catch (error) {
+          // A listener's fault is not the call's.
+          process.emitWarning(error instanceof Error ? error : new Error(String(error)), { code: 'INMESH_LISTENER' });
+        }
+      }
+    },
+    isObserved: () => listeners.size > 0 || isCallChannelWatched(),
+    on(listener) {
+      listeners.add(listener);
+      return () => {
+        listeners.delete(listener);
+      };
+    },
+  };
+}

@@ -1,0 +1,85 @@
+import type { Bootstrap } from '../bootstrap/bootstrap.ts';
+import type { LiveTarget } from '../call/live-target.ts';
+import type { CallRuntime } from '../call/types.ts';
+import type { TargetState } from '../config/targets.ts';
+import { MeshError } from '../errors.ts';
+import type { MeshCore } from '../http/runtime.ts';
+import type { Registration } from '../options.ts';
+import type { Core, CoreParts } from './core.ts';
+
+type State = TargetState<LiveTarget>;
+
+const OFF: State = { kind: 'absent', reason: 'the mesh is off' };
+const CLOSED: State = { kind: 'failed', reason: 'the mesh was closed' };
+
+/** The core from before it is loaded until after it is closed. Without a bootstrap the mesh is off. */
+export class LazyCore {
+  readonly #loading: Promise<Core> | undefined;
+  readonly #calls: Pick<CallRuntime, 'clock' | 'emit' | 'isObserved'>;
+  #core: Core | undefined;
+  #failure: State | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #registrations = new Map<string, Registration>();
+
+  constructor(bootstrap: Bootstrap | undefined, common: Omit<CoreParts, 'bootstrap'>) {
+    const { clock, events } = common;
+    this.#calls = { clock, emit: events.emit, isObserved: events.isObserved };
+    if (bootstrap === undefined) return;
+    const parts = { ...common, bootstrap };
+    this.#loading = import('./core.ts').then(({ startCore }) => startCore(parts));
+    this.#loading.then(
+      (core) => this.#started(core),
+      (error: unknown) => {
+        this.#failure = { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+      },
+    );
+  }
+
+  lookup(target: string): State {
+    if (this.#closing !== undefined) return CLOSED;
+    if (this.#core !== undefined) return this.#core.lookup(target);
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#loading === undefined) return OFF;
+    return { kind: 'pending', settled: this.#loading.then(noop, noop).then(() => this.lookup(target)) };
+  }
+
+  readonly start: MeshCore['start'] = (live, request, sending) => {
+    // A target that is ready came out of a core.
+    if (this.#core === undefined) throw new MeshError('MESH_NOT_READY', 'the mesh was closed');
+    return this.#core.start(live, request, sending);
+  };
+
+  readonly answer: MeshCore['answer'] = async (target, reply, request, sending) => {
+    const { replyLocally } = await import('../call/call.ts');
+    return replyLocally(this.#calls, target, reply, { request, ...sending });
+  };
+
+  running(): Promise<Core> {
+    return this.#loading ?? Promise.reject(new MeshError('MESH_NOT_READY', 'the mesh is off'));
+  }
+
+  register(registration: Registration): void {
+    this.#registrations.set(`${registration.service}:${registration.port}`, registration);
+    this.#core?.register([...this.#registrations.values()]);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #started(core: Core): void {
+    this.#core = core;
+    if (this.#registrations.size > 0) core.register([...this.#registrations.values()]);
+  }
+
+  async #close(): Promise<void> {
+    const core = await this.#loading?.catch(noop);
+    if (core === undefined) return;
+    // Said before the stream ends: a stream that only breaks is given ten seconds to come back.
+    if (this.#registrations.size > 0) core.register([]);
+    await core.close();
+  }
+}
+
+const noop = (): undefined => undefined;

@@ -1,0 +1,42 @@
+import type { BootstrapOptions } from './bootstrap/bootstrap.ts';
+import type { AdsTransport } from './discovery/transport.ts';
+
+/** What `createMesh` takes. All of it may be left out: the environment says the rest. */
+export interface MeshOptions extends BootstrapOptions {
+  /** A way to a control plane that is no address: one in this process, say (`createXdsServer().transport()`). */
+  readonly transport?: AdsTransport;
+  /**
+   * `resolve` (the default): what Envoy would answer, the mesh answers. `throw`: it rejects with a MeshError. A call's own
+   * `mesh: { localReply }` wins.
+   */
+  readonly localReply?: 'resolve' | 'throw';
+  /** How long a call waits for the first configuration of its host, ms. */
+  readonly configTimeoutMs?: number;
+}
+
+/** One service this process offers: an endpoint of it for as long as the mesh is connected. */
+export interface Registration {
+  readonly service: string;
+  readonly port: number;
+  /** The `version` label: subsets select by it. */
+  readonly version?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Where others reach it, when that is not where the control plane sees this process. */
+  readonly address?: string;
+}
+
+export interface ReadyOptions {
+  /** `host:port` (80 where there is no port) or URLs: each must have its configuration. */
+  readonly hosts?: readonly string[];
+  /** How long to wait; as long as a call waits when left out. */
+  readonly timeoutMs?: number;
+}
+
+export interface ExplainOptions {
+  /** GET when left out. */
+  readonly method?: string;
+  readonly url: string | URL;
+  readonly headers?: Readonly<Record<string, string>> | readonly (readonly [string, string])[];
+  /** The number that decides weighted splits and fractions, 0 to 2³² − 1; 0 when left out. */
+  readonly random?: number;
+}

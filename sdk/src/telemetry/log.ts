@@ -1,0 +1,53 @@
+import type { CallStory, EventSink, MeshEvent } from '../model/events.ts';
+
+/** INMESH_LOG=debug: one line an event, for a human at a terminal. Header values and bodies are never in it. */
+export function createLog(write: (line: string) => void): EventSink {
+  return (event) => write(`inmesh ${describe(event)}\n`);
+}
+
+export function describe(event: MeshEvent): string {
+  switch (event.kind) {
+    case 'call': {
+      const { method, scheme, authority, path } = event.request;
+      return `${method} ${scheme}://${authority}${withoutQuery(path)} ${event.status} ${way(event.story)}`;
+    }
+    case 'passthrough':
+      return event.cluster === 'PassthroughCluster'
+        ? `${event.host} is no host of the mesh: sent as written`
+        : `${event.host} is no host of the mesh: refused`;
+    case 'xds-connected':
+      return `connected to ${event.server} (${event.protocol})`;
+    case 'xds-disconnected':
+      return `${event.server} lost: ${event.reason}; again in ${Math.round(event.retryMs)} ms`;
+    case 'xds-ack':
+      return `${shortType(event.typeUrl)} accepted: ${event.resources.join(', ') || 'nothing'}`;
+    case 'xds-nack':
+      return `${shortType(event.typeUrl)} rejected: ${event.errors.join('; ')}`;
+    case 'xds-warning':
+      return `${shortType(event.typeUrl)} ${event.resource}: ${event.message}`;
+    case 'config-swapped':
+      return `${event.target}: new configuration (${event.reason})`;
+    case 'config-missing':
+      return `${event.target}: ${event.reason}`;
+    case 'warning':
+      return event.message;
+  }
+}
+
+/** A query may carry secrets: a log must not. */
+const withoutQuery = (path: string): string => (path.includes('?') ? `${path.slice(0, path.indexOf('?'))}?…` : path);
+
+const shortType = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+
+function way({ route, cluster, endpoint, flag, local, attempts, timings }: CallStory): string {
+  const parts = [
+    route && `route ${route}`,
+    cluster && `→ ${cluster}`,
+    endpoint && `@ ${endpoint}`,
+    attempts.length > 1 && `${attempts.length} attempts`,
+    flag && `flag ${flag}`,
+    local && 'answered here',
+    `${Math.max(0, (timings.endMs || timings.headersMs) - timings.startMs).toFixed(1)} ms`,
+  ];
+  return parts.filter(Boolean).join(' ');
+}
