@@ -14,6 +14,7 @@ const entry = (value: number, unit: Default['unit'], source: string, meaning: st
 });
 
 export const DEFAULTS = {
+  implicitPorts: entry(32, 'count', 'Inmesh', 'ports of a service that only registered processes make'),
   fileBytes: entry(16_777_216, 'bytes', 'Inmesh', 'a larger configuration file is not read'),
   fileDocuments: entry(20_000, 'count', 'Inmesh', 'documents read of one configuration file'),
   yamlAliases: entry(100, 'count', 'yaml maxAliasCount', 'expansions of YAML anchors in one document'),

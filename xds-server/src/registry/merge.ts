@@ -1,3 +1,4 @@
+import { defaultOf } from '../defaults.ts';
 import type { ConfigObject } from '../schema/types.ts';
 import { endpointOf, type Instance, selects } from './instance.ts';
 import { fromEndpoints, fromSlices } from './kubernetes-endpoints.ts';
@@ -62,7 +63,9 @@ const implicitService = (
 ): MeshService | undefined => {
   const [first] = registered;
   if (first === undefined) return undefined;
-  const numbers = [...new Set([80, ...registered.map((instance) => instance.registered?.port ?? 80)])];
+  // Whoever may register may choose a port: without a bound, ports times processes would be theirs to choose too.
+  const chosen = [...new Set(registered.map((instance) => instance.registered?.port ?? 80))];
+  const numbers = [...new Set([80, ...chosen.sort((a, b) => a - b).slice(0, defaultOf('implicitPorts'))])];
   return {
     key,
     hostname,

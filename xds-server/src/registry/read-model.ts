@@ -1,4 +1,4 @@
-import type { ObjectKey, Origin, Problem } from '../schema/types.ts';
+import type { ObjectKey, Origin } from '../schema/types.ts';
 
 /**
  * What translation reads. Every value here is immutable and keeps its identity until it really changes, so `===` is the
@@ -132,6 +132,3 @@ export interface RegistryChanges {
   /** A hostname appeared or disappeared: `hostnames` and `wildcards` give other lists. */
   readonly hostnameSet: boolean;
 }
-
-/** How the registry speaks about what it merged (`info` for implicit services, `warning` for conflicts). */
-export type RegistryProblems = readonly Problem[];

@@ -271,4 +271,11 @@ describe('registry: self-registration', () => {
     registry.apply(['1', '2'].map((uid) => ({ kind: 'delete', key: registrationKey(uid, 'default') })));
     expect(registry.hostnames()).toEqual([]);
   });
+
+  it('bounds the ports that registered processes can make up', () => {
+    const registry = createRegistry();
+    registry.apply(Array.from({ length: 100 }, (_, i) => process(String(i), { port: 9_000 + i })));
+    expect(registry.service(KEY)?.ports).toHaveLength(33);
+    expect(registry.endpoints(KEY, 80)).toHaveLength(100);
+  });
 });

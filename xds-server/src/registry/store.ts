@@ -18,6 +18,7 @@ export const MERGED: ReadonlySet<Kind> = new Set<Kind>([
 export type Definition = ConfigObject<'Service'> | ConfigObject<'ServiceEntry'>;
 type AddressList = ConfigObject<'EndpointSlice'> | ConfigObject<'Endpoints'>;
 type Change = 'add' | 'delete';
+type Selector = ReadonlyMap<string, string>;
 
 const SLICE_SERVICE = 'kubernetes.io/service-name';
 
@@ -35,6 +36,8 @@ export class Store {
   readonly #lists = new MultiMap<ServiceKey, ObjectKey>();
   /** Instances by `namespace|address`, Pods by `namespace|Pod|name` too. */
   readonly #named = new MultiMap<string, ObjectKey>();
+  /** Registered processes with the labels of the service they name, for as long as its selector stays. */
+  readonly #labelled = new WeakMap<Instance, { readonly selector: Selector; readonly labelled: Instance }>();
   /** EndpointSlices and Endpoints by the names they refer to. */
   readonly #references = new MultiMap<string, ObjectKey>();
 
@@ -104,10 +107,14 @@ export class Store {
     const named = this.serviceOf(instance);
     if (named === undefined) return instance;
     const [definition] = this.definitions(named);
-    const selector = definition === undefined ? [] : selectorOf(definition);
+    const selector = definition === undefined ? NO_LABELS : selectorOf(definition);
+    const known = this.#labelled.get(instance);
+    if (known?.selector === selector) return known.labelled;
     const name = named.slice(named.indexOf('/') + 1).split('.')[0] ?? '';
     const labels = new Map([['app', name], ...selector, ...instance.workload.labels]);
-    return { ...instance, workload: { ...instance.workload, labels } };
+    const labelled = { ...instance, workload: { ...instance.workload, labels } };
+    this.#labelled.set(instance, { selector, labelled });
+    return labelled;
   }
 
   /** The service a registered process means: a name in its own namespace, or a full host name. */
@@ -224,10 +231,10 @@ const isList = (object: AnyObject): object is AddressList & AnyObject =>
 /** By key: what is read must not depend on the order in which things came. */
 const inOrder = (keys: ReadonlySet<ObjectKey>): readonly ObjectKey[] => [...keys].sort(compareText);
 
-const selectorOf = (object: Definition): ReadonlyMap<string, string> =>
+const selectorOf = (object: Definition): Selector =>
   object.kind === 'Service' ? object.spec.selector : (object.spec.workloadSelector?.labels ?? NO_LABELS);
 
-const NO_LABELS: ReadonlyMap<string, string> = new Map();
+const NO_LABELS: Selector = new Map();
 
 const pair = (namespace: string, [name, value]: readonly [string, string]): string => `${namespace}|${name}=${value}`;
 

@@ -38,7 +38,7 @@ export const ignored = <T>(type: Type<T>, because: string): Field<T> => ({
   state: { kind: 'ignored', because },
 });
 
-export const UNUSED: FieldState = { kind: 'unused' };
+const UNUSED: FieldState = { kind: 'unused' };
 
 /** Many names of one state, for `others`. */
 export const unused = (...names: readonly string[]): Readonly<Record<string, FieldState>> =>

@@ -20,7 +20,7 @@ export interface ParsedText {
 export type ParseMemo = Map<string, DocumentContent>;
 
 /** What one document says; lines count from its own first. */
-export interface DocumentContent {
+interface DocumentContent {
   readonly objects: readonly { readonly draft: Draft; readonly base: readonly Segment[] }[];
   readonly problems: readonly Omit<Problem, 'file'>[];
   readonly broken: readonly ObjectKey[];

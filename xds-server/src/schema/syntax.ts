@@ -25,13 +25,13 @@ export const isWildcardHost = (text: string): boolean => {
   return isHost(rest.startsWith('.') ? rest.slice(1) : `a${rest}`);
 };
 
-export const isIPv4 = (text: string): boolean => {
+const isIPv4 = (text: string): boolean => {
   const parts = text.split('.');
   return parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255);
 };
 
 /** RFC 4291 text, with `::` and an IPv4 tail; no zone. */
-export const isIPv6 = (text: string): boolean => {
+const isIPv6 = (text: string): boolean => {
   if (!/^[0-9a-fA-F:.]+$/.test(text)) return false;
   const halves = text.split('::');
   if (halves.length > 2) return false;

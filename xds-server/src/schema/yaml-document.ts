@@ -12,7 +12,7 @@ export interface YamlDocument {
 }
 
 /** YAML 1.2 core types with merge keys, duplicate keys refused, anchors limited: hostile text costs little. */
-export const readYaml = (text: string): YamlDocument => {
+const readYaml = (text: string): YamlDocument => {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     version: '1.2',

@@ -53,7 +53,7 @@ const ignoreVanished = (error: unknown): void => {
   if (!isVanished(error)) throw error;
 };
 
-export const isVanished = (error: unknown): boolean =>
+const isVanished = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 
 /** The file's text, or what is wrong with it, or undefined when it is gone. */

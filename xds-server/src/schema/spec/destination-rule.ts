@@ -33,13 +33,7 @@ export interface PortTrafficPolicy extends PortPolicy {
   readonly port: { readonly number: number };
 }
 
-export type SimpleLoadBalancer =
-  | 'UNSPECIFIED'
-  | 'LEAST_CONN'
-  | 'RANDOM'
-  | 'PASSTHROUGH'
-  | 'ROUND_ROBIN'
-  | 'LEAST_REQUEST';
+type SimpleLoadBalancer = 'UNSPECIFIED' | 'LEAST_CONN' | 'RANDOM' | 'PASSTHROUGH' | 'ROUND_ROBIN' | 'LEAST_REQUEST';
 
 export interface LoadBalancerSettings {
   /** At most one of simple and consistentHash. */

@@ -52,7 +52,7 @@ export const gatewayName: Type<string> = textThat('mesh, a gateway name or names
   return parts.length > 2 || !parts.every(isDnsSubdomain);
 });
 
-export const stringMatch = message<StringMatch>(
+const stringMatch = message<StringMatch>(
   { exact: supported(text()), prefix: supported(text()), regex: supported(regex) },
   { check: (value, place) => oneOf(value, ['exact', 'prefix', 'regex'], place) },
 );
