@@ -97,7 +97,12 @@ class EmbeddedServer implements XdsServer {
 
   constructor({ source, clock = systemClock }: XdsServerOptions) {
     this.#source = source;
-    this.#snapshots = createSnapshots({ registry: this.#registry, clock, hash });
+    this.#snapshots = createSnapshots({
+      registry: this.#registry,
+      clock,
+      hash,
+      failed: (message) => this.#problems.tell(message),
+    });
     this.#service = new AdsService({
       clock,
       ready: this.#ready.promise,

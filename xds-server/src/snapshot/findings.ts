@@ -27,8 +27,15 @@ export const createFindings = (graph: Graph, cells: WorldCells, rules: Rules): (
   };
 };
 
-const check = (world: World, rule: VirtualService | DestinationRule): readonly Finding[] =>
-  isVirtualService(rule) ? checkVirtualService(world, rule) : checkDestinationRule(world, rule);
+const check = (world: World, rule: VirtualService | DestinationRule): readonly Finding[] => {
+  try {
+    return isVirtualService(rule) ? checkVirtualService(world, rule) : checkDestinationRule(world, rule);
+  } catch (error) {
+    // Only an object that no schema has checked comes here; the others are checked all the same.
+    const message = `cannot be checked: ${error instanceof Error ? error.message : String(error)}`;
+    return [{ severity: 'error', fieldPath: '', message }];
+  }
+};
 
 const isVirtualService = (rule: VirtualService | DestinationRule): rule is VirtualService =>
   rule.kind === 'VirtualService';

@@ -6,6 +6,7 @@ import { referencedClusters } from '../translate/route/referenced-clusters.ts';
 import { routeConfiguration } from '../translate/route/route-configuration.ts';
 import { TRANSLATORS, translateRouteSources } from '../translate/translate.ts';
 import { canonicalView, NO_LOCALITY, type Relevance, type View, viewKey, viewOfKey } from '../translate/view.ts';
+import type { World } from '../translate/world.ts';
 import { type EncodedResource, encodeResource, type Hash } from './encoded-resource.ts';
 import type { RouteVersion } from './route-holds.ts';
 import type { WorldCells } from './world-cells.ts';
@@ -27,46 +28,70 @@ const sameVersion = (a: Encoded, b: Encoded): boolean => a?.version === b?.versi
 
 const SEPARATOR = '\n';
 
-const split = (key: string): { readonly view: View; readonly name: string } => {
+interface ViewName {
+  readonly view: View;
+  readonly name: string;
+}
+
+const split = (key: string): ViewName => {
   const at = key.indexOf(SEPARATOR);
   return { view: viewOfKey(key.slice(0, at)), name: key.slice(at + 1) };
 };
 
-export const createResources = (graph: Graph, cells: WorldCells, hash: Hash): Resources => {
+export interface ResourcesDeps {
+  readonly cells: WorldCells;
+  readonly hash: Hash;
+  /** Translation threw, which it should not: the resource does not exist, and this says why. */
+  readonly failed: (message: string) => void;
+}
+
+export const createResources = (graph: Graph, { cells, hash, failed }: ResourcesDeps): Resources => {
+  /** One object that breaks a translator must not break the streams of everyone else. */
+  const derive = <T>(
+    label: string,
+    fallback: T,
+    compute: (world: World, key: ViewName, read: Read) => T,
+    equal?: (a: T, b: T) => boolean,
+  ): Family<T> =>
+    graph.deriveds(
+      label,
+      (read, key) => {
+        const parts = split(key);
+        try {
+          return compute(cells.world(read), parts, read);
+        } catch (error) {
+          failed(`${label} ${parts.name}: ${error instanceof Error ? error.message : String(error)}`);
+          return fallback;
+        }
+      },
+      equal,
+    );
   const encode = (typeUrl: string, name: string, body: Uint8Array | undefined): Encoded =>
     body && encodeResource(typeUrl, name, body, hash);
 
   const families = new Map<string, Family<Encoded>>();
   for (const [typeUrl, translate] of TRANSLATORS) {
-    const compute = (read: Read, key: string): Encoded => {
-      const { view, name } = split(key);
-      return encode(typeUrl, name, translate(cells.world(read), view, name));
-    };
-    families.set(typeUrl, graph.deriveds(typeUrl, compute, sameVersion));
+    const compute = (world: World, { view, name }: ViewName): Encoded =>
+      encode(typeUrl, name, translate(world, view, name));
+    families.set(typeUrl, derive(typeUrl, undefined, compute, sameVersion));
   }
-  const sources = graph.deriveds(
-    ROUTE_SOURCES_TYPE,
-    (read, key) => {
-      const { view, name } = split(key);
-      const body = translateRouteSources(cells.world(read), view, name, (object) => read(cells.origin.at(object)));
-      return encode(ROUTE_SOURCES_TYPE, name, body);
-    },
-    sameVersion,
-  );
-  families.set(ROUTE_SOURCES_TYPE, sources);
+  const sources = (world: World, { view, name }: ViewName, read: Read): Encoded => {
+    const body = translateRouteSources(world, view, name, (object) => read(cells.origin.at(object)));
+    return encode(ROUTE_SOURCES_TYPE, name, body);
+  };
+  families.set(ROUTE_SOURCES_TYPE, derive(ROUTE_SOURCES_TYPE, undefined, sources, sameVersion));
 
-  const clustersOf = graph.deriveds('referenced clusters', (read, key): readonly string[] => {
-    const { view, name } = split(key);
-    const routes = routeConfiguration(cells.world(read), view, name);
+  const clustersOf = derive<readonly string[]>('referenced clusters', [], (world, { view, name }) => {
+    const routes = routeConfiguration(world, view, name);
     return routes === undefined ? [] : referencedClusters(routes.configuration);
   });
-  const exists = graph.deriveds('cluster exists', (read, key) => {
-    const { view, name } = split(key);
-    return clusterBasis(cells.world(read), view, name) !== undefined;
-  });
-  const placed = graph.deriveds('cluster depends on the place', (read, key) => {
-    const { view, name } = split(key);
-    const basis = clusterBasis(cells.world(read), view, name);
+  const exists = derive(
+    'cluster exists',
+    false,
+    (world, { view, name }) => clusterBasis(world, view, name) !== undefined,
+  );
+  const placed = derive('cluster depends on the place', false, (world, { view, name }) => {
+    const basis = clusterBasis(world, view, name);
     return basis !== undefined && isLocalityWeighted(basis.policy);
   });
 

@@ -32,7 +32,9 @@ spec: { address: 127.0.0.1, ports: { http: ${port} }, labels: { app: reviews, ve
 const setUp = (...yaml: readonly string[]) => {
   const clock = createFakeClock();
   const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  const snapshots = createSnapshots({ registry: createRegistry(), clock, hash });
+  const failures: string[] = [];
+  const failed = (message: string): void => void failures.push(message);
+  const snapshots = createSnapshots({ registry: createRegistry(), clock, hash, failed });
   snapshots.apply(yaml.flatMap(upserts));
   const served: string[] = [];
   snapshots.onChange((_, urgency) => served.push(`${urgency} ${clock.now()}`));
@@ -44,7 +46,7 @@ const setUp = (...yaml: readonly string[]) => {
     const action = resource && fromBinary(RouteConfigurationSchema, body(resource)).virtualHosts[0]?.routes[0]?.action;
     return action?.case === 'route' ? action.value.clusterSpecifier.value : action?.case;
   };
-  return { clock, snapshots, served, get, routed };
+  return { clock, snapshots, served, get, routed, failures };
 };
 
 /** The message inside the Any: after the type URL and its two tags, for resources shorter than 16 kB. */
@@ -128,6 +130,22 @@ describe('snapshots', () => {
         .revision.split('-')[1];
     expect(hash([REVIEWS, REVIEWS_SUBSETS])).toBe(hash([REVIEWS_SUBSETS, REVIEWS]));
     expect(hash([REVIEWS, REVIEWS_SUBSETS])).not.toBe(hash([REVIEWS]));
+  });
+
+  it('an object that breaks a translator breaks its own resources only, and is told', async () => {
+    const { clock, snapshots, get, failures } = setUp(REVIEWS);
+    const [rule] = objectsOf(
+      reviewsPolicy('{ loadBalancer: { consistentHash: { httpHeaderName: x, minimumRingSize: 64 } } }'),
+    );
+    if (rule?.kind !== 'DestinationRule') throw new Error('not a DestinationRule');
+    const consistentHash = { httpHeaderName: 'x', minimumRingSize: 1.5 };
+    const spec = { ...rule.spec, trafficPolicy: { portLevelSettings: [], loadBalancer: { consistentHash } } };
+    snapshots.apply([{ kind: 'upsert', object: { ...rule, spec } }]);
+    await clock.pass(20);
+    expect(get(CLUSTER_TYPE)).toBeUndefined();
+    expect(get(LISTENER_TYPE, 'reviews:9080')).toBeDefined();
+    expect(get(CLUSTER_TYPE, 'outbound|9080||ratings.default.svc.cluster.local')).toBeDefined();
+    expect(failures).toEqual([expect.stringContaining(`${CLUSTER_TYPE} ${REVIEWS_ROUTES}: `)]);
   });
 
   it('close ends every timer', () => {

@@ -47,6 +47,8 @@ export interface SnapshotsDeps {
   readonly clock: Clock;
   readonly hash: Hash;
   readonly mesh?: MeshSettings;
+  /** Hears of a resource that could not be made (an object no schema has checked); it reads as one that does not exist. */
+  readonly failed?: (message: string) => void;
 }
 
 /** Kinds that say where something runs; everything else says how it is called. */
@@ -72,12 +74,12 @@ class LiveSnapshots implements Snapshots {
   #sequence = 0;
   #swept: { readonly at: number; readonly revision: number };
 
-  constructor({ registry, clock, hash, mesh = MESH_SETTINGS }: SnapshotsDeps) {
+  constructor({ registry, clock, hash, mesh = MESH_SETTINGS, failed = () => {} }: SnapshotsDeps) {
     this.#registry = registry;
     this.#clock = clock;
     this.#rules = createRules(mesh.clusterDomain);
     this.#cells = createWorldCells(this.#graph, { registry, rules: this.#rules, mesh });
-    this.#resources = createResources(this.#graph, this.#cells, hash);
+    this.#resources = createResources(this.#graph, { cells: this.#cells, hash, failed });
     this.#findings = createFindings(this.#graph, this.#cells, this.#rules);
     this.#relevance = this.#graph.input('relevance', this.#rules.relevance(), sameRelevance);
     this.#holds = createRouteHolds(clock, () => this.#publish('configuration'));
