@@ -1,4 +1,4 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { defaultOf } from '../defaults.ts';
 import type { Plain, Segment } from './place.ts';
 
@@ -92,6 +92,6 @@ const descend = (node: unknown, segment: Segment): { readonly at: unknown; reado
 };
 
 const lineOfNode = (node: unknown, lines: LineCounter): number | undefined => {
-  const offset = (node as Partial<Node> | null | undefined)?.range?.[0];
+  const offset = isNode(node) ? node.range?.[0] : undefined;
   return offset === undefined ? undefined : lines.linePos(offset).line;
 };
