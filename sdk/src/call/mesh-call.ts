@@ -185,8 +185,7 @@ export class MeshCall implements Call, AttemptOwner {
 
   #makeRequest(): Http1Request {
     const way = this.#way;
-    if (way !== undefined)
-      this.#outgoing = outgoingRequest(way.decision, way.cluster, this.#request, this.#runtime.clock.wallTime());
+    if (way !== undefined) this.#outgoing = outgoingRequest(way, this.#request, this.#runtime.clock.wallTime());
     const { method, path } = this.#outgoing;
     const body = this.#body.kind === 'bytes' ? this.#body.bytes : (this.#source ?? null);
     return {
@@ -209,7 +208,7 @@ export class MeshCall implements Call, AttemptOwner {
   /** When the call is late: the caller's deadline, or the route's timeout counted from `fromMs`. */
   #dueMs(isSent: boolean, fromMs: number): number {
     const deadlineMs = this.#options.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = this.#way?.decision.action.timeoutMs ?? 0;
+    const timeoutMs = this.#way?.action.timeoutMs ?? 0;
     return isSent && timeoutMs > 0 ? Math.min(deadlineMs, fromMs + timeoutMs) : deadlineMs;
   }
 

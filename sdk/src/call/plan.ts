@@ -15,12 +15,11 @@ import type { LiveTarget } from './live-target.ts';
 import { directResponse, type LocalReply, noCluster, noRoute, redirectTo } from './local-reply.ts';
 import type { CallOptions } from './types.ts';
 
-export type ForwardDecision = RouteDecision & { readonly action: CompiledForward };
-
 /** The call leaves the process. */
 export interface Way {
   readonly kind: 'forward';
-  readonly decision: ForwardDecision;
+  readonly decision: RouteDecision;
+  readonly action: CompiledForward;
   readonly cluster: WeightedCluster;
   readonly upstream: Upstream;
   readonly context: PickContext;
@@ -43,22 +42,18 @@ export function planCall(target: LiveTarget, request: MeshRequest, options: Call
   const decision = decide(target.table, request, random);
   if (decision.kind === 'none')
     return local(noRoute(`${request.method} ${request.authority}${request.path}: ${decision.reason}`));
-  if (isForward(decision)) return forward({ target, request, options, random, decision });
   const { action } = decision;
   switch (action.kind) {
     case 'redirect':
       return local(redirectTo(action.code, redirectLocation(action, decision, request)), decision);
     case 'respond':
       return local(directResponse(action.status, action.body), decision);
-    default:
-      return local(
-        noCluster(`the route cannot be followed: ${action.kind === 'refuse' ? action.reason : action.kind}`),
-        decision,
-      );
+    case 'forward':
+      return forward({ target, request, options, random, decision, action });
+    case 'refuse':
+      return local(noCluster(`the route cannot be followed: ${action.reason}`), decision);
   }
 }
-
-const isForward = (decision: RouteDecision): decision is ForwardDecision => decision.action.kind === 'forward';
 
 const local = (reply: LocalReply, decision?: RouteDecision, cluster?: WeightedCluster): LocalAnswer => ({
   kind: 'local',
@@ -72,13 +67,13 @@ interface Forwarding {
   readonly request: MeshRequest;
   readonly options: CallOptions;
   readonly random: Random;
-  readonly decision: ForwardDecision;
+  readonly decision: RouteDecision;
+  readonly action: CompiledForward;
 }
 
 const NO_CONTEXT: PickContext = {};
 
-function forward({ target, request, options, random, decision }: Forwarding): Plan {
-  const { action } = decision;
+function forward({ target, request, options, random, decision, action }: Forwarding): Plan {
   const cluster = action.clusterHeader === undefined ? split(action, random) : named(action.clusterHeader, request);
   if (cluster === undefined) return local(noCluster('the route names no cluster'), decision);
   const upstream = target.upstreams.get(cluster.name);
@@ -94,7 +89,7 @@ function forward({ target, request, options, random, decision }: Forwarding): Pl
     if (hashed.hash !== undefined) context = { hash: hashed.hash };
     setCookie = hashed.setCookie;
   }
-  return { kind: 'forward', decision, cluster, upstream, context, setCookie };
+  return { kind: 'forward', decision, action, cluster, upstream, context, setCookie };
 }
 
 const split = (action: CompiledForward, random: Random): WeightedCluster | undefined =>
