@@ -30,6 +30,7 @@ export const fields: FieldRows = {
     ignored: { 'the time-outs are those of gRFC A57': 'initial_fetch_timeout', 'one stream serves all': 'authorities' },
     rejected: { 'one stream serves all types': 'path path_config_source api_config_source' },
   }),
+  ...rowsOf('envoy.config.core.v3.SelfConfigSource', { supported: 'transport_api_version' }),
   ...rowsOf('envoy.config.core.v3.TransportSocket', { supported: 'name typed_config' }),
   ...rowsOf('envoy.config.core.v3.TypedExtensionConfig', { supported: 'name typed_config' }),
   ...rowsOf('envoy.config.core.v3.HttpProtocolOptions', {

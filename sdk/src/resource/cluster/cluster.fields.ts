@@ -14,7 +14,7 @@ const SLOW_START = {
 
 export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.Cluster', {
-    supported: `name type cluster_type eds_cluster_config connect_timeout lb_policy load_assignment
+    supported: `name type eds_cluster_config connect_timeout lb_policy load_assignment
       max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
       least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy`,
@@ -33,6 +33,7 @@ export const fields: FieldRows = {
     },
     rejected: {
       'mutual TLS towards some endpoints only is not there yet': 'transport_socket_matches',
+      'STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed': 'cluster_type',
       'no network filter is known': 'filters',
       'no upstream extension is known': 'upstream_config',
     },
@@ -120,7 +121,8 @@ export const fields: FieldRows = {
     rejected: { 'no upstream filter is known': 'http_filters' },
   }),
   ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig', {
-    supported: 'http_protocol_options http2_protocol_options http3_protocol_options',
+    supported: 'http_protocol_options http2_protocol_options',
+    rejected: { 'HTTP/1.1 and HTTP/2 are allowed': 'http3_protocol_options' },
   }),
   ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig', {
     supported: 'http_protocol_options',
@@ -143,12 +145,16 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext', {
-    supported: `tls_certificates tls_certificate_sds_secret_configs tls_certificate_provider_instance
-      tls_certificate_certificate_provider_instance validation_context validation_context_sds_secret_config
-      combined_validation_context validation_context_certificate_provider validation_context_certificate_provider_instance
-      alpn_protocols`,
+    supported: 'validation_context validation_context_sds_secret_config combined_validation_context alpn_protocols',
     ignored: { "protocol versions and ciphers are the platform's": 'tls_params', 'keys are never logged': 'key_log' },
-    rejected: { 'it is Envoy code': 'custom_handshaker tls_certificate_certificate_provider' },
+    rejected: {
+      'a client certificate is not sent yet': `tls_certificates tls_certificate_sds_secret_configs
+        tls_certificate_provider_instance tls_certificate_certificate_provider_instance
+        tls_certificate_certificate_provider`,
+      "the platform's roots are allowed so far": `validation_context_certificate_provider
+        validation_context_certificate_provider_instance`,
+      'it is Envoy code': 'custom_handshaker',
+    },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext', {
     supported: 'default_validation_context validation_context_sds_secret_config',
@@ -158,12 +164,12 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext', {
-    supported: `trusted_ca ca_certificate_provider_instance system_root_certs match_typed_subject_alt_names
-      match_subject_alt_names`,
+    supported: 'system_root_certs match_typed_subject_alt_names match_subject_alt_names',
     ignored: { 'files are not watched': 'watched_directory' },
     rejected: {
       'it would have to be checked, and is not yet': `verify_certificate_spki verify_certificate_hash
         require_signed_certificate_timestamp crl custom_validator_config only_verify_leaf_cert_crl max_verify_depth`,
+      "the platform's roots are allowed so far": 'trusted_ca ca_certificate_provider_instance',
       'a peer is never trusted unchecked': 'allow_expired_certificate trust_chain_verification',
     },
   }),

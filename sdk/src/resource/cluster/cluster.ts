@@ -51,12 +51,8 @@ function decodeCluster(message: Message, at: Scope): Cluster {
 
 function decodeDiscovery(message: Message, at: Scope): Discovery {
   const { clusterDiscoveryType: type } = message;
-  if (type.case === 'clusterType') {
-    at.at('cluster_type').error(
-      `"${type.value.name}" is not supported, STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed`,
-    );
-    return { kind: 'original-dst' };
-  }
+  // Its field row has refused it (aggregate clusters and other extensions).
+  if (type.case === 'clusterType') return { kind: 'original-dst' };
   switch (type.value ?? Type.STATIC) {
     case Type.EDS:
       requireAds(message.edsClusterConfig?.edsConfig, at.at('eds_cluster_config').at('eds_config'));

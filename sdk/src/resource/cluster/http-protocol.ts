@@ -16,7 +16,7 @@ export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol {
   const idleTimeoutMs = durationMs(common?.idleTimeout, here.at('idle_timeout'));
   const maxConnectionDurationMs = durationMs(common?.maxConnectionDuration, here.at('max_connection_duration'));
   return {
-    http2: options ? asksHttp2(options, at) : message.http2ProtocolOptions !== undefined,
+    http2: options ? asksHttp2(options) : message.http2ProtocolOptions !== undefined,
     // 0 = no limit (Envoy HttpProtocolOptions.max_requests_per_connection).
     ...(requests !== undefined && requests > 0 && { maxRequestsPerConnection: requests }),
     ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
@@ -34,11 +34,5 @@ function typedOptions(message: Message, at: Scope): HttpProtocolOptions | undefi
   return undefined;
 }
 
-function asksHttp2({ upstreamProtocolOptions: protocol }: HttpProtocolOptions, at: Scope): boolean {
-  if (protocol.case !== 'explicitHttpConfig') return false;
-  const config = protocol.value.protocolConfig.case;
-  if (config === 'http3ProtocolOptions') {
-    at.at('typed_extension_protocol_options').error('http3_protocol_options, HTTP/1.1 and HTTP/2 are allowed');
-  }
-  return config === 'http2ProtocolOptions';
-}
+const asksHttp2 = ({ upstreamProtocolOptions: protocol }: HttpProtocolOptions): boolean =>
+  protocol.case === 'explicitHttpConfig' && protocol.value.protocolConfig.case === 'http2ProtocolOptions';

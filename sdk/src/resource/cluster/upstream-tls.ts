@@ -33,7 +33,6 @@ export function decodeTransportSocket({ configType }: TransportSocket, at: Scope
 }
 
 function decodeCommon(common: CommonTlsContext, at: Scope): readonly string[] {
-  if (asksOwnCertificate(common)) at.error('asks for a client certificate, TLS without one is allowed so far');
   const { validationContextType: validation } = common;
   switch (validation.case) {
     case undefined:
@@ -52,16 +51,10 @@ function decodeCommon(common: CommonTlsContext, at: Scope): readonly string[] {
         : [];
     }
     default:
-      at.error(`${validation.case}, the platform's roots are allowed so far`);
+      // Its field row has refused it, as those of client certificates and of other roots have refused theirs.
       return [];
   }
 }
-
-const asksOwnCertificate = (common: CommonTlsContext): boolean =>
-  common.tlsCertificates.length > 0 ||
-  common.tlsCertificateSdsSecretConfigs.length > 0 ||
-  common.tlsCertificateProviderInstance !== undefined ||
-  common.tlsCertificateCertificateProviderInstance !== undefined;
 
 function requireSystemRoots(name: string, at: Scope): void {
   if (name !== SYSTEM_ROOTS) at.error(`roots "${name}", ${SYSTEM_ROOTS} allowed so far`);
@@ -70,9 +63,6 @@ function requireSystemRoots(name: string, at: Scope): void {
 type Validation = Extract<CommonTlsContext['validationContextType'], { case: 'validationContext' }>['value'];
 
 function subjectAltNames(context: Validation, at: Scope): readonly string[] {
-  if (context.trustedCa !== undefined || context.caCertificateProviderInstance !== undefined) {
-    at.error("roots of its own, the platform's are allowed so far");
-  }
   const matchers = [
     ...context.matchTypedSubjectAltNames.map(({ matcher }) => matcher),
     ...context.matchSubjectAltNames,

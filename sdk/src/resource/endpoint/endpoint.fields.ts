@@ -16,9 +16,9 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.endpoint.v3.LocalityLbEndpoints', {
-    supported:
-      'locality lb_endpoints load_balancing_weight priority load_balancer_endpoints leds_cluster_locality_config',
+    supported: 'locality lb_endpoints load_balancing_weight priority',
     ignored: { 'no locality metadata is known': 'metadata', 'Envoy does not read it either': 'proximity' },
+    rejected: { 'endpoints stand in their localities': 'load_balancer_endpoints leds_cluster_locality_config' },
   }),
   ...rowsOf('envoy.config.endpoint.v3.LbEndpoint', {
     supported: 'endpoint health_status metadata load_balancing_weight',

@@ -74,7 +74,6 @@ export function decodeAssignment(message: ClusterLoadAssignment, at: Scope): Loa
 }
 
 function decodeLocality(message: LocalityLbEndpoints, endpoints: readonly Endpoint[], at: Scope): LocalityEndpoints {
-  if (message.lbConfig.case !== undefined) at.error(`${message.lbConfig.case}, lb_endpoints allowed`);
   const sum = endpoints.reduce((total, { weight }) => total + weight, 0);
   if (sum > UINT32_MAX) at.at('lb_endpoints').error(`the weights' sum is ${sum}, at most ${UINT32_MAX} allowed`);
   const { region = '', zone = '', subZone = '' } = message.locality ?? {};

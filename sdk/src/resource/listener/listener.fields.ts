@@ -51,7 +51,8 @@ export const fields: FieldRows = {
     supported: 'config_source route_config_name',
   }),
   ...rowsOf('envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter', {
-    supported: 'name typed_config config_discovery is_optional disabled',
+    supported: 'name typed_config is_optional disabled',
+    ignored: { 'a filter comes with its configuration': 'config_discovery' },
   }),
   ...rowsOf('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.UpgradeConfig', {
     ignored: { 'upgrades are always allowed': 'upgrade_type filters enabled' },

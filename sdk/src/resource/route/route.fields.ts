@@ -41,6 +41,8 @@ export const fields: FieldRows = {
       'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes',
     },
   }),
+  ...rowsOf('envoy.config.route.v3.FilterAction', { supported: 'action' }),
+  ...rowsOf('envoy.config.route.v3.ClusterSpecifierPlugin', { supported: 'extension is_optional' }),
   ...rowsOf('envoy.config.route.v3.RouteMatch', {
     supported: `prefix path safe_regex connect_matcher path_separated_prefix path_match_policy case_sensitive
       runtime_fraction headers query_parameters grpc`,

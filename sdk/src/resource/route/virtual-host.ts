@@ -29,7 +29,7 @@ export function decodeVirtualHost(message: VirtualHostMessage, at: Scope): Omit<
 
 /** Envoy VirtualHost.domains: exact, `*suffix`, `prefix*` or `*`; a star anywhere else is a mistake (gRFC A27). */
 function decodeDomain(domain: string, at: Scope): string {
-  if (domain === '' || (domain !== '*' && domain.slice(1, -1).includes('*')) || /^\*.+\*$/.test(domain)) {
+  if (!/^(?:\*|[^*]+|\*[^*]+|[^*]+\*)$/.test(domain)) {
     at.error(`"${domain}", a host, *suffix, prefix* or * allowed`);
   }
   return domain.toLowerCase();

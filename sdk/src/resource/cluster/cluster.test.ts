@@ -1,0 +1,263 @@
+import { fromJson, type JsonValue, toBinary } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { ClusterSchema } from '../../../gen/cluster.js';
+import { registry } from '../../../gen/registry.js';
+import { clusterType } from './cluster.ts';
+
+const eds = { type: 'EDS', edsClusterConfig: { edsConfig: { ads: {} } } };
+const decode = (json: Record<string, JsonValue>) =>
+  clusterType.decode(toBinary(ClusterSchema, fromJson(ClusterSchema, { name: 'c', ...eds, ...json }, { registry })));
+const ok = (json: Record<string, JsonValue>) => {
+  const decoded = decode(json);
+  if ('errors' in decoded) throw new Error(decoded.errors.join('\n'));
+  return decoded.ok;
+};
+const errors = (json: Record<string, JsonValue>) => {
+  const decoded = decode(json);
+  return 'errors' in decoded ? decoded.errors.join('\n') : '';
+};
+const at = (name: string, extra: Record<string, JsonValue> = {}): JsonValue => ({
+  '@type': `type.googleapis.com/${name}`,
+  ...extra,
+});
+const policy = (name: string, extra: Record<string, JsonValue> = {}): JsonValue => ({
+  typedExtensionConfig: { name, typedConfig: at(`envoy.extensions.load_balancing_policies.${name}`, extra) },
+});
+const policies = (...list: JsonValue[]) => ({ loadBalancingPolicy: { policies: list } });
+const assignment = (...ports: number[]): JsonValue => ({
+  clusterName: 'c',
+  endpoints: [
+    {
+      lbEndpoints: ports.map((portValue) => ({
+        endpoint: { address: { socketAddress: { address: 'db.example', portValue } } },
+      })),
+    },
+  ],
+});
+
+describe('cluster', () => {
+  it("has Envoy's defaults where nothing is said", () => {
+    expect(ok({})).toEqual({
+      name: 'c',
+      discovery: { kind: 'eds', serviceName: 'c' },
+      connectTimeoutMs: 10_000,
+      loadBalancer: { kind: 'round-robin' },
+      localityWeighted: false,
+      panicThreshold: 50,
+      circuitBreakers: {
+        default: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
+        high: { maxConnections: 1024, maxPendingRequests: 1024, maxRequests: 1024, maxRetries: 3 },
+      },
+      http2: false,
+    });
+  });
+
+  it('takes what istiod sends: no limits, panic off, the origin, HTTP/2', () => {
+    const limit = 4_294_967_295;
+    const cluster = ok({
+      altStatName: 'x;',
+      connectTimeout: '3s',
+      lbPolicy: 'LEAST_REQUEST',
+      commonLbConfig: { healthyPanicThreshold: {}, localityWeightedLbConfig: {} },
+      circuitBreakers: {
+        thresholds: [{ maxConnections: limit, maxPendingRequests: 7, maxRequests: limit, maxRetries: limit }],
+      },
+      outlierDetection: { consecutive5xx: 7, enforcingConsecutive5xx: 100, enforcingSuccessRate: 0, interval: '1s' },
+      metadata: { filterMetadata: { istio: { services: [{ host: 'a.d.svc.cluster.local' }], config: '/dr' } } },
+      typedExtensionProtocolOptions: {
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': at(
+          'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+          {
+            explicitHttpConfig: { http2ProtocolOptions: {} },
+            commonHttpProtocolOptions: {
+              idleTimeout: '60s',
+              maxConnectionDuration: '600s',
+              maxRequestsPerConnection: 100,
+            },
+          },
+        ),
+      },
+    });
+    expect(cluster).toMatchObject({
+      connectTimeoutMs: 3_000,
+      loadBalancer: { kind: 'least-request', choiceCount: 2 },
+      localityWeighted: true,
+      panicThreshold: 0,
+      outlierDetection: {
+        consecutive5xx: 7,
+        enforcingConsecutive5xx: 100,
+        intervalMs: 1_000,
+        baseEjectionTimeMs: 30_000,
+        maxEjectionPercent: 10,
+        enforcingConsecutiveGatewayFailure: 0,
+      },
+      http2: true,
+      idleTimeoutMs: 60_000,
+      maxConnectionDurationMs: 600_000,
+      maxRequestsPerConnection: 100,
+      serviceHost: 'a.d.svc.cluster.local',
+      configPath: '/dr',
+    });
+    expect(cluster.circuitBreakers.default).toEqual({ maxPendingRequests: 7 });
+  });
+
+  it.each([
+    [
+      { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: { slowStartConfig: { slowStartWindow: '30s' } } },
+      { kind: 'round-robin', slowStartMs: 30_000 },
+    ],
+    [
+      { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 3 } },
+      { kind: 'least-request', choiceCount: 3 },
+    ],
+    [{ lbPolicy: 'RANDOM' }, { kind: 'random' }],
+    [
+      { lbPolicy: 'RING_HASH' },
+      {
+        kind: 'ring-hash',
+        minimumRingSize: 1_024,
+        maximumRingSize: 8_388_608,
+        hashFunction: 'xx-hash',
+        useHostname: false,
+      },
+    ],
+    [
+      {
+        lbPolicy: 'RING_HASH',
+        ringHashLbConfig: { minimumRingSize: '5', maximumRingSize: '9', hashFunction: 'MURMUR_HASH_2' },
+        commonLbConfig: { consistentHashingLbConfig: { useHostnameForHashing: true } },
+      },
+      { kind: 'ring-hash', minimumRingSize: 5, maximumRingSize: 9, hashFunction: 'murmur-hash-2', useHostname: true },
+    ],
+    [
+      { lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: '65537' } },
+      { kind: 'maglev', tableSize: 65_537, useHostname: false },
+    ],
+    [policies(policy('maglev.v3.Maglev')), { kind: 'maglev', tableSize: 65_537, useHostname: false }],
+    [
+      policies(policy('ring_hash.v3.RingHash', { minimumRingSize: '2', useHostnameForHashing: true })),
+      { kind: 'ring-hash', minimumRingSize: 2, useHostname: true },
+    ],
+    [
+      policies(policy('round_robin.v3.RoundRobin', { slowStartConfig: { slowStartWindow: '1s' } })),
+      { kind: 'round-robin', slowStartMs: 1_000 },
+    ],
+    [policies(policy('random.v3.Random')), { kind: 'random' }],
+  ])('balancer %j', (json, loadBalancer) => {
+    expect(ok(json).loadBalancer).toMatchObject(loadBalancer);
+  });
+
+  it('the first policy that is known counts, through wrr_locality too (gRFC A52)', () => {
+    const list = policies(
+      policy('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin'),
+      policy('wrr_locality.v3.WrrLocality', {
+        endpointPickingPolicy: { policies: [policy('least_request.v3.LeastRequest')] },
+      }),
+      policy('random.v3.Random'),
+    );
+    expect(ok(list)).toMatchObject({ loadBalancer: { kind: 'least-request' }, localityWeighted: true });
+  });
+
+  it.each([
+    [{ connectTimeout: '0s' }, 'connect_timeout: 0 s, more than 0 allowed'],
+    [{ connectTimeout: '-1s' }, 'connect_timeout: -1 s 0 ns'],
+    [{ edsClusterConfig: {} }, 'eds_cluster_config.eds_config: missing'],
+    [{ type: 'STATIC' }, 'load_assignment: missing'],
+    [{ type: 'LOGICAL_DNS', loadAssignment: assignment(1, 2) }, 'load_assignment: 2 endpoints, exactly one'],
+    [
+      { lbPolicy: 'RING_HASH', ringHashLbConfig: { maximumRingSize: '8388609' } },
+      'ring_hash_lb_config.maximum_ring_size: 8388609, 1 to 8388608',
+    ],
+    [
+      { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: '9', maximumRingSize: '8' } },
+      'minimum_ring_size: 9, at most maximum_ring_size (8)',
+    ],
+    [{ lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: '65536' } }, 'table_size: 65536, a prime number'],
+    [{ lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 1 } }, 'choice_count: 1, 2 to'],
+    [{ lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' }, 'lb_policy: 7'],
+    [policies(), 'load_balancing_policy.policies: none is known (empty)'],
+    [
+      policies(policy('pick_first.v3.PickFirst')),
+      'none is known (envoy.extensions.load_balancing_policies.pick_first.v3.PickFirst)',
+    ],
+    [{ outlierDetection: { maxEjectionPercent: 101 } }, 'outlier_detection.max_ejection_percent: 101, 0 to 100'],
+    [{ transportSocketMatches: [{ name: 'm' }] }, 'transport_socket_matches: set, but not supported'],
+  ])('refuses %j', (json, expected) => {
+    expect(errors(json)).toContain(expected);
+  });
+
+  it('aggregate clusters are refused', () => {
+    const json = fromJson(ClusterSchema, { name: 'c', clusterType: { name: 'envoy.clusters.aggregate' } });
+    expect(clusterType.decode(toBinary(ClusterSchema, json))).toMatchObject({
+      errors: [expect.stringContaining('cluster_type: set')],
+    });
+  });
+
+  it('DNS clusters bring their hosts along', () => {
+    expect(
+      ok({ type: 'STRICT_DNS', edsClusterConfig: null, loadAssignment: assignment(5432) }).discovery,
+    ).toMatchObject({
+      kind: 'dns',
+      assignment: {
+        localities: [{ endpoints: [{ address: 'db.example', port: 5432, health: 'unknown', weight: 1 }] }],
+      },
+    });
+    expect(ok({ type: 'ORIGINAL_DST', lbPolicy: 'CLUSTER_PROVIDED', edsClusterConfig: null }).discovery).toEqual({
+      kind: 'original-dst',
+    });
+  });
+});
+
+describe('TLS to the upstream', () => {
+  const tls = (extra: Record<string, JsonValue>) => ({
+    transportSocket: {
+      name: 'tls',
+      typedConfig: at('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', extra),
+    },
+  });
+  const common = (commonTlsContext: JsonValue) => tls({ commonTlsContext });
+
+  it("originates with the platform's roots, names and SNI (Istio SIMPLE)", () => {
+    const san = { sanType: 'DNS', matcher: { exact: 'api.example' } };
+    const simple = tls({
+      sni: 'api.example',
+      commonTlsContext: {
+        alpnProtocols: ['h2', 'http/1.1'],
+        combinedValidationContext: {
+          defaultValidationContext: { matchTypedSubjectAltNames: [san] },
+          validationContextSdsSecretConfig: { name: 'file-root:system' },
+        },
+      },
+    });
+    expect(ok(simple).tls).toEqual({ sni: 'api.example', alpn: ['h2', 'http/1.1'], subjectAltNames: ['api.example'] });
+    expect(
+      ok({
+        transportSocket: { name: 'raw', typedConfig: at('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer') },
+      }).tls,
+    ).toBeUndefined();
+  });
+
+  it.each([
+    [common({ tlsCertificateSdsSecretConfigs: [{ name: 'default' }] }), 'a client certificate is not sent yet'],
+    [common({ tlsCertificateProviderInstance: { instanceName: 'default' } }), 'a client certificate is not sent yet'],
+    [common({ validationContext: { trustedCa: { filename: '/ca.pem' } } }), "the platform's roots are allowed so far"],
+    [common({ validationContextSdsSecretConfig: { name: 'ROOTCA' } }), 'roots "ROOTCA", file-root:system allowed'],
+    [
+      common({ validationContext: { trustChainVerification: 'ACCEPT_UNTRUSTED' } }),
+      'a peer is never trusted unchecked',
+    ],
+    [
+      common({
+        validationContext: { matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { prefix: 'spiffe://' } }] },
+      }),
+      'prefix, exact allowed',
+    ],
+    [
+      { transportSocket: { name: 'quic', typedConfig: at('envoy.extensions.filters.http.router.v3.Router') } },
+      'transport_socket.typed_config: type',
+    ],
+    [{ transportSocket: { name: 'none' } }, 'transport_socket.typed_config: type ""'],
+  ])('what asks for more is refused, never weakened: %#', (json, expected) => {
+    expect(errors(json)).toContain(expected);
+  });
+});
