@@ -119,6 +119,10 @@ describe('headerMatches (Envoy HeaderMatcher)', () => {
     expect(headerMatches(compileHeader(present(':status', true)), request())).toBe(false);
   });
 
+  it('joins without a comma where there is nothing to separate', () => {
+    expect(headerValue(['a', '', 'a', '1', 'a', '', 'a', '2'], 'a')).toBe('1,2');
+  });
+
   it('leaves out a name without a value', () => {
     expect(headerValue(['a'], 'a')).toBeUndefined();
   });

@@ -2,8 +2,7 @@ import type { HeaderList } from '../model/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 
 /**
- * The value of a header, repeats joined with a comma (Envoy HeaderUtility::getAllOfHeaderAsString, gRFC A28);
- * undefined when absent. `name` is lower case. Allocates only when the header is repeated.
+ * The value of a header, repeats joined with a comma (gRFC A28); undefined when absent. `name` is lower case. Allocates only when the header is repeated.
  */
 export function headerValue(headers: HeaderList, name: string): string | undefined {
   for (let i = 0; i + 1 < headers.length; i += 2) {
@@ -15,9 +14,14 @@ export function headerValue(headers: HeaderList, name: string): string | undefin
 function joinRepeats(headers: HeaderList, name: string, first: number): string | undefined {
   let value = headers[first + 1];
   for (let i = first + 2; i + 1 < headers.length; i += 2) {
-    if (headers[i] === name) value = `${value},${headers[i + 1]}`;
+    if (headers[i] === name) value = joinValues(value ?? '', headers[i + 1] ?? '');
   }
   return value;
+}
+
+/** With a comma where there is something to separate (Envoy HeaderMapImpl::appendToHeader). */
+export function joinValues(first: string, second: string): string {
+  return first === '' || second === '' ? first + second : `${first},${second}`;
 }
 
 /** Every value of a header in wire order. */

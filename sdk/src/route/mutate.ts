@@ -1,4 +1,4 @@
-import { headerValue, isSingle } from '../match/headers.ts';
+import { headerValue, isSingle, joinValues } from '../match/headers.ts';
 import type { HeaderList, HeaderMutation } from '../model/headers.ts';
 import { type FormatContext, formatValue } from './format.ts';
 
@@ -47,12 +47,11 @@ function applyLevel<H extends HeaderList>(
   return result;
 }
 
-/** Headers that are kept once grow by a comma, where there is something to separate (Envoy HeaderMapImpl::appendToHeader). */
+/** Headers that are kept once grow by a comma. */
 function added(headers: HeaderList, name: string, value: string): string[] {
   const present = isSingle(name) ? headerValue(headers, name) : undefined;
   if (present === undefined) return [...headers, name, value];
-  const joined = present === '' || value === '' ? present + value : `${present},${value}`;
-  return [...withoutHeaders(headers, [name]), name, joined];
+  return [...withoutHeaders(headers, [name]), name, joinValues(present, value)];
 }
 
 function withoutHeaders(headers: readonly string[], names: readonly string[]): string[] {

@@ -32,21 +32,25 @@ export function requestHash(policies: readonly CompiledHashPolicy[], context: Ha
   let hash: Hash64 | undefined;
   let cookie: string | undefined;
   for (const policy of policies) {
-    let text = hashedText(policy, context);
-    if (policy.kind === 'cookie' && text === undefined && policy.ttlMs !== undefined) {
-      text = cookieText(context.random);
-      cookie = setCookie(policy, text);
+    let next = policy.kind === 'header' ? headerHash(policy, context.request) : textHash(hashedText(policy, context));
+    if (policy.kind === 'cookie' && next === undefined && policy.ttlMs !== undefined) {
+      const value = cookieText(context.random);
+      cookie = setCookie(policy, value);
+      next = xxHash64(value);
     }
-    if (text !== undefined) hash = combine(hash, xxHash64(text));
+    if (next !== undefined) hash = combine(hash, next);
     if (policy.terminal && hash !== undefined) break;
   }
   return cookie === undefined ? { hash } : { hash, setCookie: cookie };
 }
 
-function hashedText(policy: CompiledHashPolicy, { request, sourceIp }: HashContext): string | undefined {
+type HeaderPolicy = Extract<CompiledHashPolicy, { readonly kind: 'header' }>;
+
+function hashedText(
+  policy: Exclude<CompiledHashPolicy, HeaderPolicy>,
+  { request, sourceIp }: HashContext,
+): string | undefined {
   switch (policy.kind) {
-    case 'header':
-      return headerText(policy, request);
     case 'cookie':
       return cookieValue(request.headers, policy.name) || undefined;
     case 'query-parameter':
@@ -56,16 +60,19 @@ function hashedText(policy: CompiledHashPolicy, { request, sourceIp }: HashConte
   }
 }
 
-/** Envoy HeaderHashMethod: values are rewritten, then sorted, then hashed as one text, so their order is no matter. */
-function headerText(
-  policy: CompiledHashPolicy & { readonly kind: 'header' },
-  request: MeshRequest,
-): string | undefined {
-  const { rewrite } = policy;
-  const values = requestHeaderValues(request, policy.name);
+const textHash = (text: string | undefined): Hash64 | undefined => (text === undefined ? undefined : xxHash64(text));
+
+/**
+ * Envoy HeaderHashMethod: values are rewritten, then sorted, so that their order is no matter; each is hashed with the
+ * hash of those before it as the seed.
+ */
+function headerHash({ name, rewrite }: HeaderPolicy, request: MeshRequest): Hash64 | undefined {
+  const values = requestHeaderValues(request, name);
   const texts =
-    rewrite === undefined ? values : values.map((value) => rewrite.regex.replaceAll(value, rewrite.substitution));
-  return texts.length === 0 ? undefined : [...texts].sort().join('');
+    rewrite === undefined ? [...values] : values.map((value) => rewrite.regex.replaceAll(value, rewrite.substitution));
+  let hash: Hash64 | undefined;
+  for (const text of texts.sort()) hash = xxHash64(text, hash);
+  return hash;
 }
 
 const hex32 = (value: number): string => value.toString(16).padStart(8, '0');

@@ -26,25 +26,37 @@ const accumulator = new Int32Array(2);
 const halves: HashHalves = new Uint32Array(2);
 let scratch = new Uint8Array(512);
 
+/** Seed of the hash being made: high half, low half. */
+const seedHalves = new Int32Array(2);
+const NO_SEED: Hash64 = { hi: 0, lo: 0 };
+
 /**
- * Hash of a text with seed 0. Characters up to U+00FF are one byte each, as header values are on the wire; a text
+ * Hash of a text. Characters up to U+00FF are one byte each, as header values are on the wire; a text
  * with any other character is hashed as UTF-8.
  */
-export function xxHash64(text: string): Hash64 {
+export function xxHash64(text: string, seed: Hash64 = NO_SEED): Hash64 {
   // First: writing may replace the scratch.
   const length = writeText(text);
-  xxHash64Bytes(scratch, length, 0, halves);
+  seedHalves[0] = seed.hi;
+  seedHalves[1] = seed.lo;
+  hashBytes(scratch, length, halves);
   return { hi: halves[0] ?? 0, lo: halves[1] ?? 0 };
 }
 
 /** Hashes the first `length` bytes into `out`; allocates nothing. The seed is an unsigned 32-bit number. */
 export function xxHash64Bytes(bytes: Uint8Array, length: number, seed: number, out: HashHalves): void {
+  seedHalves[0] = 0;
+  seedHalves[1] = seed;
+  hashBytes(bytes, length, out);
+}
+
+function hashBytes(bytes: Uint8Array, length: number, out: HashHalves): void {
   let at = 0;
   if (length >= STRIPE_BYTES) {
-    at = foldStripes(bytes, length, seed);
+    at = foldStripes(bytes, length);
   } else {
-    accumulator[0] = sumHigh(0, seed, P5_HI, P5_LO);
-    accumulator[1] = seed + P5_LO;
+    accumulator[0] = sumHigh(laneAt(seedHalves, 0), laneAt(seedHalves, 1), P5_HI, P5_LO);
+    accumulator[1] = laneAt(seedHalves, 1) + P5_LO;
   }
   finish(bytes, at, length, out);
 }
@@ -67,12 +79,12 @@ function writeUtf8(text: string): number {
   return bytes.length;
 }
 
-function foldStripes(bytes: Uint8Array, length: number, seed: number): number {
-  setLane(0, sumHigh(P1_HI, P1_LO, P2_HI, P2_LO), P1_LO + P2_LO, seed);
-  setLane(1, P2_HI, P2_LO, seed);
-  setLane(2, 0, 0, seed);
+function foldStripes(bytes: Uint8Array, length: number): number {
+  setLane(0, sumHigh(P1_HI, P1_LO, P2_HI, P2_LO), P1_LO + P2_LO);
+  setLane(1, P2_HI, P2_LO);
+  setLane(2, 0, 0);
   // seed - P1 is seed + ~P1 + 1.
-  setLane(3, sumHigh(~P1_HI, ~P1_LO, 0, 1), -P1_LO, seed);
+  setLane(3, sumHigh(~P1_HI, ~P1_LO, 0, 1), -P1_LO);
   let at = 0;
   for (; at <= length - STRIPE_BYTES; at += STRIPE_BYTES) {
     for (let lane = 0; lane < 4; lane++) {
@@ -83,9 +95,9 @@ function foldStripes(bytes: Uint8Array, length: number, seed: number): number {
   return at;
 }
 
-function setLane(lane: number, high: number, low: number, seed: number): void {
-  lanesHigh[lane] = sumHigh(high, low, 0, seed);
-  lanesLow[lane] = low + seed;
+function setLane(lane: number, high: number, low: number): void {
+  lanesHigh[lane] = sumHigh(high, low, laneAt(seedHalves, 0), laneAt(seedHalves, 1));
+  lanesLow[lane] = low + laneAt(seedHalves, 1);
 }
 
 /** The specification's round: lane = rotl(lane + input * P2, 31) * P1. */
