@@ -1,4 +1,4 @@
-import { formatProblem } from '../schema/problem.ts';
+import { problemLine } from '../schema/problem.ts';
 import type { Problem } from '../schema/types.ts';
 import { type AdminPage, type AdminReply, json, plain } from './admin-server.ts';
 import type { ClientView } from './clients.ts';
@@ -30,7 +30,7 @@ async function configDump({ clients, dump }: AdminSubject, query: URLSearchParam
 const problemsPage = (problems: readonly Problem[], query: URLSearchParams): AdminReply =>
   query.get('format') === 'json'
     ? json(problems)
-    : plain(problems.map((problem) => `${formatProblem(problem)}\n`).join(''));
+    : plain(problems.map((problem) => `${problemLine(problem)}\n`).join(''));
 
 /** By path. */
 export const adminPages = (subject: AdminSubject): ReadonlyMap<string, AdminPage> =>

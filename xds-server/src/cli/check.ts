@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createXdsServer } from '../embedded.ts';
-import { formatProblem } from '../schema/problem.ts';
+import { problemLine } from '../schema/problem.ts';
 import { watchFiles } from '../source/files.ts';
 import { type Command, required, UsageError } from './usage.ts';
 
@@ -31,7 +31,7 @@ export const check: Command = {
     try {
       await server.start();
       const problems = server.problems();
-      for (const problem of problems) process.stdout.write(`${formatProblem(problem)}\n`);
+      for (const problem of problems) process.stdout.write(`${problemLine(problem)}\n`);
       const errors = problems.filter(({ severity }) => severity === 'error').length;
       const warnings = problems.filter(({ severity }) => severity === 'warning').length;
       process.stdout.write(

@@ -1,4 +1,4 @@
-import { byPosition, formatProblem } from '../schema/problem.ts';
+import { byPosition, problemLine } from '../schema/problem.ts';
 import type { Problem } from '../schema/types.ts';
 
 /** The problems of the moment, each told once when it appears. */
@@ -13,11 +13,11 @@ export class ProblemBook {
 
   /** The complete list as it is now. What is gone and comes again is told again. */
   set(problems: readonly Problem[]): void {
-    const fresh = new Map(problems.map((problem) => [formatProblem(problem), problem] as const));
+    const fresh = new Map(problems.map((problem) => [problemLine(problem), problem] as const));
     this.#problems = [...fresh.values()].sort(byPosition);
     for (const text of this.#told) if (!fresh.has(text)) this.#told.delete(text);
     for (const problem of this.#problems) {
-      const text = formatProblem(problem);
+      const text = problemLine(problem);
       // Whoever listens later is told what stands by `listen`.
       if (problem.severity === 'info' || this.#told.has(text)) continue;
       this.#told.add(text);

@@ -9,6 +9,13 @@ export const formatProblem = (problem: Problem): string => {
   return parts.join(': ');
 };
 
+/** A line for people: errors as `formatProblem` has them, anything milder says so behind its place. */
+export const problemLine = (problem: Problem): string => {
+  const place = `${problem.file}:${problem.line}`;
+  const text = formatProblem(problem);
+  return problem.severity === 'error' ? text : `${place}: ${problem.severity}${text.slice(place.length)}`;
+};
+
 /** `VirtualService default/reviews`; a cluster-scoped object has no namespace to name. */
 export const objectTitle = (kind: string, namespace: string, name: string): string =>
   `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
