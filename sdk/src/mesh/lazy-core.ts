@@ -55,6 +55,7 @@ export class LazyCore {
   };
 
   running(): Promise<Core> {
+    if (this.#closing !== undefined) return Promise.reject(new MeshError('MESH_NOT_READY', 'the mesh was closed'));
     return this.#loading ?? Promise.reject(new MeshError('MESH_NOT_READY', 'the mesh is off'));
   }
 

@@ -99,6 +99,8 @@ export class AdsService {
     const { clock } = this.#options;
     const end = clock.now() + defaultOf('settleMs');
     const quietMs = defaultOf('settleQuietMs');
+    // What clients have said is on its way: it counts.
+    for (let turn = 0; turn < 2; turn++) await nextTurn();
     for (;;) {
       const now = clock.now();
       // A client that has taken a route asks for its clusters next: only when it is silent has it followed.
