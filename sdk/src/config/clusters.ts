@@ -1,3 +1,5 @@
+import type { Clock, Timer } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { Cluster, LoadAssignment } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
@@ -17,6 +19,7 @@ export interface Clusters {
 }
 
 export interface ClustersParts {
+  readonly clock: Clock;
   readonly discovery: Discovery;
   readonly emit: EventSink;
 }
@@ -48,6 +51,7 @@ class ClusterWatch {
   readonly #unsubscribe: Unsubscribe;
   #cluster: Part<Cluster> = PENDING;
   #assignment: Part<LoadAssignment> = PENDING;
+  #grace: Timer | undefined;
   #endpoints: { readonly serviceName: string; readonly unsubscribe: Unsubscribe } | undefined;
 
   constructor(name: string, parts: ClustersParts) {
@@ -55,8 +59,7 @@ class ClusterWatch {
     this.#parts = parts;
     this.#unsubscribe = parts.discovery.subscribe(clusterType, name, {
       onResource: (value) => this.#setCluster({ kind: 'value', value }),
-      // Unlike endpoints, a cluster that is said to be gone is gone (Envoy CDS).
-      onAbsent: (reason) => this.#setCluster({ kind: 'absent', reason }),
+      onAbsent: (reason) => this.#remove(reason),
       onError: (reason) => {
         if (this.#cluster.kind !== 'value') this.#setCluster({ kind: 'bad', reason });
       },
@@ -64,15 +67,32 @@ class ClusterWatch {
   }
 
   close(): void {
+    this.#grace?.cancel();
     this.#unsubscribe();
     this.#endpoints?.unsubscribe();
   }
 
   #setCluster(cluster: Part<Cluster>): void {
+    this.#grace?.cancel();
+    this.#grace = undefined;
     this.#cluster = cluster;
     const discovery = cluster.kind === 'value' ? cluster.value.discovery : undefined;
     this.#watchEndpoints(discovery?.kind === 'eds' ? discovery.serviceName : undefined);
     this.#update();
+  }
+
+  /**
+   * Unlike endpoints, a cluster that is said to be gone is gone (Envoy CDS). One in use goes a moment later: some control
+   * planes (istiod) withdraw it just before the routes that no longer name it, and no call need fail for that.
+   */
+  #remove(reason: string): void {
+    if (this.#cluster.kind !== 'value') {
+      this.#setCluster({ kind: 'absent', reason });
+      return;
+    }
+    this.#grace ??= this.#parts.clock.after(defaultOf('clusterGraceMs'), () =>
+      this.#setCluster({ kind: 'absent', reason }),
+    );
   }
 
   #watchEndpoints(serviceName: string | undefined): void {

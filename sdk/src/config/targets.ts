@@ -54,10 +54,10 @@ class TargetStore<T> implements Targets<T> {
 
   constructor(options: TargetsOptions<T>) {
     this.#options = options;
-    const { discovery, emit } = options;
+    const { discovery, clock, emit } = options;
     this.#parts = {
       ...options,
-      clusters: createClusters({ discovery, emit }),
+      clusters: createClusters({ discovery, clock, emit }),
       changed: (target) => this.#changed(target),
     };
   }

@@ -20,8 +20,8 @@ import { decodeEndpoint } from './endpoint.ts';
 /** ClusterLoadAssignment.endpoints and LocalityLbEndpoints.lb_endpoints have the same number. */
 const ENDPOINTS = 2;
 const UINT32_MAX = 4_294_967_295;
-/** Endpoints between two looks at the clock: about 1 ms. */
-const PER_STEP = 128;
+/** Endpoints between two looks at the clock: about 0.1 ms, ten times that while the code is cold. */
+const PER_STEP = 32;
 
 /** EDS. */
 export const loadAssignmentType = resourceType<LoadAssignment>(ClusterLoadAssignmentSchema.typeName, decodeSteps);
@@ -47,6 +47,7 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<LoadAssignment> {
 
 function* decodeLocalityBytes(bytes: Uint8Array, at: Scope): Generator<undefined, LocalityEndpoints | undefined> {
   const { parts, rest } = splitField(bytes, ENDPOINTS);
+  yield;
   const message = parse(LocalityLbEndpointsSchema, rest, at);
   if (message === undefined) return undefined;
   checkFields(LocalityLbEndpointsSchema, message, FIELDS, at);
