@@ -68,10 +68,12 @@ function findNode() {
 }
 
 function run(node, args) {
+  // A demo whose launcher was killed must not live on: it watches this channel.
+  const watched = args[0] === COMMANDS.start[0][0];
   return new Promise((resolve) => {
     const env = { ...process.env, PATH: `${path.dirname(node)}${path.delimiter}${process.env.PATH ?? ''}` };
     const child = spawn(node, ['--conditions=source', '--disable-warning=ExperimentalWarning', ...args], {
-      stdio: 'inherit',
+      stdio: ['inherit', 'inherit', 'inherit', ...(watched ? ['ipc'] : [])],
       env,
     });
     const forward = (signal) => child.kill(signal);

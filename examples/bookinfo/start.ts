@@ -92,6 +92,8 @@ async function live(config: string, perSecond: number): Promise<void> {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   process.once('SIGTERM', () => stop.abort());
+  process.once('disconnect', () => stop.abort());
+  process.channel?.unref();
   process.stdout.write(`\nBookinfo   ${bookinfo.url}\nrules      ${config}   (edit them while this runs)\n\n`);
   if (perSecond > 0) void traffic(bookinfo.url, perSecond, stop.signal);
   const terminal = process.stdout.isTTY;
