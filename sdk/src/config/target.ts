@@ -6,6 +6,7 @@ import type { Listener, RouteConfiguration } from '../model/route.ts';
 import type { ClusterState, TargetConfig } from '../model/target.ts';
 import { listenerType } from '../resource/listener/listener.ts';
 import { routeConfigurationType } from '../resource/route/route-configuration.ts';
+import { routesOfTarget } from '../route/target-host.ts';
 import { afterSockets } from '../wire/late-timer.ts';
 import type { Clusters, Unsubscribe } from './clusters.ts';
 import { clustersOf, difference, join } from './join.ts';
@@ -116,7 +117,7 @@ export class Target<T> {
     if (routes.kind === 'inline') {
       this.#rds?.unsubscribe();
       this.#rds = undefined;
-      this.#routes = { kind: 'value', value: routes.routeConfiguration };
+      this.#routes = { kind: 'value', value: routesOfTarget(routes.routeConfiguration, this.name) };
       return;
     }
     const name = routes.routeConfigurationName;
@@ -131,7 +132,7 @@ export class Target<T> {
     };
     const unsubscribe = this.#parts.discovery.subscribe(routeConfigurationType, name, {
       onResource: (value) => {
-        this.#routes = { kind: 'value', value };
+        this.#routes = { kind: 'value', value: routesOfTarget(value, this.name) };
         this.#touch();
       },
       onAbsent: (reason) => unusable({ kind: 'absent', reason }),
