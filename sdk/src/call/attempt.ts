@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { addressText } from '../balancer/hash-key.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { ConnectFailure } from '../connection/connect-failure.ts';
 import { type Connection, flattenHeaders } from '../connection/connection.ts';
@@ -8,7 +9,7 @@ import type { ConnectionWaiter, DialHost } from '../connection/lane.ts';
 import type { TlsTarget } from '../connection/tls.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
-import type { ResponseFlag } from '../model/events.ts';
+import type { AttemptStory, ResponseFlag } from '../model/events.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
 import { type AttemptFailure, failedConnect, failedRequest, isInvalidRequest } from './failure.ts';
 
@@ -79,6 +80,8 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
   #phase: Phase = 'waiting';
   #connection: Connection | undefined;
   #controller: Http1Controller | undefined;
+  #isReused = false;
+  #isSent = false;
   #hasBegun = false;
   #drainTimer: Timer | undefined;
   #drainLeft = 0;
@@ -94,8 +97,16 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     this.#clock = clock;
   }
 
-  get isReused(): boolean {
-    return this.#connection?.isReused ?? false;
+  get endpoint(): string {
+    return this.#connection?.endpoint ?? addressText(this.host);
+  }
+
+  /** Its part of the call's story. */
+  tell(callStartMs: number, nowMs: number): AttemptStory {
+    const { endpoint, status, flag } = this;
+    const times = { endpoint, startMs: this.startMs - callStartMs, endMs: nowMs - callStartMs, reused: this.#isReused };
+    if (flag === undefined) return status === undefined ? times : { ...times, status };
+    return status === undefined ? { ...times, flag } : { ...times, status, flag };
   }
 
   start(isFresh: boolean): void {
@@ -105,13 +116,14 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
 
   onConnection(connection: Connection): void {
     this.#connection = connection;
+    this.#isReused = connection.isReused;
     this.#phase = 'queued';
     connection.dispatch(this.#owner.http1Request, this);
   }
 
   onConnectFailure(failure: ConnectFailure): void {
     this.#end({ error: failure.kind === 'timeout' ? 'timeout' : 'connect' });
-    this.#owner.onFailed(failedConnect(failure, `${this.host.address}:${this.host.port}`));
+    this.#owner.onFailed(failedConnect(failure, this.endpoint));
   }
 
   /** The call goes on without it. `error` counts against the host where it has not answered. */
@@ -136,6 +148,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
   }
 
   onRequestSent(): void {
+    this.#isSent = true;
     if (this.#phase === 'sent') this.#owner.onSent();
   }
 
@@ -169,7 +182,9 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     const nowMs = this.#clock.now();
     this.#phase = 'over';
     this.#drainTimer?.cancel();
-    this.#connection?.release(nowMs);
+    // Of a request that is not wholly sent the peer still expects the rest.
+    if (this.#isSent) this.#connection?.release(nowMs);
+    else this.#connection?.close();
     if (!isWanted) return;
     this.pick.release();
     this.#owner.onEnd(flattenHeaders(trailers), nowMs);
@@ -197,15 +212,11 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     } else if (phase === 'body') {
       this.#phase = 'over';
       this.pick.release();
-      this.#owner.onBroken(failedRequest(error, this.#endpoint, true));
+      this.#owner.onBroken(failedRequest(error, this.endpoint, true));
     } else if (phase === 'draining') {
       this.#phase = 'over';
       this.#drainTimer?.cancel();
     }
-  }
-
-  get #endpoint(): string {
-    return this.#connection?.endpoint ?? '';
   }
 
   #failed(error: Error, isUnsent: boolean): void {
@@ -217,14 +228,14 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
       return;
     }
     // Not the host's fault: the pick goes on, so it hears nothing of this.
-    if (this.isReused && !this.#hasBegun && (isUnsent || this.#owner.mayReplay)) {
+    if (this.#isReused && !this.#hasBegun && (isUnsent || this.#owner.mayReplay)) {
       this.#phase = 'over';
       this.flag = 'UC';
       this.#owner.onStale();
       return;
     }
     this.#end({ error: 'reset' });
-    this.#owner.onFailed(failedRequest(error, this.#endpoint, this.#hasBegun));
+    this.#owner.onFailed(failedRequest(error, this.endpoint, this.#hasBegun));
   }
 
   #end(outcome: Outcome): void {

@@ -57,7 +57,8 @@ export class BodySource implements AsyncIterable<Uint8Array>, AsyncIterator<Uint
     if (this.#isOver) return;
     this.#isOver = true;
     this.#refuse?.(new Error('the call has ended'));
+    const iterator = this.#iterator ?? this.#stream[Symbol.asyncIterator]();
     // An error while letting go has nobody to go to.
-    this.#iterator?.return?.().then(undefined, () => {});
+    iterator.return?.().then(undefined, () => {});
   }
 }

@@ -272,6 +272,49 @@ describe('request bodies', () => {
     expect(activeRequests(target.upstreams.values())).toBe(0);
   });
 
+  it('keeps no connection whose request was still being sent when its answer ended', async () => {
+    const origin = await serveHttp((_, reply) => reply.writeHead(413).end('too large'));
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      yield new TextEncoder().encode('x');
+      await new Promise(() => {});
+    }
+    const target = await stage.target([route('r')], { a: cluster('a', [origin.port]) });
+    const answer = await ask(stage, target, { method: 'POST', body: { kind: 'stream', stream: endless() } }).ended;
+    expect(answer).toMatchObject({ status: 413, text: 'too large' });
+    await until(() => stage.connections.stats().open === 0);
+  });
+
+  it('frees a stream of which nothing was sent', async () => {
+    let isFreed = false;
+    const stream = new ReadableStream<Uint8Array>({
+      cancel() {
+        isFreed = true;
+      },
+    });
+    const target = await stage.target([route('r')], {});
+    expect((await ask(stage, target, { method: 'POST', body: { kind: 'stream', stream } }).ended).status).toBe(503);
+    await until(() => isFreed);
+  });
+
+  it.each(['HEAD', 'GET with a body'])(
+    'closes the connection after %s, as undici does, and no call is in its way',
+    async (what) => {
+      const origin = await echo();
+      const target = await stage.target([route('r')], { a: cluster('a', [origin.port]) });
+      const asked =
+        what === 'HEAD' ? { method: 'HEAD' } : { body: { kind: 'bytes', bytes: new Uint8Array([65]) } as const };
+      const first = ask(stage, target, asked);
+      let second: Answer | undefined;
+      first.onEnd = () => {
+        second = ask(stage, target);
+      };
+      await until(() => second !== undefined);
+      await second?.ended;
+      expect(second?.status).toBe(200);
+      expect(second?.call?.story.attempts).toMatchObject([{ reused: false }]);
+    },
+  );
+
   it('reports a request that cannot be sent, after startCall has returned, and keeps the connection', async () => {
     const origin = await echo();
     const target = await stage.target([route('r')], { a: cluster('a', [origin.port]) });

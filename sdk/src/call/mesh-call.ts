@@ -1,5 +1,4 @@
 import type { Duplex } from 'node:stream';
-import { addressText } from '../balancer/hash-key.ts';
 import type { Timer } from '../clock.ts';
 import type { Http1Request } from '../connection/http1-client.ts';
 import { patientTimer } from '../connection/patient-timer.ts';
@@ -104,7 +103,8 @@ export class MeshCall implements Call, AttemptOwner {
   }
 
   get mayReplay(): boolean {
-    return IDEMPOTENT.has(this.#request.method) && this.#source?.isPulled !== true;
+    const isFirst = this.story.attempts.length === 0;
+    return isFirst && IDEMPOTENT.has(this.#request.method) && this.#source?.isPulled !== true;
   }
 
   get bodyFailure(): BodySource['failure'] {
@@ -125,6 +125,7 @@ export class MeshCall implements Call, AttemptOwner {
   onHead(status: number, headers: string[], statusText: string): void {
     this.#status = status;
     this.story.timings.headersMs = this.#runtime.clock.now();
+    this.story.endpoint = this.#attempt?.endpoint ?? '';
     this.#handler.onHeaders(status, this.#answerHeaders(headers), statusText);
   }
 
@@ -159,6 +160,11 @@ export class MeshCall implements Call, AttemptOwner {
   }
 
   onBroken({ code, flag, status, what, cause }: AttemptFailure): void {
+    const failure = this.bodyFailure;
+    if (failure !== undefined) {
+      this.onInvalid(failure.error);
+      return;
+    }
     if (this.#attempt !== undefined) this.#attempt.flag = flag;
     this.story.flag = flag;
     this.#fail(new MeshError(code, `the response broke off: ${what}`, { flag, status, cause }));
@@ -215,7 +221,7 @@ export class MeshCall implements Call, AttemptOwner {
   #arm(dueMs: number, nowMs: number): void {
     if (dueMs === Number.POSITIVE_INFINITY) return;
     this.#timer?.cancel();
-    this.#timer = patientTimer(this.#runtime, dueMs - nowMs, () => this.#expire());
+    this.#timer = patientTimer(this.#runtime, dueMs - nowMs, () => this.#expire(), nowMs);
   }
 
   #expire(): void {
@@ -264,19 +270,8 @@ export class MeshCall implements Call, AttemptOwner {
   #record(nowMs: number): void {
     const attempt = this.#attempt;
     if (attempt === undefined) return;
-    const endpoint = addressText(attempt.host);
-    const { status, flag, isReused: reused } = attempt;
-    const startMs = attempt.startMs - this.story.timings.startMs;
-    const endMs = nowMs - this.story.timings.startMs;
-    this.story.endpoint = endpoint;
-    this.story.attempts.push({
-      endpoint,
-      startMs,
-      endMs,
-      reused,
-      ...(status === undefined ? {} : { status }),
-      ...(flag === undefined ? {} : { flag }),
-    });
+    this.story.endpoint = attempt.endpoint;
+    this.story.attempts.push(attempt.tell(this.story.timings.startMs, nowMs));
   }
 
   #finish(nowMs: number): void {

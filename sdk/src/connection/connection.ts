@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import { defaultOf } from '../defaults.ts';
 import type { Http1Client, Http1Handler, Http1Request, ParsedHeaders } from './http1-client.ts';
 
+/** Methods with which undici keeps the connection after a request with a body; after a HEAD it never does. */
+const TAKES_BODY: ReadonlySet<string> = new Set(['PUT', 'POST', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH']);
+
 /** What a connection needs of the pool it belongs to. */
 export interface ConnectionHome {
   readonly limits: ConnectionLimits;
@@ -39,7 +42,8 @@ export class Connection {
   /** The peer's Keep-Alive hint: `timeout` in ms. */
   #hintMs: number | undefined;
   #hint: string | undefined;
-  /** The peer said that it will close, or the connection now belongs to someone else. */
+  #wasIdle = false;
+  /** It will be closed after the present request, by the peer or by undici. */
   #isLast = false;
   #isClosed = false;
 
@@ -58,9 +62,9 @@ export class Connection {
     socket.on('readable', this.#onStray);
   }
 
-  /** A request before the present one went over it: the peer may have closed it in the meantime (keep-alive race). */
+  /** At checkout: not dialled for the next request, so the peer may have closed it in the meantime (keep-alive race). */
   get isReused(): boolean {
-    return this.#requests > 1;
+    return this.#wasIdle || this.#requests > 0;
   }
 
   dispatch(request: Http1Request, handler: Http1Handler): void {
@@ -69,6 +73,7 @@ export class Connection {
       // undici takes a new socket for a ref'd one; from here on it refs and unrefs with its requests.
       this.#socket.ref();
     }
+    if (request.method === 'HEAD' || (request.body !== null && !TAKES_BODY.has(request.method))) this.#isLast = true;
     this.#client.dispatch(request, handler);
   }
 
@@ -76,7 +81,8 @@ export class Connection {
   readHead(headers: ParsedHeaders): string[] {
     const flat = flattenHeaders(headers);
     const { connection, 'keep-alive': hint } = headers;
-    if (connection !== undefined && /\bclose\b/i.test(String(connection))) this.#isLast = true;
+    if (connection !== undefined && connection !== 'keep-alive' && /\bclose\b/i.test(String(connection)))
+      this.#isLast = true;
     if (hint !== this.#hint && typeof hint === 'string') {
       this.#hint = hint;
       const seconds = /(?:^|,)\s*timeout=(\d+)/i.exec(hint)?.[1];
@@ -109,14 +115,10 @@ export class Connection {
     this.#socket.destroy();
   }
 
-  /** The socket is someone else's from now on (an upgrade); the pool forgets it when it closes. */
-  detach(): void {
-    this.#isLast = true;
-  }
-
-  /** Nobody uses it yet: the process may end. */
-  unref(): void {
-    this.#socket.unref();
+  /** Nobody uses it for now: the process may end. */
+  park(): void {
+    this.#wasIdle = true;
+    if (this.#requests === 0) this.#socket.unref();
   }
 
   #idleLimitMs(): number {

@@ -136,7 +136,10 @@ export class Lane implements ConnectionHome {
       if (this.#waiting.length === 0) for (const dial of this.#dials) dial.unref();
       next.onConnection(connection);
     } else if (this.host.removed || this.#parts.isClosing()) connection.close();
-    else this.#idle.push(connection);
+    else {
+      connection.park();
+      this.#idle.push(connection);
+    }
   }
 
   closed(connection: Connection): void {
@@ -167,7 +170,6 @@ export class Lane implements ConnectionHome {
       connected: (connection) => {
         forget();
         this.#open.add(connection);
-        if (this.#waiting.length === 0) connection.unref();
         this.returned(connection);
       },
       failed: (failure) => {

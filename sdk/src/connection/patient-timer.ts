@@ -10,8 +10,8 @@ export interface Patience {
  * A timer that fails something. After a stall of the event loop timers run before sockets; one that fires late gives
  * the sockets one turn first, so that an answer already in the kernel counts.
  */
-export function patientTimer({ clock, turn }: Patience, ms: number, run: () => void): Timer {
-  const due = clock.now() + ms;
+export function patientTimer({ clock, turn }: Patience, ms: number, run: () => void, nowMs = clock.now()): Timer {
+  const due = nowMs + ms;
   let isCancelled = false;
   const timer = clock.after(ms, () => {
     if (clock.now() - due <= defaultOf('stallMs')) return run();
