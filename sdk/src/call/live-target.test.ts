@@ -42,6 +42,14 @@ describe('live targets', () => {
     for (const pick of picks) if (pick?.kind === 'pick') pick.release();
   });
 
+  it('give up the hosts of an upstream that is closed, so that their connections drain', async () => {
+    const targets = create();
+    const target = await targets.prepare(targetConfig([route('r')], { a: cluster('a', [1]) }));
+    const pick = target.upstreams.get('a')?.pick({});
+    targets.retire(target);
+    expect(pick).toMatchObject({ kind: 'pick', host: { removed: true } });
+  });
+
   it('leave out clusters that failed', async () => {
     const target = await create().prepare(targetConfig([route('r')], { a: { kind: 'failed', reason: 'gone' } }));
     expect(target.upstreams.size).toBe(0);

@@ -42,7 +42,7 @@ export interface Upstream {
   /** As `pick`, but nothing changes. Without a source of chance every draw is 0. */
   peek(context: PickContext, random?: Random): Peek | PickFailure;
   hosts(): readonly HostView[];
-  /** Stops a build that is under way. Picks made before stay valid. */
+  /** Stops a build that is under way; its hosts count as removed. Picks made before stay valid. */
   close(): void;
 }
 
@@ -122,7 +122,10 @@ export function createUpstream(initial: ClusterConfig, { clock, random, emit }: 
       }
     },
     hosts: () => [...hosts.byAddress.values(), ...destinations.all()].map(viewOf),
-    close: () => tables.close(),
+    close() {
+      tables.close();
+      for (const host of [...hosts.byAddress.values(), ...destinations.all()]) host.removed = true;
+    },
   };
 }
 
