@@ -126,7 +126,7 @@ describe('a live mesh', () => {
           const { status, body } = await ask();
           if (status !== 200) failures.push(`${status} ${body}`);
           else counts.set(body, (counts.get(body) ?? 0) + 1);
-          await sleep(1);
+          await sleep(5);
         } catch (error) {
           failures.push(String(error));
         }
