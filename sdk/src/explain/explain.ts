@@ -46,7 +46,7 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   if (action.kind !== 'forward')
     return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes] };
   const forward = explainForward(live, action, question);
-  return { ...common, ...forward, notes: [...forward.notes, ...position.notes] };
+  return { ...common, ...forward, notes: joinNotes(forward.notes, position.notes) };
 }
 
 const emptyExplanation = ({ request, url, random }: Question): Explanation => ({
@@ -139,4 +139,11 @@ function explainForward(live: LiveTarget, action: CompiledForward, { request, ra
     },
     notes,
   };
+}
+
+/** The control plane's word on a feature adds nothing to our own on the same one (`retries …: not yet enforced`). */
+function joinNotes(own: readonly string[], theirs: readonly string[]): readonly string[] {
+  const subject = (note: string) => note.split(/[ :]/, 1)[0];
+  const said = new Set(own.map(subject));
+  return [...own, ...theirs.filter((note) => !said.has(subject(note)))];
 }

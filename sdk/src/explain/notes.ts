@@ -11,8 +11,7 @@ export function notesOn(action: ForwardAction, cluster: Cluster | undefined): st
   if (fault?.abort !== undefined) missing(`abort with ${fault.abort.httpStatus ?? fault.abort.grpcStatus}`);
   for (const { cluster: mirror } of mirrors) missing(`mirror to ${mirror}`);
   if (cluster === undefined) return notes;
-  const { default: limits, high } = cluster.circuitBreakers;
-  if (hasLimit(limits) || hasLimit(high)) missing('connection pool limits');
+  if (hasLimit(cluster.circuitBreakers[action.priority])) missing('connection pool limits');
   if (cluster.outlierDetection !== undefined) missing('outlier detection');
   return notes;
 }
