@@ -9,20 +9,45 @@ const TYPE_URL = 4;
 const NONCE = 5;
 const REMOVED_RESOURCES = 6;
 
-function varint(value: number): number[] {
-  const bytes: number[] = [];
-  let rest = value;
-  while (rest > 0x7f) {
-    bytes.push((rest & 0x7f) | 0x80);
-    rest >>>= 7;
-  }
-  bytes.push(rest);
-  return bytes;
+/** A text field and the space it takes. */
+interface TextField {
+  readonly number: number;
+  readonly text: string;
+  readonly bytes: number;
 }
 
-function textField(number: number, text: string): Buffer {
-  const body = Buffer.from(text);
-  return Buffer.concat([Buffer.from([(number << 3) | LENGTH_DELIMITED, ...varint(body.length)]), body]);
+const textField = (number: number, text: string): TextField => ({ number, text, bytes: Buffer.byteLength(text) });
+
+const varintBytes = (value: number): number => Math.max(1, Math.ceil((32 - Math.clz32(value)) / 7));
+
+function writeVarint(into: Buffer, start: number, value: number): number {
+  let at = start;
+  let rest = value;
+  while (rest > 0x7f) {
+    into[at++] = (rest & 0x7f) | 0x80;
+    rest >>>= 7;
+  }
+  into[at++] = rest;
+  return at;
+}
+
+/** One buffer, written once: this runs for every stream at every push. */
+function join(fields: readonly TextField[], entries: readonly Uint8Array[]): Buffer {
+  let length = 0;
+  for (const { bytes } of fields) length += 1 + varintBytes(bytes) + bytes;
+  for (const entry of entries) length += entry.length;
+  const into = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const { number, text, bytes } of fields) {
+    into[at++] = (number << 3) | LENGTH_DELIMITED;
+    at = writeVarint(into, at, bytes);
+    at += into.write(text, at);
+  }
+  for (const entry of entries) {
+    into.set(entry, at);
+    at += entry.length;
+  }
+  return into;
 }
 
 export interface ResponseHead {
@@ -31,27 +56,18 @@ export interface ResponseHead {
   readonly nonce: string;
 }
 
+const headFields = ({ version, typeUrl, nonce }: ResponseHead): TextField[] => [
+  textField(VERSION_INFO, version),
+  textField(TYPE_URL, typeUrl),
+  textField(NONCE, nonce),
+];
+
 /** One encoded DiscoveryResponse. */
-export function sotwResponse({ version, typeUrl, nonce }: ResponseHead, entries: readonly Uint8Array[]): Buffer {
-  return Buffer.concat([
-    textField(VERSION_INFO, version),
-    ...entries,
-    textField(TYPE_URL, typeUrl),
-    textField(NONCE, nonce),
-  ]);
+export function sotwResponse(head: ResponseHead, entries: readonly Uint8Array[]): Buffer {
+  return join(headFields(head), entries);
 }
 
 /** One encoded DeltaDiscoveryResponse. */
-export function deltaResponse(
-  { version, typeUrl, nonce }: ResponseHead,
-  entries: readonly Uint8Array[],
-  removed: readonly string[],
-): Buffer {
-  return Buffer.concat([
-    textField(VERSION_INFO, version),
-    ...entries,
-    textField(TYPE_URL, typeUrl),
-    textField(NONCE, nonce),
-    ...removed.map((name) => textField(REMOVED_RESOURCES, name)),
-  ]);
+export function deltaResponse(head: ResponseHead, entries: readonly Uint8Array[], removed: readonly string[]): Buffer {
+  return join([...headFields(head), ...removed.map((name) => textField(REMOVED_RESOURCES, name))], entries);
 }

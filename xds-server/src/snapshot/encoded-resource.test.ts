@@ -5,7 +5,7 @@ import { DeltaDiscoveryResponseSchema, DiscoveryResponseSchema } from '@inmesh/s
 import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { describe, expect, it } from 'vitest';
 import { LISTENER_TYPE } from '../translate/resource-types.ts';
-import { encodeResource, type Hash } from './encoded-resource.ts';
+import { createInterning, encodeResource, type Hash } from './encoded-resource.ts';
 
 const hash: Hash = (bytes) => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
 const body = toBinary(ListenerSchema, create(ListenerSchema, { name: 'reviews:9080' }));
@@ -27,5 +27,12 @@ describe('encoded resource', () => {
     expect(encodeResource(LISTENER_TYPE, 'reviews:9080', body.slice(), hash).version).toBe(encoded.version);
     const other = toBinary(ListenerSchema, create(ListenerSchema, { name: 'ratings:9080' }));
     expect(encodeResource(LISTENER_TYPE, 'reviews:9080', other, hash).version).not.toBe(encoded.version);
+  });
+
+  it('is one object wherever its type, name and bytes are the same', () => {
+    const intern = createInterning();
+    const again = encodeResource(LISTENER_TYPE, 'reviews:9080', body, hash);
+    expect([intern(encoded), intern(again)].every((one) => one === encoded)).toBe(true);
+    expect(intern(encodeResource(LISTENER_TYPE, 'reviews:80', body, hash))).not.toBe(encoded);
   });
 });

@@ -20,24 +20,65 @@ export type Hash = (bytes: Uint8Array) => string;
 /** DiscoveryResponse.resources and DeltaDiscoveryResponse.resources. */
 const RESOURCES = 2;
 
-export const encodeResource = (typeUrl: string, name: string, body: Uint8Array, hash: Hash): EncodedResource => {
-  const any = new BinaryWriter()
+export const encodeResource = (typeUrl: string, name: string, body: Uint8Array, hash: Hash): EncodedResource =>
+  new Encoded(typeUrl, name, hash(body), body);
+
+/** Holds the bytes once: the Any lies within the delta entry. */
+class Encoded implements EncodedResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly version: string;
+  readonly deltaEntry: Uint8Array;
+  readonly #anyStart: number;
+  readonly #anyEnd: number;
+  #sotwEntry: Uint8Array | undefined;
+
+  constructor(typeUrl: string, name: string, version: string, body: Uint8Array) {
+    const any = anyOf(typeUrl, body);
+    const tail = new BinaryWriter().tag(3, WireType.LengthDelimited).string(name).finish();
+    const head = new BinaryWriter().tag(1, WireType.LengthDelimited).string(version);
+    const resource = head.tag(2, WireType.LengthDelimited).bytes(any).raw(tail).finish();
+    this.typeUrl = typeUrl;
+    this.name = name;
+    this.version = version;
+    this.deltaEntry = entry(resource);
+    this.#anyEnd = this.deltaEntry.length - tail.length;
+    this.#anyStart = this.#anyEnd - any.length;
+  }
+
+  get any(): Uint8Array {
+    return this.deltaEntry.subarray(this.#anyStart, this.#anyEnd);
+  }
+
+  get sotwEntry(): Uint8Array {
+    this.#sotwEntry ??= entry(this.any);
+    return this.#sotwEntry;
+  }
+}
+
+const anyOf = (typeUrl: string, body: Uint8Array): Uint8Array =>
+  new BinaryWriter()
     .tag(1, WireType.LengthDelimited)
     .string(typeUrl)
     .tag(2, WireType.LengthDelimited)
     .bytes(body)
     .finish();
-  const version = hash(body);
-  const resource = new BinaryWriter()
-    .tag(1, WireType.LengthDelimited)
-    .string(version)
-    .tag(2, WireType.LengthDelimited)
-    .bytes(any)
-    .tag(3, WireType.LengthDelimited)
-    .string(name)
-    .finish();
-  return { typeUrl, name, version, any, sotwEntry: entry(any), deltaEntry: entry(resource) };
-};
 
 const entry = (bytes: Uint8Array): Uint8Array =>
   new BinaryWriter().tag(RESOURCES, WireType.LengthDelimited).bytes(bytes).finish();
+
+/** One object for resources that are the same byte for byte, whichever View they were made for; held while someone holds it. */
+export const createInterning = (): ((resource: EncodedResource) => EncodedResource) => {
+  const known = new Map<string, WeakRef<EncodedResource>>();
+  const gone = new FinalizationRegistry((key: string) => {
+    if (known.get(key)?.deref() === undefined) known.delete(key);
+  });
+  return (resource) => {
+    const key = [resource.typeUrl, resource.name, resource.version].join('\n');
+    const before = known.get(key)?.deref();
+    if (before !== undefined) return before;
+    known.set(key, new WeakRef(resource));
+    gone.register(resource, key);
+    return resource;
+  };
+};

@@ -7,7 +7,7 @@ import { routeConfiguration } from '../translate/route/route-configuration.ts';
 import { TRANSLATORS, translateRouteSources } from '../translate/translate.ts';
 import { canonicalView, NO_LOCALITY, type Relevance, type View, viewKey, viewOfKey } from '../translate/view.ts';
 import type { World } from '../translate/world.ts';
-import { type EncodedResource, encodeResource, type Hash } from './encoded-resource.ts';
+import { createInterning, type EncodedResource, encodeResource, type Hash } from './encoded-resource.ts';
 import type { RouteVersion } from './route-holds.ts';
 import type { WorldCells } from './world-cells.ts';
 
@@ -66,8 +66,9 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
       },
       equal,
     );
+  const intern = createInterning();
   const encode = (typeUrl: string, name: string, body: Uint8Array | undefined): Encoded =>
-    body && encodeResource(typeUrl, name, body, hash);
+    body && intern(encodeResource(typeUrl, name, body, hash));
 
   const families = new Map<string, Family<Encoded>>();
   for (const [typeUrl, translate] of TRANSLATORS) {
@@ -96,13 +97,20 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
   });
 
   const keys = createKeys(placed);
+  // The same bytes name the same clusters.
+  const routeVersions = new WeakMap<EncodedResource, RouteVersion>();
   return {
     key: keys,
     get: (typeUrl, key) => families.get(typeUrl)?.at(key).get(),
     has: (typeUrl, key) => families.get(typeUrl)?.has(key) ?? false,
     route(key) {
       const resource = families.get(ROUTE_TYPE)?.at(key).get();
-      return resource && { resource, clusters: clustersOf.at(key).get() };
+      if (resource === undefined) return undefined;
+      const known = routeVersions.get(resource);
+      if (known !== undefined) return known;
+      const made = { resource, clusters: clustersOf.at(key).get() };
+      routeVersions.set(resource, made);
+      return made;
     },
     clusterExists: (key, cluster) => exists.at(key.slice(0, key.indexOf(SEPARATOR) + 1) + cluster).get(),
   };
@@ -113,21 +121,40 @@ interface ViewKeys {
   /** Without the locality: enough for all but clusters that spread by it. */
   readonly who: string;
   readonly where: string;
+  /** By name: a client asks for the same few again at every push, and making the text costs more than the look-up. */
+  readonly keys: Map<string, string>;
 }
+
+/** What nobody asks for any more is not kept for ever. */
+const MOST_KEYS = 65_536;
+const MOST_VIEWS = 1_024;
 
 const createKeys = (placed: Family<boolean>): Resources['key'] => {
   const known = new WeakMap<View, ViewKeys>();
+  /** Clients of one View share their keys: the same text in the same place. */
+  const shared = new Map<string, ViewKeys>();
   const keysOf = (view: View, relevance: Relevance): ViewKeys => {
     const before = known.get(view);
     if (before?.relevance === relevance) return before;
     const canonical = canonicalView(view, relevance);
-    const made = { relevance, who: viewKey({ ...canonical, locality: NO_LOCALITY }), where: viewKey(canonical) };
+    const where = viewKey(canonical);
+    let made = shared.get(where);
+    if (made?.relevance !== relevance) {
+      if (shared.size >= MOST_VIEWS) shared.clear();
+      made = { relevance, who: viewKey({ ...canonical, locality: NO_LOCALITY }), where, keys: new Map() };
+      shared.set(where, made);
+    }
     known.set(view, made);
     return made;
   };
   return (view, typeUrl, name, relevance) => {
-    const { who, where } = keysOf(view, relevance);
-    const key = `${who}${SEPARATOR}${name}`;
+    const { who, where, keys } = keysOf(view, relevance);
+    let key = keys.get(name);
+    if (key === undefined) {
+      if (keys.size >= MOST_KEYS) keys.clear();
+      key = `${who}${SEPARATOR}${name}`;
+      keys.set(name, key);
+    }
     const spreads = (typeUrl === ENDPOINT_TYPE || typeUrl === CLUSTER_TYPE) && who !== where && placed.at(key).get();
     return spreads ? `${where}${SEPARATOR}${name}` : key;
   };

@@ -61,6 +61,7 @@ export const createRouteHolds = (clock: Clock, released: () => void): RouteHolds
         return undefined;
       }
       const last = served.get(key);
+      if (last === next && holds.size === 0) return next;
       if (last === undefined || last.resource.version === next.resource.version) return serve(key, next);
       if (next.clusters.every(exists) || !last.clusters.every(exists)) return serve(key, next);
       return holdOf(key).over ? serve(key, next) : last;

@@ -235,7 +235,11 @@ describe('snapshots, Views', () => {
   });
 
   it('the locality counts only for clusters that spread by it', () => {
-    const { get } = setUp(REVIEWS, reviewsPolicy('{ outlierDetection: {} }'));
+    const { get } = setUp(
+      REVIEWS,
+      reviewsPolicy('{ outlierDetection: {} }'),
+      endpoint(3001).replace('address:', 'locality: eu, address:'),
+    );
     const eu = labelled({}, 'eu');
     const us = labelled({}, 'us');
     expect(get(ENDPOINT_TYPE, REVIEWS_ROUTES, eu)).not.toBe(get(ENDPOINT_TYPE, REVIEWS_ROUTES, us));
