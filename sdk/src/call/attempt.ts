@@ -149,7 +149,8 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
 
   onRequestSent(): void {
     this.#isSent = true;
-    if (this.#phase === 'sent') this.#owner.onSent();
+    // The head of the answer may have come before.
+    if (this.#phase === 'sent' || this.#phase === 'body') this.#owner.onSent();
   }
 
   onResponseStarted(): void {

@@ -251,6 +251,24 @@ describe('the route’s timeout of a streamed request', () => {
   });
 });
 
+describe('a streamed request whose answer begins before it is sent', () => {
+  it('is under the route’s timeout once it is sent', async () => {
+    const { port } = await serveHttp((request, reply) => {
+      request.resume();
+      reply.write('x');
+    });
+    async function* slow(): AsyncGenerator<Uint8Array> {
+      yield new TextEncoder().encode('a');
+      await until(() => answer.status === 200);
+    }
+    const target = await stage.target([route('r', {}, forward({ a: 1 }, { timeoutMs: 20 }))], {
+      a: cluster('a', [port]),
+    });
+    const answer: Answer = ask(stage, target, { method: 'POST', body: { kind: 'stream', stream: slow() } });
+    expect(await answer.ended).toMatchObject({ status: 200, error: { code: 'MESH_TIMEOUT' } });
+  });
+});
+
 describe('a late timer', () => {
   it('lets an answer that is in the kernel already count', async () => {
     const { port } = await serveHttp((_, reply) => reply.end('x'));
