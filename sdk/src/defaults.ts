@@ -39,10 +39,16 @@ export const DEFAULTS = {
     'Inmesh',
     'a cluster that is taken back stays usable for this long: the routes that no longer name it may be on their way',
   ),
+  settleMs: entry(
+    10_000,
+    'ms',
+    'Inmesh, as long as a lost registration is kept',
+    'after a reconnect in which "no endpoints at all" is not believed: a restarted control plane learns of its workloads as they come back',
+  ),
   backoffBaseMs: entry(1_000, 'ms', 'gRPC connection backoff', 'first delay before a new ADS stream'),
   backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest delay before a new ADS stream'),
   backoffLocalMaxMs: entry(
-    1_000,
+    250,
     'ms',
     'Inmesh',
     'longest delay before a new ADS stream to a control plane on this machine',

@@ -16,6 +16,8 @@ export interface ResourceBoard {
   /** `Type name` of everything watched now. */
   watched(): string[];
   refs: number;
+  /** As if the control plane had just been reconnected to. */
+  settlesInMs: number;
 }
 
 interface Slot {
@@ -41,6 +43,7 @@ export function createResourceBoard(): ResourceBoard {
   };
   const board: ResourceBoard = {
     refs: 0,
+    settlesInMs: 0,
     discovery: {
       subscribe<T>(type: ResourceType<T>, name: string, watcher: ResourceWatcher<T>) {
         const slot = slotOf(label(type.typeUrl, name));
@@ -53,6 +56,7 @@ export function createResourceBoard(): ResourceBoard {
       connect: () => {},
       connected: () => Promise.resolve(),
       status: () => ({ server: 'board', method: 'delta', state: 'up', reason: undefined, resources: [] }),
+      settlesInMs: () => board.settlesInMs,
       ref: () => {
         board.refs += 1;
       },

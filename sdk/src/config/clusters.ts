@@ -52,6 +52,7 @@ class ClusterWatch {
   #cluster: Part<Cluster> = PENDING;
   #assignment: Part<LoadAssignment> = PENDING;
   #grace: Timer | undefined;
+  #disbelief: Timer | undefined;
   #endpoints: { readonly serviceName: string; readonly unsubscribe: Unsubscribe } | undefined;
 
   constructor(name: string, parts: ClustersParts) {
@@ -68,6 +69,7 @@ class ClusterWatch {
 
   close(): void {
     this.#grace?.cancel();
+    this.#disbelief?.cancel();
     this.#unsubscribe();
     this.#endpoints?.unsubscribe();
   }
@@ -98,18 +100,35 @@ class ClusterWatch {
   #watchEndpoints(serviceName: string | undefined): void {
     if (this.#endpoints?.serviceName === serviceName) return;
     this.#endpoints?.unsubscribe();
+    this.#disbelief?.cancel();
     this.#endpoints = undefined;
     this.#assignment = PENDING;
     if (serviceName === undefined) return;
     const unsubscribe = this.#parts.discovery.subscribe(loadAssignmentType, serviceName, {
-      onResource: (value) => this.#setAssignment({ kind: 'value', value }),
+      onResource: (value) => this.#takeEndpoints(value),
       onAbsent: (reason) => this.#miss({ kind: 'absent', reason }),
       onError: (reason) => this.#miss({ kind: 'bad', reason }),
     });
     this.#endpoints = { serviceName, unsubscribe };
   }
 
+  /** A control plane that was just restarted may not know its workloads yet: they are coming back as we are. */
+  #takeEndpoints(value: LoadAssignment): void {
+    const waitMs = isEmpty(value) && this.#hasEndpoints() ? this.#parts.discovery.settlesInMs() : 0;
+    if (waitMs === 0) {
+      this.#setAssignment({ kind: 'value', value });
+      return;
+    }
+    this.#disbelief?.cancel();
+    this.#disbelief = this.#parts.clock.after(waitMs, () => this.#setAssignment({ kind: 'value', value }));
+  }
+
+  #hasEndpoints(): boolean {
+    return this.#assignment.kind === 'value' && !isEmpty(this.#assignment.value);
+  }
+
   #setAssignment(assignment: Part<LoadAssignment>): void {
+    this.#disbelief?.cancel();
     this.#assignment = assignment;
     this.#update();
   }
@@ -141,3 +160,6 @@ class ClusterWatch {
     return { kind: 'ready', config: { cluster: cluster.value, assignment } };
   }
 }
+
+const isEmpty = ({ localities }: LoadAssignment): boolean =>
+  localities.every(({ endpoints }) => endpoints.length === 0);

@@ -165,6 +165,27 @@ describe('a target', () => {
     expect(inUse(targets.lookup(TARGET))).toBe('b=failed');
   });
 
+  it('does not believe "no endpoints at all" of a control plane that was just reconnected to, for a while', async () => {
+    const { targets, board, clock } = setUp();
+    targets.lookup(TARGET);
+    postAll(board, 'a', 'b');
+    await settle();
+    board.settlesInMs = 5_000;
+    board.post(loadAssignmentType, 'a', endpoints('a'));
+    board.post(loadAssignmentType, 'b', endpoints('b'));
+    await settle();
+    board.settlesInMs = 1;
+    await clock.pass(4_000);
+    expect(inUse(targets.lookup(TARGET))).toBe('a=1 b=1');
+    board.post(loadAssignmentType, 'a', endpoints('a', 7));
+    await clock.pass(1_000);
+    expect(inUse(targets.lookup(TARGET))).toBe('a=7 b=');
+    board.settlesInMs = 0;
+    board.post(loadAssignmentType, 'a', endpoints('a'));
+    await settle();
+    expect(inUse(targets.lookup(TARGET))).toBe('a= b=');
+  });
+
   it('waits for a silent cluster at most so long, and takes it when it comes', async () => {
     const { targets, board, clock } = setUp();
     targets.lookup(TARGET);

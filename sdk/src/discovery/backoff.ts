@@ -6,9 +6,9 @@ const MULTIPLIER = 1.6;
 const JITTER = 0.2;
 
 /**
- * A control plane on the same machine is asked again at least every second: nobody but ourselves pays for a refused
- * loopback connect (about 0.1 ms), and who restarts a local control plane waits for it in front of the screen. Any other
- * server gets gRPC's back-off, because there a thousand clients may be asking.
+ * A control plane on the same machine is asked again four times a second: nobody but ourselves pays for a refused loopback
+ * connect (about 0.1 ms), who restarts one waits for it in front of the screen, and what registered itself must be back
+ * before the next edit. Any other server gets gRPC's back-off, because there a thousand clients may be asking.
  */
 export function isLocalServer(server: string): boolean {
   return /^(?:(?:http:|dns:|ipv4:)?\/*)(?:localhost|127\.|\[::1\])|^unix:|^in-process/.test(server);

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { SDK_VERSION } from '../bootstrap/version.ts';
 import { type Clock, holdProcess, type Random, type Timer } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
 import type { EventSink } from '../model/events.ts';
 import type { ResourceType } from '../resource/resource-type.ts';
 import { isLocalServer } from './backoff.ts';
@@ -51,6 +52,8 @@ export interface Discovery {
   /** Resolves once the server could be spoken to (again: at once while it can). Never rejects. */
   connected(): Promise<void>;
   status(): DiscoveryStatus;
+  /** ms for which a control plane that was just reconnected to may still be learning what there is; 0 otherwise. */
+  settlesInMs(): number;
   /** Counted: while any is held, the process stays alive. */
   ref(): void;
   unref(): void;
@@ -77,6 +80,7 @@ class AdsClient implements Discovery {
   readonly #books = new Map<string, TypeBook<unknown>>();
   readonly #inbox: Uint8Array[] = [];
   #isReading = false;
+  #timesUp = 0;
   #isFlushing = false;
   #holders = 0;
   #hold: Timer | undefined;
@@ -125,6 +129,12 @@ class AdsClient implements Discovery {
         [...book.describe()].map((entry) => ({ typeUrl: book.type.typeUrl, ...entry })),
       ),
     };
+  }
+
+  settlesInMs(): number {
+    const connection = this.#connection;
+    if (connection.kind !== 'up' || this.#timesUp < 2) return 0;
+    return Math.max(0, connection.sinceMs + defaultOf('settleMs') - this.#options.clock.now());
   }
 
   ref(): void {
@@ -176,6 +186,7 @@ class AdsClient implements Discovery {
         this.#open(effect.method);
         return;
       case 'announce-up':
+        this.#timesUp += 1;
         emit({ kind: 'xds-connected', server: transport.server, protocol: this.#methodInUse() });
         for (const book of this.#books.values()) book.streamUp();
         for (const resolve of this.#waiters.splice(0)) resolve();
