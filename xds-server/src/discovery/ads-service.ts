@@ -42,7 +42,7 @@ export class AdsService {
   #isPumping = false;
   #pushedAt: number | undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
-  #closed = false;
+  #closedBecause: string | undefined;
 
   constructor(options: AdsServiceOptions) {
     this.#options = options;
@@ -65,8 +65,8 @@ export class AdsService {
   /** A new stream; `peerAddress` is where a workload that registers on it is reached. */
   open(method: 'delta' | 'sotw', link: Link, peerAddress: string | undefined): Session {
     const session = new Session(method, link, this.#host);
-    if (this.#closed) {
-      session.end(UNAVAILABLE, 'the control plane is shutting down');
+    if (this.#closedBecause !== undefined) {
+      session.end(UNAVAILABLE, this.#closedBecause);
       return session;
     }
     this.#sessions.set(session, peerAddress);
@@ -117,7 +117,7 @@ export class AdsService {
 
   /** Ends every stream with UNAVAILABLE, so that clients go on with what they have and look for another server. */
   close(reason = 'the control plane is shutting down'): void {
-    this.#closed = true;
+    this.#closedBecause ??= reason;
     for (const session of this.sessions) {
       session.end(UNAVAILABLE, reason);
       this.closed(session);
