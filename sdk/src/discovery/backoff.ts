@@ -11,13 +11,16 @@ const JITTER = 0.2;
  * before the next edit. Any other server gets gRPC's back-off, because there a thousand clients may be asking.
  */
 export function isLocalServer(server: string): boolean {
-  return /^(?:(?:http:|dns:|ipv4:)?\/*)(?:localhost|127\.|\[::1\])|^unix:|^in-process/.test(server);
+  return server.split(',').every((one) => LOCAL.test(one.trim()));
 }
+
+const LOCAL =
+  /^(?:unix:|in-process|(?:(?:http|dns|ipv4|ipv6):)?\/*(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$))/;
 
 /** Delay before the attempt that follows `failures` streams in a row that delivered nothing; `failures` ≥ 1. */
 export function backoffMs(failures: number, isLocal: boolean, random: Random): number {
   const longest = defaultOf(isLocal ? 'backoffLocalMaxMs' : 'backoffMaxMs');
   const plain = Math.min(defaultOf('backoffBaseMs') * MULTIPLIER ** (failures - 1), longest);
   const jitter = 1 - JITTER + (random() / 0x1_0000_0000) * 2 * JITTER;
-  return plain * jitter;
+  return Math.round(plain * jitter);
 }

@@ -8,9 +8,11 @@ import { isLocalServer } from './backoff.ts';
 import { type Connection, type ConnectionEffect, type ConnectionEvent, stepConnection } from './connection.ts';
 import { createDelta } from './delta.ts';
 import type { Dialect } from './dialect.ts';
+import { Inbox } from './inbox.ts';
+import { KeepAlive } from './keep-alive.ts';
 import { nackText } from './nack.ts';
 import { type NodeDescription, nodeMessage } from './node-description.ts';
-import { createSlices, type YieldTurn, yieldTurn } from './slices.ts';
+import { createSlices, type Slices, type YieldTurn, yieldTurn } from './slices.ts';
 import { createSotw } from './sotw.ts';
 import type { Subscription } from './subscription.ts';
 import type { AdsMethod, AdsStatus, AdsStream, AdsTransport } from './transport.ts';
@@ -65,9 +67,6 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   return new AdsClient(options);
 }
 
-/** More unread responses than this and the server is not talking to us but flooding us. */
-const LONGEST_INBOX = 256;
-
 class AdsClient implements Discovery {
   readonly #options: DiscoveryOptions;
   readonly #isLocal: boolean;
@@ -78,16 +77,17 @@ class AdsClient implements Discovery {
   #metadata: JsonObject = {};
   #revision = '';
   readonly #books = new Map<string, TypeBook<unknown>>();
-  readonly #inbox: Uint8Array[] = [];
-  #isReading = false;
+  readonly #inbox: Inbox;
   #timesUp = 0;
   #isFlushing = false;
-  #holders = 0;
-  #hold: Timer | undefined;
+  readonly #keepAlive: KeepAlive;
   #waiters: (() => void)[] = [];
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#keepAlive = new KeepAlive(options.hold ?? holdProcess);
+    const startSlices = () => createSlices(options.clock, options.turn ?? yieldTurn);
+    this.#inbox = new Inbox(startSlices, (bytes, slices) => this.#take(bytes, slices));
     this.#isLocal = isLocalServer(options.transport.server);
     this.#connection = { kind: 'idle', method: options.method ?? 'delta' };
   }
@@ -138,26 +138,18 @@ class AdsClient implements Discovery {
   }
 
   ref(): void {
-    this.#holders += 1;
-    if (this.#holders > 1) return;
-    // The stream alone is not enough: between two streams there is none, and an in-process one is nothing Node waits for.
-    this.#hold = (this.#options.hold ?? holdProcess)();
-    this.#stream?.ref();
+    this.#keepAlive.ref();
   }
 
   unref(): void {
-    if (this.#holders === 0) return;
-    this.#holders -= 1;
-    if (this.#holders > 0) return;
-    this.#hold?.cancel();
-    this.#stream?.unref();
+    this.#keepAlive.unref();
   }
 
   close(): Promise<void> {
     this.#step({ kind: 'close' });
     for (const book of this.#books.values()) book.streamDown();
     this.#books.clear();
-    this.#hold?.cancel();
+    this.#keepAlive.end();
     return Promise.resolve();
   }
 
@@ -212,7 +204,7 @@ class AdsClient implements Discovery {
       close: (status) => this.#stream === stream && this.#lost(status),
     });
     this.#stream = stream;
-    if (this.#holders > 0) stream.ref();
+    this.#keepAlive.attach(stream);
     // One request at least: the server learns who we are even when nothing is asked for (self-registration).
     if (!this.#flush()) stream.send(this.#dialect.present());
   }
@@ -225,8 +217,9 @@ class AdsClient implements Discovery {
 
   #forgetStream(): void {
     this.#stream = undefined;
+    this.#keepAlive.attach(undefined);
     this.#dialect = undefined;
-    this.#inbox.length = 0;
+    this.#inbox.clear();
   }
 
   /** Several changes of mind in one turn become one request a type. */
@@ -254,24 +247,10 @@ class AdsClient implements Discovery {
 
   #receive(bytes: Uint8Array): void {
     this.#step({ kind: 'message', nowMs: this.#options.clock.now() });
-    this.#inbox.push(bytes);
-    if (this.#inbox.length > LONGEST_INBOX) {
-      this.#drop({ code: 8, message: `more than ${LONGEST_INBOX} responses wait to be read` });
-    } else if (!this.#isReading) void this.#read();
+    if (!this.#inbox.push(bytes)) this.#drop({ code: 8, message: 'more responses than can be read' });
   }
 
-  /** One response after the other: a route must not be taken before the cluster that was sent ahead of it. */
-  async #read(): Promise<void> {
-    this.#isReading = true;
-    const slices = createSlices(this.#options.clock, this.#options.turn ?? yieldTurn);
-    for (let bytes = this.#inbox.shift(); bytes !== undefined; bytes = this.#inbox.shift()) {
-      if (slices.isSpent()) await slices.next();
-      await this.#take(bytes, slices);
-    }
-    this.#isReading = false;
-  }
-
-  async #take(bytes: Uint8Array, slices: ReturnType<typeof createSlices>): Promise<void> {
+  async #take(bytes: Uint8Array, slices: Slices): Promise<void> {
     const dialect = this.#dialect;
     if (dialect === undefined) return;
     let response: ReturnType<Dialect['read']>;
