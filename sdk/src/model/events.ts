@@ -24,6 +24,7 @@ export interface CallStory {
   readonly flag: ResponseFlag | undefined;
   /** The mesh itself made the answer. */
   readonly local: boolean;
+  /** On the monotonic clock; an attempt's are relative to `startMs`. 0 where it did not come to that. */
   readonly timings: { readonly startMs: number; readonly headersMs: number; readonly endMs: number };
 }
 
