@@ -45,6 +45,8 @@ export const DEFAULTS = {
     'Inmesh, as long as a lost registration is kept',
     'after a reconnect in which "no endpoints at all" is not believed: a restarted control plane learns of its workloads as they come back',
   ),
+  snapshotDelayMs: entry(2_000, 'ms', 'Inmesh', 'after a change the snapshot file is written'),
+  snapshotEntries: entry(4_096, 'count', 'Inmesh', 'resources kept in the snapshot file'),
   backoffBaseMs: entry(1_000, 'ms', 'gRPC connection backoff', 'first delay before a new ADS stream'),
   backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest delay before a new ADS stream'),
   backoffLocalMaxMs: entry(

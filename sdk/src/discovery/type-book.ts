@@ -4,7 +4,8 @@ import type { EventSink } from '../model/events.ts';
 import { peekName } from '../resource/peek-name.ts';
 import type { Decoded, ResourceType } from '../resource/resource-type.ts';
 import { afterSockets } from '../wire/late-timer.ts';
-import type { AdsResponse, Held, WireResource } from './dialect.ts';
+import type { LastGood } from './last-good.ts';
+import type { AdsResponse, Held, WireResource } from './protocol/dialect.ts';
 import type { Slices } from './slices.ts';
 import {
   ASKED,
@@ -44,6 +45,7 @@ class Entry<T> implements Held {
 export interface TypeBookParts {
   readonly clock: Clock;
   readonly emit: EventSink;
+  readonly lastGood?: LastGood;
 }
 
 export interface Applied {
@@ -57,6 +59,7 @@ export class TypeBook<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #parts: TypeBookParts;
   #isUp = false;
+  #isAway = false;
   /** A response is being decoded: what we want is told with its answer (a request now would carry a nonce too early). */
   isBusy = false;
 
@@ -75,6 +78,7 @@ export class TypeBook<T> {
       entry = new Entry<T>();
       this.#entries.set(name, entry);
       if (this.#isUp) this.#step(name, entry, { kind: 'stream-up' });
+      else if (this.#isAway) queueMicrotask(() => this.#restore(name));
     } else {
       const known = entry;
       queueMicrotask(() => known.watchers.has(watcher) && tellState(known, watcher));
@@ -91,12 +95,20 @@ export class TypeBook<T> {
 
   streamUp(): void {
     this.#isUp = true;
+    this.#isAway = false;
     this.#stepAll({ kind: 'stream-up' });
   }
 
   streamDown(): void {
     this.#isUp = false;
     this.#stepAll({ kind: 'stream-down' });
+  }
+
+  /** The control plane cannot be reached: what was good when it last could is better than nothing. */
+  away(): void {
+    if (this.#isUp) return;
+    this.#isAway = true;
+    for (const name of this.#entries.keys()) this.#restore(name);
   }
 
   /** Takes what is good of a response and says what is wrong with the rest (gRFC A46); nothing wrong: an ACK is due. */
@@ -152,7 +164,19 @@ export class TypeBook<T> {
     entry.value = decoded.ok;
     entry.bytes = resource.name === '' ? resource.bytes : undefined;
     this.#warn(name, entry, decoded.warnings);
+    this.#parts.lastGood?.keep(this.type.typeUrl, name, resource);
     this.#step(name, entry, { kind: 'accepted', version: resource.version });
+  }
+
+  #restore(name: string): void {
+    const entry = this.#entries.get(name);
+    const kept = this.#parts.lastGood?.find(this.type.typeUrl, name);
+    if (entry?.state.kind !== 'asked' || kept === undefined || this.#isUp) return;
+    // Through the same door as everything from outside.
+    const decoded = this.type.decode(kept.bytes);
+    if ('errors' in decoded) return;
+    entry.value = decoded.ok;
+    this.#step(name, entry, { kind: 'accepted', version: kept.version });
   }
 
   async #decode(bytes: Uint8Array, slices: Slices): Promise<Decoded<T>> {
@@ -196,6 +220,7 @@ export class TypeBook<T> {
   #step(name: string, entry: Entry<T>, event: SubscriptionEvent): void {
     const [state, effects] = stepSubscription(entry.state, event);
     entry.state = state;
+    if (state.kind === 'absent') this.#parts.lastGood?.drop(this.type.typeUrl, name);
     if (state.kind !== 'present') {
       entry.bytes = undefined;
       entry.value = undefined;

@@ -5,6 +5,7 @@ import { type Clock, type Random, systemTurn } from '../clock.ts';
 import { createTargets, type Targets } from '../config/targets.ts';
 import { createConnections } from '../connection/connections.ts';
 import { createDiscovery, type Discovery } from '../discovery/discovery.ts';
+import type { LastGood } from '../discovery/last-good.ts';
 import type { AdsTransport } from '../discovery/transport.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import type { Registration } from '../options.ts';
@@ -33,7 +34,16 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   const { emit } = events;
   const transport = parts.transport ?? (await networkTransport(bootstrap.servers, clock));
   const { node, protocol: method } = bootstrap;
-  const discovery = createDiscovery({ transport, node, clock, random, emit, ...(method && { method }) });
+  const lastGood = bootstrap.snapshotPath && (await openLastGood(bootstrap.snapshotPath, parts));
+  const discovery = createDiscovery({
+    transport,
+    node,
+    clock,
+    random,
+    emit,
+    ...(method && { method }),
+    ...(lastGood && { lastGood }),
+  });
   const connections = createConnections({ clock });
   const onHostsChanged = () => connections.drainRemoved();
   const live = createLiveTargets({ clock, random, emit, onHostsChanged });
@@ -58,6 +68,15 @@ export async function startCore(parts: CoreParts): Promise<Core> {
       await discovery.close();
     },
   };
+}
+
+/** Loaded only where a snapshot file is asked for. */
+async function openLastGood(path: string, { clock, events }: CoreParts): Promise<LastGood> {
+  const [{ createLastGood }, { openSnapshotFile }] = await Promise.all([
+    import('../discovery/last-good.ts'),
+    import('../discovery/snapshot-file.ts'),
+  ]);
+  return createLastGood({ file: openSnapshotFile(path), clock, emit: events.emit });
 }
 
 /** The network's part is loaded only where there is a network between us and the control plane. */

@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '../../gen/discovery.js';
+import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '../../../gen/discovery.js';
 import { type AdsResponse, type Dialect, type Held, NACK_CODE, type NodeSource, PRESENCE_TYPE } from './dialect.ts';
 
 /** Incremental xDS: names are added and dropped one by one, each resource has a version of its own. */

@@ -1,4 +1,4 @@
-import type { Node } from '../../gen/core.js';
+import type { Node } from '../../../gen/core.js';
 
 /**
  * One stream's side of the protocol, delta or state-of-the-world: which bytes to send for a wish, what received bytes say.

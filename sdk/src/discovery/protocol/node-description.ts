@@ -1,5 +1,5 @@
 import { create, type JsonObject } from '@bufbuild/protobuf';
-import { type Node, NodeSchema } from '../../gen/core.js';
+import { type Node, NodeSchema } from '../../../gen/core.js';
 
 /** Who we are to the control plane (Envoy config.core.v3.Node). */
 export interface NodeDescription {

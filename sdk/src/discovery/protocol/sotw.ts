@@ -1,6 +1,6 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
-import { DiscoveryRequestSchema, DiscoveryResponseSchema, ResourceSchema } from '../../gen/discovery.js';
+import { DiscoveryRequestSchema, DiscoveryResponseSchema, ResourceSchema } from '../../../gen/discovery.js';
 import {
   type AdsResponse,
   type Dialect,

@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import type { SnapshotFile } from './last-good.ts';
+
+/** A file of ours alone (0600), replaced as a whole: who reads it sees the old or the new one. */
+export function openSnapshotFile(path: string): SnapshotFile {
+  return {
+    read() {
+      try {
+        return readFileSync(path, 'utf8');
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    async write(text) {
+      const fresh = `${path}.${process.pid}.tmp`;
+      await rm(fresh, { force: true });
+      // `wx`: never through a link that someone else put there.
+      await writeFile(fresh, text, { mode: 0o600, flag: 'wx' });
+      await rename(fresh, path);
+    },
+  };
+}
