@@ -47,7 +47,10 @@ export class MeshError extends Error {
   mesh: unknown;
 
   constructor(code: MeshErrorCode, what: string, init: MeshErrorInit = {}) {
-    super(`[${code}] ${what}${init.hint ? ` — ${init.hint}` : ''}`, init.cause === undefined ? undefined : { cause: init.cause });
+    super(
+      `[${code}] ${what}${init.hint ? ` — ${init.hint}` : ''}`,
+      init.cause === undefined ? undefined : { cause: init.cause },
+    );
     this.name = 'MeshError';
     this.code = code;
     this.flag = init.flag;

@@ -87,7 +87,7 @@ async function upstreamOf(config: ClusterConfig): Promise<Upstream> {
 }
 
 const keys = Array.from({ length: KEYS }, (_, index) => `session-${(index * 2_654_435_761) % 4_294_967_296}`);
-const hashes: readonly Hash64[] = keys.map(xxHash64);
+const hashes: readonly Hash64[] = keys.map((key) => xxHash64(key));
 
 /** A contender runs once a round, in turn with the others, so that a noisy moment meets all of them. */
 interface Contender {

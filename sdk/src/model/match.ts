@@ -7,7 +7,11 @@ export type StringMatch =
 
 /** Envoy RouteMatch.path_specifier. The query string is not part of what is compared. */
 export type PathMatch =
-  | { readonly kind: 'exact' | 'prefix' | 'path-separated-prefix'; readonly value: string; readonly caseSensitive: boolean }
+  | {
+      readonly kind: 'exact' | 'prefix' | 'path-separated-prefix';
+      readonly value: string;
+      readonly caseSensitive: boolean;
+    }
   | { readonly kind: 'regex'; readonly value: string }
   /** Envoy UriTemplateMatchConfig. */
   | { readonly kind: 'template'; readonly value: string };
@@ -27,7 +31,9 @@ export interface HeaderMatch {
 /** Envoy QueryParameterMatcher: the first value of a name counts. */
 export interface QueryParameterMatch {
   readonly name: string;
-  readonly value: { readonly kind: 'string'; readonly match: StringMatch } | { readonly kind: 'present'; readonly present: boolean };
+  readonly value:
+    | { readonly kind: 'string'; readonly match: StringMatch }
+    | { readonly kind: 'present'; readonly present: boolean };
 }
 
 /** Envoy RuntimeFractionalPercent: matches when draw % denominator < numerator. */
