@@ -61,6 +61,12 @@ export const DEFAULTS = {
     'grpc-go EnforcementPolicy.MinTime',
     'between two PINGs on the ADS connection (doubled when the server calls it too many, gRFC A8)',
   ),
+  adsPingLongestMs: entry(
+    300_000,
+    'ms',
+    'gRFC A8',
+    'to which the interval between PINGs grows: every gRPC server accepts one in five minutes',
+  ),
   adsPingTimeoutMs: entry(10_000, 'ms', 'gRFC A8', 'without an answer to a PING the connection is dead'),
   adsMessageBytes: entry(
     67_108_864,

@@ -70,8 +70,10 @@ class GrpcAdsStream implements AdsStream {
         connected: () => {
           if (!this.#isOver) on.opened?.();
         },
-        ended: (reason, calm) => {
-          if (calm) memory.pingIntervalMs *= 2;
+        calm: () => {
+          memory.pingIntervalMs = Math.min(memory.pingIntervalMs * 2, defaultOf('adsPingLongestMs'));
+        },
+        ended: (reason) => {
           this.#finish({ code: GRPC.unavailable, message: `${reason} (${address.authority})` });
         },
       },

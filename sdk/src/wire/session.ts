@@ -12,13 +12,13 @@ const ENHANCE_YOUR_CALM = 11;
 export interface SessionListener {
   /** The connection stands. */
   connected(): void;
-  /** Exactly once; `reason` is for humans, `calm` asks for fewer PINGs. */
-  ended(reason: string, calm: boolean): void;
+  /** The peer asks for fewer PINGs. */
+  calm(): void;
+  /** Exactly once; `reason` is for humans. */
+  ended(reason: string): void;
 }
 
 export interface ClientSession {
-  /** False once a GOAWAY came or the connection ended: open a new session for the next stream. */
-  readonly isUsable: boolean;
   request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream;
   ref(): void;
   unref(): void;
@@ -45,7 +45,6 @@ export function openSession(address: DialAddress, options: SessionOptions, on: S
     createConnection: () => socket,
   });
   let reason: string | undefined;
-  let goaway: number | undefined;
   let isOver = false;
   const intervalMs = options.pingIntervalMs ?? settings.pingIntervalMs;
   const keepalive = createKeepalive({ session, clock, intervalMs, timeoutMs: settings.pingTimeoutMs, onDead: destroy });
@@ -69,7 +68,7 @@ export function openSession(address: DialAddress, options: SessionOptions, on: S
   });
   // Node closes the session by itself on GOAWAY: streams that stand go on, new ones need another session (RFC 9113 §6.8).
   session.on('goaway', (code) => {
-    goaway = code;
+    if (code === ENHANCE_YOUR_CALM) on.calm();
     reason ??= code === 0 ? undefined : `GOAWAY with code ${code}`;
   });
   session.on('error', (error) => {
@@ -80,13 +79,10 @@ export function openSession(address: DialAddress, options: SessionOptions, on: S
     isOver = true;
     connectTimer.cancel();
     keepalive.stop();
-    on.ended(reason ?? 'the connection was closed', goaway === ENHANCE_YOUR_CALM);
+    on.ended(reason ?? 'the connection was closed');
   });
 
   return {
-    get isUsable() {
-      return goaway === undefined && !session.closed && !session.destroyed;
-    },
     request: (headers) => session.request(headers),
     ref: () => socket.ref(),
     unref: () => socket.unref(),
