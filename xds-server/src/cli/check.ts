@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { createXdsServer } from '../embedded.ts';
 import { problemLine } from '../schema/problem.ts';
 import { watchFiles } from '../source/files.ts';
-import { type Command, required, UsageError } from './usage.ts';
+import { type Command, plural, required, UsageError } from './usage.ts';
 
 const usage = `inmesh check --config DIR
 
@@ -19,8 +19,6 @@ export async function folderOf(value: string | undefined): Promise<string> {
   if (!found.isDirectory()) throw new UsageError(`--config: ${folder} is not a folder`);
   return folder;
 }
-
-const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 export const check: Command = {
   summary: 'prints every error and warning of a folder, exit code 1 on an error',

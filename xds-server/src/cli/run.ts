@@ -8,6 +8,7 @@ import { type Command, labelsOf, portOf, required, UsageError } from './usage.ts
 
 const DEFAULT_XDS = '127.0.0.1:15010';
 const PROBE_MS = 50;
+const PROBES_BEFORE_HINT = 200;
 
 const usage = `inmesh run --service NAME --port P [options] -- COMMAND…
 
@@ -61,21 +62,24 @@ function parse(args: readonly string[]): RunOptions {
   };
 }
 
-/** The bootstrap of the child. It does not name a service: this process registers it, once. */
+/** No service is named in it: this process registers the program, once. */
+const withoutService = (): NodeJS.ProcessEnv => ({ ...process.env, INMESH_SERVICE: '' });
+
+/** The bootstrap of the program. */
 function environment({ service, port, version, namespace, labels, xds }: RunOptions): NodeJS.ProcessEnv {
   return {
     PORT: String(port),
     INMESH_WORKLOAD: version === undefined ? service : `${service}-${version}`,
-    ...process.env,
+    ...withoutService(),
     INMESH_XDS: xds,
     INMESH_NAMESPACE: namespace,
     INMESH_LABELS: [...labels].map(([key, value]) => `${key}=${value}`).join(','),
   };
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, host);
     const done = (open: boolean) => {
       socket.destroy();
       resolve(open);
@@ -87,16 +91,16 @@ function accepts(port: number): Promise<boolean> {
 
 /** Registers once the port is open, so that nobody is sent to a process that is still starting. */
 async function registerWhenOpen(mesh: Mesh, child: ChildProcess, options: RunOptions): Promise<void> {
-  while (child.exitCode === null && child.signalCode === null) {
-    if (await accepts(options.port)) {
-      const { service, port, version, labels } = options;
-      mesh.register({
-        service,
-        port,
-        labels: Object.fromEntries(labels),
-        ...(version === undefined ? {} : { version }),
-      });
-      return;
+  const { service, port, version, labels } = options;
+  const registration = { service, port, labels: Object.fromEntries(labels), ...(version !== undefined && { version }) };
+  for (let probes = 1; child.exitCode === null && child.signalCode === null; probes++) {
+    if (await accepts('127.0.0.1', port)) return mesh.register(registration);
+    // "localhost" alone may mean the IPv6 loopback, which nobody finds by the address our own stream has.
+    if (await accepts('::1', port)) return mesh.register({ ...registration, address: '::1' });
+    if (probes === PROBES_BEFORE_HINT) {
+      process.stderr.write(
+        `inmesh run: nothing listens on port ${port} yet; ${service} is registered as soon as it does\n`,
+      );
     }
     await sleep(PROBE_MS);
   }
@@ -116,12 +120,8 @@ export const run: Command = {
     const options = parse(args);
     const { namespace, labels, xds, service, version } = options;
     const workload = version === undefined ? service : `${service}-${version}`;
-    const mesh = createMesh({
-      xds,
-      namespace,
-      workload: `${workload}-${process.pid}`,
-      labels: Object.fromEntries(labels),
-    });
+    const identity = { namespace, workload: `${workload}-${process.pid}`, labels: Object.fromEntries(labels) };
+    const mesh = createMesh({ xds, ...identity }, { env: withoutService() });
     const [program, ...rest] = options.command;
     const child = spawn(program, rest, { stdio: 'inherit', env: environment(options) });
     const forward = (signal: NodeJS.Signals) => {

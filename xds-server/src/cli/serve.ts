@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { createXdsServer } from '../embedded.ts';
 import { watchFiles } from '../source/files.ts';
 import { folderOf } from './check.ts';
-import type { Command } from './usage.ts';
+import { type Command, plural } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
 const DEFAULT_ADMIN = '127.0.0.1:15014';
@@ -29,14 +29,14 @@ export const serve: Command = {
     });
     const folder = await folderOf(values.config);
     const stopped = new Promise<void>((stop) => {
-      process.once('SIGINT', () => stop());
-      process.once('SIGTERM', () => stop());
+      // Stays: a terminal's Ctrl-C may come twice, from the terminal and from a launcher that passes it on.
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop());
     });
     const server = createXdsServer({ source: watchFiles(folder) });
     server.onProblem((problem) => process.stderr.write(`${problem}\n`));
     const { xds, admin } = await server.listen({ xds: values.xds, admin: values.admin });
     const { objects, services } = server.summary();
-    process.stdout.write(`loaded ${objects} objects, ${services} services from ${folder}\n`);
+    process.stdout.write(`loaded ${plural(objects, 'object')}, ${plural(services, 'service')} from ${folder}\n`);
     process.stdout.write(`ADS    ${xds}\nadmin  ${admin.startsWith('unix:') ? admin : `http://${admin}/`}\n\n`);
     process.stdout.write(`an application joins with:  INMESH_XDS=${xds}\n\n`);
     server.onChange((change) => process.stdout.write(`${stamp()} ${change}\n`));

@@ -31,3 +31,5 @@ export function labelsOf(words: readonly string[], flag = '--label'): ReadonlyMa
   }
   return labels;
 }
+
+export const plural = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
