@@ -3,8 +3,8 @@ import diagnostics from 'node:diagnostics_channel';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { assignment, CLUSTER, startOrigin, startTestMesh } from '../../test/harness/test-mesh.ts';
 import { routes, toCluster } from '../../test/harness/xds-resources.ts';
-import { assignment, CLUSTER, startOrigin, startTestMesh } from './http/mesh.fixture.ts';
 import { createMesh, defaultMesh } from './mesh.ts';
 import type { MeshEvent } from './model/events.ts';
 import { propagate } from './propagation/propagate.ts';
@@ -166,7 +166,7 @@ describe('explain', () => {
         { cluster: 'gone', weight: 10, range: [0, 9] },
         { cluster: CLUSTER, weight: 90, range: [10, 99] },
       ],
-      endpoints: [{ address: `127.0.0.1:${test.origin.port}`, locality: 'here', priority: 0, state: 'healthy' }],
+      endpoints: [{ address: `127.0.0.1:${test.origin.port}`, locality: 'r', priority: 0, state: 'healthy' }],
       timeoutMs: 2_000,
       retries: { calls: 1, on: [] },
     });
@@ -233,6 +233,21 @@ describe('the process', () => {
       { INMESH_XDS: '127.0.0.1:9' },
     );
     expect([status, stdout]).toEqual([0, '503 NC\n']);
+  });
+
+  it('gives the connection of a large response back that was forgotten unread', () => {
+    const { status, stdout, stderr } = run(
+      `${IMPORT} import { startTestMesh } from ${JSON.stringify(path.join(SDK, '../../test/harness/test-mesh.ts'))};
+       import { setFlagsFromString } from 'node:v8'; setFlagsFromString('--expose-gc');
+       const { runInNewContext } = await import('node:vm'); const gc = runInNewContext('gc');
+       const test = await startTestMesh((_request, response) => response.end(Buffer.alloc(10_000_000)));
+       const statuses = []; const call = async () => void statuses.push((await test.mesh.fetch(test.url)).status);
+       await call();
+       const { socket } = test.origin.requests[0];
+       while (!socket.destroyed) { gc(); await new Promise((resolve) => setTimeout(resolve, 10)); }
+       console.log(statuses.join()); process.exit();`,
+    );
+    expect([status, stdout, stderr]).toEqual([0, '200\n', '']);
   });
 
   it('prints one line a decision with INMESH_LOG=debug', () => {

@@ -103,7 +103,7 @@ class LiveMesh implements Mesh {
       ...this.#policy,
       lookup: (target: string) => this.#core.lookup(target),
       start: this.#core.start,
-      answer: this.#core.answer,
+      answering: this.#core.answering,
     };
     if (bootstrap?.log === 'debug') this.on(createLog((line) => process.stderr.write(line)));
     this.#interceptor = createInterceptor(runtime);

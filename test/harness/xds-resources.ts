@@ -55,9 +55,11 @@ export const lbEndpoint = (address: string, port: number) =>
     },
   }) as const;
 
-export function endpoints(name: string, ...ports: number[]) {
+export const endpoints = (name: string, ...ports: number[]) => endpointsAt(name, '10.0.0.1', ...ports);
+
+export function endpointsAt(name: string, address: string, ...ports: number[]) {
   return anyOf(ClusterLoadAssignmentSchema, {
     clusterName: name,
-    endpoints: [{ locality: { region: 'r' }, lbEndpoints: ports.map((port) => lbEndpoint('10.0.0.1', port)) }],
+    endpoints: [{ locality: { region: 'r' }, lbEndpoints: ports.map((port) => lbEndpoint(address, port)) }],
   });
 }

@@ -12,9 +12,16 @@ export interface MeshCore {
   /** Of this moment; a name asked for the first time is `pending`. */
   lookup(target: string): TargetState<LiveTarget>;
   start(live: LiveTarget, request: MeshRequest, send: Sending): Call;
-  /** An answer of the mesh's own, for a target there is no configuration of. */
-  answer(target: string, reply: LocalReply, request: MeshRequest, send: Omit<Sending, 'body'>): Promise<Call>;
+  /** Loads what gives answers of the mesh's own, for a target there is no configuration of. */
+  answering(): Promise<AnswerLocally>;
 }
+
+export type AnswerLocally = (
+  target: string,
+  reply: LocalReply,
+  request: MeshRequest,
+  send: Omit<Sending, 'body'>,
+) => Call;
 
 export interface Sending {
   readonly body: CallBody;

@@ -97,11 +97,11 @@ export class WaitingExchange implements Exchange {
 
   async #answer(reply: LocalReply, cluster: string): Promise<void> {
     if (this.#handler.onStart?.() === false) return;
+    const answer = await this.#runtime.answering();
+    if (this.#isAborted) return;
     const { request, dialled } = this.#outgoing;
     const options = optionsOf(this.#runtime, this.#outgoing, undefined);
-    const call = await this.#runtime.answer(dialled.target, reply, request, { handler: this.#handler, options });
-    this.#call = call;
-    if (this.#isAborted) call.abort(new Error('aborted before it was answered'));
-    (call.story as LiveStory).cluster = cluster;
+    this.#call = answer(dialled.target, reply, request, { handler: this.#handler, options });
+    (this.#call.story as LiveStory).cluster = cluster;
   }
 }

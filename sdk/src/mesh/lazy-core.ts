@@ -49,9 +49,9 @@ export class LazyCore {
     return this.#core.start(live, request, sending);
   };
 
-  readonly answer: MeshCore['answer'] = async (target, reply, request, sending) => {
+  readonly answering: MeshCore['answering'] = async () => {
     const { replyLocally } = await import('../call/call.ts');
-    return replyLocally(this.#calls, target, reply, { request, ...sending });
+    return (target, reply, request, sending) => replyLocally(this.#calls, target, reply, { request, ...sending });
   };
 
   running(): Promise<Core> {

@@ -35,10 +35,12 @@ export function runFetch(parts: FetchParts, input: FetchInput): Promise<Response
 /** One request of a fetch: the first, or one a redirect led to. */
 class FetchCall implements ExchangeHandler {
   readonly #parts: FetchParts;
-  readonly #settle: Settle;
+  /** Let go once it is settled: a promise holds its response, and a body must not hold the response it belongs to. */
+  #settle: Settle | undefined;
   readonly #input: FetchInput;
   readonly #redirects: number;
   #exchange: Exchange | undefined;
+  #ended: CallStory | undefined;
   #body: ResponseBody | undefined;
   #decoder: DecodedBody | undefined;
   #drain: Drain | undefined;
@@ -76,7 +78,8 @@ class FetchCall implements ExchangeHandler {
 
   onPassthrough(): void {
     this.#finish();
-    this.#settle.resolve(this.#parts.passThrough(this.#input, this.#redirects));
+    this.#settle?.resolve(this.#parts.passThrough(this.#input, this.#redirects));
+    this.#settle = undefined;
   }
 
   onHeaders(status: number, headers: string[], statusText: string): void {
@@ -97,7 +100,8 @@ class FetchCall implements ExchangeHandler {
       if (codings !== undefined) this.#decode(codingsOf(codings), body);
       this.#body = body;
       const response = this.#respond(status, statusText, headers, isEmpty ? null : body);
-      this.#settle.resolve(response);
+      this.#settle?.resolve(response);
+      this.#settle = undefined;
       if (!isEmpty) queueMicrotask(() => watch(response, body));
     } catch (error) {
       this.#failFetch(error);
@@ -163,14 +167,18 @@ class FetchCall implements ExchangeHandler {
   #end(): void {
     this.#finish();
     this.#body?.end();
+    // A response may be kept for long: it keeps the story of its call, not the call.
+    this.#ended = this.#exchange?.story;
+    this.#exchange = undefined;
   }
 
   /** Before the head the promise rejects, afterwards the body's reader fails. */
   #fail(before: unknown, after: unknown): void {
     if (this.#isDone) return;
     this.#finish();
-    if (this.#body === undefined) this.#settle.reject(before);
+    if (this.#body === undefined) this.#settle?.reject(before);
     else this.#body.fail(after);
+    this.#settle = undefined;
     this.#decoder?.destroy();
     this.#exchange?.abort(after);
   }
@@ -189,15 +197,17 @@ class FetchCall implements ExchangeHandler {
       this.#failFetch(error);
       return;
     }
+    const settle = this.#settle;
+    this.#settle = undefined;
     this.#finish();
     this.#drain = new Drain(this.#parts.runtime.clock, () =>
       this.#exchange?.abort(new Error('the answer was a redirect')),
     );
-    new FetchCall(this.#parts, this.#settle, next, this.#redirects + 1).start();
+    if (settle !== undefined) new FetchCall(this.#parts, settle, next, this.#redirects + 1).start();
   }
 
   #story(): CallStory | undefined {
-    return this.#exchange?.story;
+    return this.#ended ?? this.#exchange?.story;
   }
 }
 

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { createFakeClock } from '../../../../test/harness/fake-clock.ts';
 import { systemClock } from '../../clock.ts';
 import { LeanResponse } from './lean-response.ts';
 import { ResponseBody } from './response-body.ts';
@@ -178,6 +179,19 @@ describe('the body of a response', () => {
     body.push(big);
     expect((await body.next())?.byteLength).toBe(40_000);
     expect(log).toEqual(['resume']);
+  });
+
+  it('that nobody reads is given up after a minute, unless somebody begins to', async () => {
+    for (const reads of [false, true]) {
+      const clock = createFakeClock();
+      const log: unknown[] = [];
+      const body = new ResponseBody({ resume() {}, abort: (reason) => log.push(reason) }, clock);
+      const failure = new Error('nobody read it');
+      expect(body.watch(() => failure)).toBe(true);
+      if (reads) body.startReading();
+      await clock.pass(60_000);
+      expect(log).toEqual(reads ? [] : [failure]);
+    }
   });
 
   it('has no limit while somebody wants all of it', async () => {

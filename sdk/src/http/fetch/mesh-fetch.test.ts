@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net';
 import zlib from 'node:zlib';
 import { FormData as UndiciFormData, Request as UndiciRequest } from 'undici';
 import { describe, expect, it } from 'vitest';
+import { CLUSTER, readAll, startOrigin, startTestMesh } from '../../../../test/harness/test-mesh.ts';
 import { MeshError } from '../../errors.ts';
 import type { MeshEvent } from '../../model/events.ts';
-import { CLUSTER, readAll, startOrigin, startTestMesh } from '../mesh.fixture.ts';
 
 const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((resolve) => setImmediate(resolve));

@@ -2,6 +2,8 @@ import type { Duplex } from 'node:stream';
 import { startExchange } from '../exchange.ts';
 import type { Exchange, ExchangeHandler, Outgoing } from '../outgoing.ts';
 import type { MeshRuntime } from '../runtime.ts';
+import type { DispatchInput } from './dispatch-input.ts';
+import { DispatchTimeouts } from './dispatch-timeouts.ts';
 import { type HandlerPort, portOf, type UndiciHandler } from './handlers.ts';
 
 /** One dispatch: what the mesh tells, told to undici's handler. A local reply reaches it as an ordinary response. */
@@ -9,6 +11,7 @@ export class DispatchCall implements ExchangeHandler {
   readonly #port: HandlerPort;
   readonly #passOn: () => void;
   #exchange: Exchange | undefined;
+  #timeouts: DispatchTimeouts | undefined;
   #abortReason: unknown;
   #isDone = false;
 
@@ -17,7 +20,8 @@ export class DispatchCall implements ExchangeHandler {
     this.#passOn = passOn;
   }
 
-  start(runtime: MeshRuntime, outgoing: Outgoing): void {
+  start(runtime: MeshRuntime, outgoing: Outgoing, options: DispatchInput): void {
+    this.#timeouts = DispatchTimeouts.start(options, runtime.clock, (error) => this.abort(error));
     this.#exchange = startExchange(runtime, outgoing, this);
     if (this.#abortReason !== undefined) this.#exchange.abort(this.#abortReason);
   }
@@ -35,11 +39,13 @@ export class DispatchCall implements ExchangeHandler {
   }
 
   resume(): void {
+    this.#timeouts?.progressed();
     this.#exchange?.resume();
   }
 
   onPassthrough(): void {
-    this.#isDone = true;
+    // undici keeps the caller's own times from here on.
+    this.#finish();
     this.#passOn();
   }
 
@@ -48,13 +54,17 @@ export class DispatchCall implements ExchangeHandler {
   }
 
   onHeaders(status: number, headers: string[], statusText: string): void {
+    this.#timeouts?.progressed();
     if (this.#abortReason === undefined) this.#guard(() => this.#port.headers(status, headers, statusText));
   }
 
   onData(chunk: Uint8Array): boolean {
     if (this.#isDone) return true;
+    this.#timeouts?.progressed();
     try {
-      return this.#port.data(chunk);
+      const isFlowing = this.#port.data(chunk);
+      if (!isFlowing) this.#timeouts?.stop();
+      return isFlowing;
     } catch (error) {
       this.abort(error);
       return true;
@@ -63,19 +73,24 @@ export class DispatchCall implements ExchangeHandler {
 
   onEnd(trailers: string[]): void {
     if (this.#isDone) return;
-    this.#isDone = true;
+    this.#finish();
     this.#port.end(trailers);
   }
 
   onUpgrade(status: number, headers: string[], socket: Duplex): void {
-    this.#isDone = true;
+    this.#finish();
     this.#port.upgrade(status, headers, socket);
   }
 
   onError(error: unknown): void {
     if (this.#isDone) return;
-    this.#isDone = true;
+    this.#finish();
     this.#port.error(error as Error);
+  }
+
+  #finish(): void {
+    this.#isDone = true;
+    this.#timeouts?.stop();
   }
 
   /** What a handler throws ends its call, as in undici. */

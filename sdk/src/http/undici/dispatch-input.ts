@@ -13,6 +13,10 @@ export interface DispatchInput {
   readonly headers?: unknown;
   readonly body?: unknown;
   readonly upgrade?: boolean | string | null;
+  /** Ms from the start to the response head; 0 or nothing = none (undici's own default of 300 s is not taken over). */
+  readonly headersTimeout?: number | null;
+  /** Ms between two pieces of the body; 0 or nothing = none. */
+  readonly bodyTimeout?: number | null;
   readonly mesh?: CallPolicy;
 }
 

@@ -22,11 +22,11 @@ export function createDispatch(runtime: MeshRuntime, next: Dispatch): Dispatch {
     }
     if (outgoing === undefined) return next(options, handler);
     const { host } = outgoing.dialled;
-    const call = new DispatchCall(handler, () => {
+    const passOn = () => {
       runtime.emit({ kind: 'passthrough', host, cluster: 'PassthroughCluster' });
       next(options, handler);
-    });
-    call.start(runtime, outgoing);
+    };
+    new DispatchCall(handler, passOn).start(runtime, outgoing, options);
     return true;
   };
 }

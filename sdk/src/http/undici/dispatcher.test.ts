@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { Agent, EventSource, RetryAgent, fetch as undiciFetch, request as undiciRequest, WebSocket } from 'undici';
 import { describe, expect, it } from 'vitest';
-import { CLUSTER, readAll, startOrigin, startTestMesh } from '../mesh.fixture.ts';
+import { CLUSTER, readAll, startOrigin, startTestMesh } from '../../../../test/harness/test-mesh.ts';
 import type { LegacyHandler } from './handlers.ts';
 
 describe('mesh.dispatcher', () => {
@@ -131,6 +133,34 @@ describe('mesh.dispatcher', () => {
     const { body, trailers } = await undiciRequest(test.url, { dispatcher: test.mesh.dispatcher });
     await body.text();
     expect(trailers).toEqual({ 'x-end': 'yes' });
+  });
+
+  it.each([
+    ['headersTimeout', false, 'UND_ERR_HEADERS_TIMEOUT'],
+    ['bodyTimeout', true, 'UND_ERR_BODY_TIMEOUT'],
+  ])('keeps the %s of who asks for one', async (name, sendHead, code) => {
+    await using test = await startTestMesh((_request, response) => {
+      if (sendHead) response.write('a');
+    });
+    const call = async () =>
+      (await undiciRequest(test.url, { dispatcher: test.mesh.dispatcher, [name]: 30 })).body.text();
+    await expect(call()).rejects.toMatchObject({ code });
+  });
+
+  it('has the methods of a Dispatcher: pipeline, stream, close', async () => {
+    const test = await startTestMesh(async (request, response) => response.end((await readAll(request)).toUpperCase()));
+    const { dispatcher } = test.mesh;
+    const options = { origin: test.url, path: '/', method: 'POST' } as const;
+    const upper = dispatcher.pipeline(options, ({ body }) => body);
+    upper.end('abc');
+    expect(await text(upper)).toBe('ABC');
+    const sink = new PassThrough();
+    await dispatcher.stream({ ...options, body: 'def' }, () => sink);
+    expect(await text(sink)).toBe('DEF');
+    expect(dispatcher).toMatchObject({ closed: false, destroyed: false });
+    await dispatcher.close();
+    expect(dispatcher).toMatchObject({ closed: true });
+    await test[Symbol.asyncDispose]();
   });
 
   it('opens a WebSocket of undici through the mesh', async () => {

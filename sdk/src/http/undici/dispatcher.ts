@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici';
 import type { Dispatch, Interceptor } from './dispatch.ts';
 import type { DispatchInput } from './dispatch-input.ts';
 import type { UndiciHandler } from './handlers.ts';
-import { loadUndici } from './load.ts';
+import { loadUndici, requireUndici } from './load.ts';
 import { MESH_DISPATCHER } from './passthrough.ts';
 
 type Callback = (error: Error | null, value: unknown) => void;
@@ -13,6 +13,7 @@ export class MeshDispatcher extends EventEmitter {
   readonly #dispatch: Dispatch;
   readonly #close: () => Promise<void>;
   readonly [MESH_DISPATCHER] = true;
+  #isClosed = false;
 
   constructor(dispatch: Dispatch, close: () => Promise<void>) {
     super();
@@ -53,7 +54,22 @@ export class MeshDispatcher extends EventEmitter {
     return this.#api('upgrade', [options], callback);
   }
 
+  /** A Duplex is wanted at once: undici is loaded in this turn. */
+  pipeline(options: object, handler: object): unknown {
+    const { Dispatcher } = requireUndici();
+    return Dispatcher.prototype.pipeline.call(this as never, options as never, handler as never);
+  }
+
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  get destroyed(): boolean {
+    return this.#isClosed;
+  }
+
   close(callback?: () => void): Promise<void> | undefined {
+    this.#isClosed = true;
     const closed = this.#close();
     if (callback === undefined) return closed;
     void closed.then(callback);

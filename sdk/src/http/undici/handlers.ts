@@ -37,9 +37,11 @@ export interface DispatchControl {
   resume(): void;
 }
 
+const OVER: DispatchControl = { abort() {}, resume() {} };
+
 /** undici's DispatchController. */
 export class DispatchController {
-  readonly #control: DispatchControl;
+  #control: DispatchControl;
   #isPaused = false;
   #isAborted = false;
   #reason: Error | null = null;
@@ -60,6 +62,11 @@ export class DispatchController {
 
   get reason(): Error | null {
     return this.#reason;
+  }
+
+  /** The call is over. Handlers keep their controller for long; it must not keep the call. */
+  detach(): void {
+    this.#control = OVER;
   }
 
   pause(): void {
@@ -125,11 +132,13 @@ class ControllerPort implements HandlerPort {
   }
 
   end(trailers: readonly string[]): void {
+    this.#controller.detach();
     this.#controller.rawTrailers = trailers;
     this.#handler.onResponseEnd?.(this.#controller, recordOf(trailers));
   }
 
   error(error: Error): void {
+    this.#controller.detach();
     this.#handler.onResponseError?.(this.#controller, error);
   }
 

@@ -18,11 +18,27 @@ export function loadUndici(): Promise<typeof Undici> {
   return loading;
 }
 
-/** undici's import puts its own agent where the platform's fetch would find it; that is not ours to decide for an app. */
 async function importQuietly(): Promise<typeof Undici> {
+  const restore = rememberGlobals();
+  const undici = await import('undici');
+  restore();
+  return undici;
+}
+
+export function requireUndici(): typeof Undici {
+  const restore = rememberGlobals();
+  const undici = process.getBuiltinModule('node:module').createRequire(import.meta.url)('undici') as typeof Undici;
+  restore();
+  return undici;
+}
+
+/** undici's import puts its own agent where the platform's fetch would find it; that is not ours to decide for an app. */
+function rememberGlobals(): () => void {
   const scope = globalThis as GlobalDispatchers;
   const before = GLOBAL_DISPATCHERS.map((key) => [key, scope[key]] as const);
-  const undici = await import('undici');
-  for (const [key, value] of before) if (scope[key] !== value) scope[key] = value;
-  return undici;
+  // It does so only where nothing stands at all.
+  if (scope[MODERN] !== undefined) return () => {};
+  return () => {
+    for (const [key, value] of before) if (scope[key] !== value) scope[key] = value;
+  };
 }

@@ -1,18 +1,9 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { anyOf } from '../../../test/harness/scripted-ads.ts';
-import { createStaticAds, type StaticAds } from '../../../test/harness/static-ads.ts';
-import {
-  cluster,
-  lbEndpoint,
-  listener,
-  type RouteInit,
-  routes,
-  toCluster,
-} from '../../../test/harness/xds-resources.ts';
-import { ClusterLoadAssignmentSchema } from '../../gen/endpoint.js';
-import { createMesh, type Mesh } from '../mesh.ts';
-import type { MeshOptions } from '../options.ts';
+import { createMesh, type Mesh } from '../../sdk/src/mesh.ts';
+import type { MeshOptions } from '../../sdk/src/options.ts';
+import { createStaticAds, type StaticAds } from './static-ads.ts';
+import { cluster, endpointsAt, listener, type RouteInit, routes, toCluster } from './xds-resources.ts';
 
 /** A mesh with one host, `reviews:9080`, whose endpoints are servers of the test. */
 export interface TestMesh extends AsyncDisposable {
@@ -75,11 +66,7 @@ export async function startTestMesh(answer: RequestListener, options: MeshOption
   };
 }
 
-export const assignment = (name: string, ...ports: number[]) =>
-  anyOf(ClusterLoadAssignmentSchema, {
-    clusterName: name,
-    endpoints: [{ locality: { region: 'here' }, lbEndpoints: ports.map((port) => lbEndpoint('127.0.0.1', port)) }],
-  });
+export const assignment = (name: string, ...ports: number[]) => endpointsAt(name, '127.0.0.1', ...ports);
 
 export async function readAll(request: IncomingMessage): Promise<string> {
   let text = '';
