@@ -4,6 +4,7 @@ import { RouteSourcesSchema } from '@inmesh/sdk/internal/gen/inmesh';
 import { RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
 import { describe, expect, it } from 'vitest';
 import { createFakeClock } from '../../../test/harness/fake-clock.ts';
+import { registrationEvent } from '../registry/registration.ts';
 import { createRegistry } from '../registry/registry.ts';
 import type { ChangeEvent } from '../schema/types.ts';
 import { REVIEWS, REVIEWS_ROUTES, REVIEWS_SUBSETS, reviewsPolicy, reviewsRule } from '../translate/fixtures/reviews.ts';
@@ -266,5 +267,16 @@ describe('snapshots, problems', () => {
     snapshots.apply(upserts(REVIEWS_SUBSETS));
     await clock.pass(20);
     expect(snapshots.problems()).toEqual([]);
+  });
+
+  it('a process that makes a service takes back what was said of its absence: that is a change of configuration', async () => {
+    const { clock, snapshots, served } = setUp(to('v1'));
+    const said = (): boolean => snapshots.problems().some(({ message }) => message.includes('no service has the host'));
+    expect(said()).toBe(true);
+    const process = { uid: '1', service: 'reviews', namespace: 'default', port: 9081, address: '127.0.0.1' };
+    snapshots.apply([registrationEvent(process)]);
+    await clock.pass(0);
+    expect(served).toEqual(['configuration 0']);
+    expect(said()).toBe(false);
   });
 });

@@ -126,15 +126,20 @@ class LiveSnapshots implements Snapshots {
   #serve(urgency: Urgency): void {
     const { endpoints, configuration } = this.#waiting;
     const before = this.#graph.revision();
-    this.#take([...endpoints.splice(0), ...(urgency === 'configuration' ? configuration.splice(0) : [])]);
+    const events = [...endpoints.splice(0), ...(urgency === 'configuration' ? configuration.splice(0) : [])];
+    const services = this.#take(events);
     this.#collectUnused();
+    // A process may have made a service, or taken its last one away: that is configuration, whoever brought it.
+    if (urgency === 'configuration' || services) this.#publish('configuration');
     // Endpoints that no answer was ever made from concern nobody; configuration may at least have new problems.
-    if (urgency === 'endpoints' && this.#graph.revision() === before) this.#snapshot = this.#newSnapshot();
+    else if (this.#graph.revision() === before) this.#snapshot = this.#newSnapshot();
     else this.#publish(urgency);
   }
 
-  #take(events: readonly ChangeEvent[]): void {
-    this.#cells.registryChanged(this.#registry.apply(events));
+  /** Says whether services came, went or changed. */
+  #take(events: readonly ChangeEvent[]): boolean {
+    const changes = this.#registry.apply(events);
+    this.#cells.registryChanged(changes);
     let rulesChanged = false;
     for (const event of events) {
       this.#revision.apply(event);
@@ -146,6 +151,7 @@ class LiveSnapshots implements Snapshots {
       this.#cells.objectChanged(keyOf(event));
     }
     if (rulesChanged) this.#relevance.set(this.#rules.relevance());
+    return changes.services.size > 0;
   }
 
   #publish(urgency: Urgency): void {

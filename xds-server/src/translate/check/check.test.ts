@@ -106,8 +106,25 @@ describe('check DestinationRule', () => {
     expect(findings(reviewsPolicy(policy))).toEqual([
       'warning spec.trafficPolicy.connectionPool.tcp.maxConnections: maxConnections: not yet enforced',
       'warning spec.trafficPolicy.outlierDetection: outlierDetection: not yet enforced',
-      'warning spec.trafficPolicy.tls.mode: ISTIO_MUTUAL: no client certificates yet; calls answer 503, never in clear',
+      'warning spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not yet served, workloads have no certificates of the mesh: calls to this host are answered 503 and never sent, least of all in clear; mode DISABLE, or no tls, sends them in clear',
     ]);
+  });
+
+  it.each([
+    ['{ mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem }', 'mode: MUTUAL is not yet served'],
+    ['{ mode: SIMPLE, caCertificates: /ca.pem }', 'caCertificates: roots of one'],
+    ['{ mode: SIMPLE, caCrl: /crl.pem }', 'caCrl: revocation lists are not yet checked'],
+    ['{ mode: SIMPLE, insecureSkipVerify: true }', 'insecureSkipVerify: a server is never trusted unchecked'],
+    ['{ mode: SIMPLE, credentialName: api }', 'credentialName: certificates by name are not yet served'],
+  ])('tls %s is refused rather than weakened, and says what that means', (tls, said) => {
+    const [finding, ...more] = findings(reviewsPolicy(`{ tls: ${tls} }`));
+    expect(finding).toContain(`warning spec.trafficPolicy.tls.${said}`);
+    expect(finding).toContain('are answered 503 and never sent');
+    expect(more).toEqual([]);
+  });
+
+  it('tls SIMPLE with the platform’s roots, and DISABLE, do what they say', () => {
+    for (const mode of ['SIMPLE', 'DISABLE']) expect(findings(reviewsPolicy(`{ tls: { mode: ${mode} } }`))).toEqual([]);
   });
 
   it('a second rule for the host adds subsets, not a policy', () => {

@@ -1,4 +1,4 @@
-import type { ConnectionPool, PortPolicy, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
+import type { ClientTls, ConnectionPool, PortPolicy, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
 import { isWildcard, resolveHost } from '../names.ts';
 import { selectService } from '../service-lookup.ts';
 import type { DestinationRule, World } from '../world.ts';
@@ -66,11 +66,26 @@ const checkPolicy = (policy: TrafficPolicy | undefined, path: string): readonly 
 const checkFields = ({ connectionPool, outlierDetection, tls }: PortPolicy, path: string): readonly Finding[] => {
   const findings = limits(connectionPool).map((field) => notYet(`${path}.connectionPool.${field}`));
   if (outlierDetection !== undefined) findings.push(notYet(`${path}.outlierDetection`));
-  if (tls?.mode === 'MUTUAL' || tls?.mode === 'ISTIO_MUTUAL') {
-    findings.push(
-      warning(`${path}.tls.mode`, `${tls.mode}: no client certificates yet; calls answer 503, never in clear`),
-    );
+  if (tls !== undefined) findings.push(...checkTls(tls, `${path}.tls`));
+  return findings;
+};
+
+/** What the SDK refuses rather than weakens: the cluster is there, its calls fail. */
+const checkTls = (tls: ClientTls, path: string): readonly Finding[] => {
+  const refused = (field: string, why: string): Finding =>
+    warning(`${path}.${field}`, `${why}: calls to this host are answered 503 and never sent, least of all in clear`);
+  if (tls.mode === 'ISTIO_MUTUAL') {
+    const why = 'ISTIO_MUTUAL is not yet served, workloads have no certificates of the mesh';
+    return [warning(`${path}.mode`, `${refused('mode', why).message}; mode DISABLE, or no tls, sends them in clear`)];
   }
+  if (tls.mode === 'MUTUAL') return [refused('mode', 'MUTUAL is not yet served, no client certificate is sent')];
+  if (tls.mode !== 'SIMPLE') return [];
+  const findings: Finding[] = [];
+  if (tls.caCertificates && tls.caCertificates !== 'system')
+    findings.push(refused('caCertificates', "roots of one's own are not yet read, the platform's are"));
+  if (tls.caCrl) findings.push(refused('caCrl', 'revocation lists are not yet checked'));
+  if (tls.insecureSkipVerify) findings.push(refused('insecureSkipVerify', 'a server is never trusted unchecked'));
+  if (tls.credentialName) findings.push(refused('credentialName', 'certificates by name are not yet served'));
   return findings;
 };
 

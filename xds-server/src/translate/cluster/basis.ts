@@ -2,7 +2,7 @@ import { Cluster_DiscoveryType } from '@inmesh/sdk/internal/gen/cluster';
 import type { MeshService } from '../../registry/read-model.ts';
 import type { Subset } from '../../schema/spec/destination-rule.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
-import { type ClusterKey, parseClusterName } from '../names.ts';
+import { type ClusterKey, isWildcard, parseClusterName } from '../names.ts';
 import { selectService, servicePort } from '../service-lookup.ts';
 import { type EffectivePolicy, effectivePolicy } from '../traffic-policy.ts';
 import type { View } from '../view.ts';
@@ -28,7 +28,8 @@ export const clusterBasis = (world: World, view: View, name: string): ClusterBas
   const subset = rule?.subsets.get(key.subset);
   if (key.subset !== '' && subset === undefined) return undefined;
   const policy = effectivePolicy(rule, key.subset, key.port);
-  return { key, service, rule, subset, policy, type: discoveryType(service, policy) };
+  const type = view.kind === 'grpc' ? grpcDiscoveryType(world, service, key) : discoveryType(service, policy);
+  return type === undefined ? undefined : { key, service, rule, subset, policy, type };
 };
 
 /** Static endpoints come by EDS too, so a change of one does not re-make the cluster. */
@@ -41,6 +42,28 @@ const discoveryType = ({ resolution }: MeshService, { loadBalancer }: EffectiveP
       return Cluster_DiscoveryType.STRICT_DNS;
     case 'dns-round-robin':
       return Cluster_DiscoveryType.LOGICAL_DNS;
+    default:
+      return Cluster_DiscoveryType.EDS;
+  }
+};
+
+/**
+ * gRPC clients know EDS and LOGICAL_DNS of one name (gRFC A37), and refuse every other type. Where the caller goes is
+ * that name too, unless it is a wildcard; several names come by EDS, as Istio sends them.
+ */
+const grpcDiscoveryType = (
+  world: World,
+  service: MeshService,
+  { port }: ClusterKey,
+): Cluster_DiscoveryType | undefined => {
+  switch (service.resolution) {
+    case 'none':
+      return isWildcard(service.hostname) ? undefined : Cluster_DiscoveryType.LOGICAL_DNS;
+    case 'dns':
+    case 'dns-round-robin':
+      return world.endpoints(service.key, port).length === 1
+        ? Cluster_DiscoveryType.LOGICAL_DNS
+        : Cluster_DiscoveryType.EDS;
     default:
       return Cluster_DiscoveryType.EDS;
   }

@@ -347,3 +347,51 @@ ${rest}`;
     expect(ratings).not.toHaveProperty('outlierDetection');
   });
 });
+
+describe('cluster, for a gRPC client', () => {
+  const grpc = viewFrom('default', { kind: 'grpc' });
+
+  // ROUND_ROBIN is the enum's zero: JSON leaves it out.
+  it.each([
+    ['nothing written', undefined, undefined],
+    ['LEAST_REQUEST', 'simple: LEAST_REQUEST', undefined],
+    ['RANDOM', 'simple: RANDOM', undefined],
+    [
+      'Maglev',
+      'consistentHash: { httpHeaderName: u, maglev: { tableSize: 1009 } }',
+      { lbPolicy: 'RING_HASH', ringHashLbConfig: { minimumRingSize: '1024' } },
+    ],
+  ])('%s: what all of them know', (_, written, expected) => {
+    const policy = written === undefined ? [] : [reviewsPolicy(`{ loadBalancer: { ${written} } }`)];
+    const made = clusterJson(policy, REVIEWS_ROUTES, grpc);
+    if (expected === undefined) expect(made).not.toHaveProperty('lbPolicy');
+    else expect(made).toMatchObject(expected);
+  });
+
+  it('a name to look up is LOGICAL_DNS, several are EDS; where the caller goes is the name, a wildcard has none', () => {
+    const two = '  endpoints: [{ address: a.example.com }, { address: b.example.com }]';
+    expect(clusterJson([external('DNS')], API, grpc)).toMatchObject({ type: 'LOGICAL_DNS' });
+    expect(clusterJson([external('DNS', two)], API, grpc)).toMatchObject({ type: 'EDS' });
+    expect(JSON.stringify(clusterJson([external('NONE')], API, grpc))).toContain('"address":"api.example.com"');
+    const wild = external('NONE').replace('api.example.com', "'*.example.com'");
+    expect(clusterJson([wild], 'outbound|443||*.example.com', grpc)).toBeUndefined();
+  });
+
+  it('ISTIO_MUTUAL names the certificate provider of its bootstrap, in the old fields and the new', () => {
+    const made = clusterJson([reviewsPolicy('{ tls: { mode: ISTIO_MUTUAL } }')], REVIEWS_ROUTES, grpc);
+    expect(made).toMatchObject({
+      transportSocket: {
+        typedConfig: {
+          commonTlsContext: {
+            tlsCertificateProviderInstance: { instanceName: 'default', certificateName: 'default' },
+            combinedValidationContext: {
+              defaultValidationContext: {
+                caCertificateProviderInstance: { instanceName: 'default', certificateName: 'ROOTCA' },
+              },
+            },
+          },
+        },
+      },
+    });
+  });
+});

@@ -33,7 +33,7 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     clusterDiscoveryType: { case: 'type', value: type },
     ...discovery(world, view, basis),
     connectTimeout: connectTimeout(pool),
-    ...loadBalancing(loadBalancer, type),
+    ...loadBalancing(loadBalancer, type, view.kind),
     commonLbConfig: {
       // 0 = never spread over hosts that are known to be bad; Envoy's 50 % is for fleets, not for a few pods.
       healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 },
@@ -45,7 +45,7 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     ...(outlier && { outlierDetection: outlierDetection(outlier) }),
     ...tcpKeepalive(pool),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol),
-    ...transportSocket(policy.tls, key, service.subjectAltNames),
+    ...transportSocket(policy.tls, { key, serviceNames: service.subjectAltNames, client: view.kind }),
     metadata: { filterMetadata: { istio: metadata(basis) } },
   });
 };

@@ -8,6 +8,7 @@ import { defaultOf } from '../../defaults.ts';
 import type { ConsistentHash, LoadBalancerSettings } from '../../schema/spec/destination-rule.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
+import type { View } from '../view.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 export type LoadBalancing = Pick<ClusterInit, 'lbPolicy' | 'lbConfig'>;
@@ -20,8 +21,10 @@ export const isPassthrough = (settings: LoadBalancerSettings | undefined): boole
 export const loadBalancing = (
   settings: LoadBalancerSettings | undefined,
   type: Cluster_DiscoveryType,
+  client: View['kind'],
 ): LoadBalancing => {
   if (type === Cluster_DiscoveryType.ORIGINAL_DST) return { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED };
+  if (client === 'grpc') return grpcLoadBalancing(settings?.consistentHash);
   if (settings?.consistentHash !== undefined) return hashing(settings.consistentHash);
   switch (settings?.simple) {
     case 'RANDOM':
@@ -31,6 +34,16 @@ export const loadBalancing = (
     default:
       return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST, ...warmup('leastRequestLbConfig', settings) };
   }
+};
+
+/**
+ * gRPC clients know round robin and ring hash in common: C-core and grpc-js refuse a cluster with least request, all of
+ * them one with random or Maglev (gRFC A42, A48). Istio's grpcgen sends round robin for what they do not know.
+ */
+const grpcLoadBalancing = (hash: ConsistentHash | undefined): LoadBalancing => {
+  if (hash === undefined) return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN };
+  const { maglev: _, ...ring } = hash;
+  return hashing(ring);
 };
 
 /** Istio ApplyRingHashLoadBalancer: no ringHash block → a minimum of 1024; an empty one → none sent. */

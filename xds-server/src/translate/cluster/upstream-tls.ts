@@ -8,20 +8,28 @@ import {
 import type { ClientTls } from '../../schema/spec/destination-rule.ts';
 import { type ClusterKey, isWildcard, sniName } from '../names.ts';
 import { ADS, type Fields, packAny } from '../proto.ts';
+import type { View } from '../view.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 type CommonTlsInit = Fields<typeof CommonTlsContextSchema>;
 type ValidationInit = Fields<typeof CertificateValidationContextSchema>;
 
+export interface TlsPeer {
+  readonly key: ClusterKey;
+  /** subjectAltNames of the service, where the rule names none. */
+  readonly serviceNames: readonly string[];
+  readonly client: View['kind'];
+}
+
 /** DestinationRule tls → transport socket (Istio applyUpstreamTLSSettings); DISABLE and nothing written are plain text. */
 export const transportSocket = (
   tls: ClientTls | undefined,
-  key: ClusterKey,
-  serviceNames: readonly string[],
+  { key, serviceNames, client }: TlsPeer,
 ): Pick<ClusterInit, 'transportSocket'> => {
   if (tls === undefined || tls.mode === 'DISABLE') return {};
   const names = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : serviceNames;
-  const commonTlsContext = tls.mode === 'ISTIO_MUTUAL' ? meshIdentity(names) : originated(tls, names);
+  const mutual = client === 'grpc' ? grpcIdentity : meshIdentity;
+  const commonTlsContext = tls.mode === 'ISTIO_MUTUAL' ? mutual(names) : originated(tls, names);
   const value = packAny(UpstreamTlsContextSchema, { sni: serverName(tls, key), commonTlsContext });
   return {
     transportSocket: { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value } },
@@ -48,9 +56,35 @@ const meshIdentity = (names: readonly string[]): CommonTlsInit => ({
   },
 });
 
+/** Istio's bootstrap calls its provider `default`. The old fields beside the new: no gRPC client reads both (gRFC A29). */
+const grpcIdentity = (names: readonly string[]): CommonTlsInit => {
+  const own = { instanceName: 'default', certificateName: 'default' };
+  const roots = { instanceName: 'default', certificateName: 'ROOTCA' };
+  return {
+    tlsCertificateProviderInstance: own,
+    tlsCertificateCertificateProviderInstance: own,
+    validationContextType: {
+      case: 'combinedValidationContext',
+      value: {
+        defaultValidationContext: { caCertificateProviderInstance: roots, matchSubjectAltNames: exact(names) },
+        validationContextCertificateProviderInstance: roots,
+      },
+    },
+  };
+};
+
 const originated = (tls: ClientTls, names: readonly string[]): CommonTlsInit => ({
   ...(tls.mode === 'MUTUAL' ? clientCertificate(tls) : {}),
-  validationContextType: { case: 'validationContext', value: validation(tls, names) },
+  validationContextType: tls.credentialName
+    ? {
+        case: 'combinedValidationContext',
+        value: {
+          defaultValidationContext: { matchSubjectAltNames: exact(names) },
+          // The secret's own roots, never the platform's instead (Istio's `-cacert`).
+          validationContextSdsSecretConfig: { name: `kubernetes://${tls.credentialName}-cacert`, sdsConfig: ADS },
+        },
+      }
+    : { case: 'validationContext', value: validation(tls, names) },
 });
 
 /** Without a CA of its own: the platform's roots (Istio: `file-root:system`). */

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { Cluster_DiscoveryType } from '@inmesh/sdk/internal/gen/cluster';
 import { HealthStatus } from '@inmesh/sdk/internal/gen/core';
 import {
   type ClusterLoadAssignment,
@@ -6,11 +7,11 @@ import {
   type LbEndpointSchema,
   type LocalityLbEndpointsSchema,
 } from '@inmesh/sdk/internal/gen/endpoint';
-import type { EndpointLocality, MeshEndpoint } from '../../registry/read-model.ts';
+import type { EndpointLocality, MeshEndpoint, MeshService } from '../../registry/read-model.ts';
 import { clusterBasis } from '../cluster/basis.ts';
 import { compareText } from '../names.ts';
 import type { Fields } from '../proto.ts';
-import { selects, type View } from '../view.ts';
+import { NO_LOCALITY, selects, type View } from '../view.ts';
 import type { World } from '../world.ts';
 import { type LocalityGroup, spreadByLocality } from './locality.ts';
 
@@ -27,12 +28,27 @@ const HEALTH: Readonly<Record<MeshEndpoint['health'], HealthStatus>> = {
 export const loadAssignment = (world: World, view: View, name: string): ClusterLoadAssignment | undefined => {
   const basis = clusterBasis(world, view, name);
   if (basis === undefined) return undefined;
-  const { key, service, subset, policy } = basis;
-  const all = world.endpoints(service.key, key.port);
+  const { key, service, subset, policy, type } = basis;
+  const all =
+    type === Cluster_DiscoveryType.LOGICAL_DNS && service.resolution === 'none'
+      ? [hostItself(service, key.port)]
+      : world.endpoints(service.key, key.port);
   const chosen = subset === undefined ? all : all.filter(({ labels }) => selects(subset.labels, labels));
   const groups = spreadByLocality(byLocality(chosen), policy, view);
   return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: groups.map(localityEndpoints) });
 };
+
+/** A gRPC client has no other destination than the name it dialled. */
+const hostItself = ({ hostname, namespace, name }: MeshService, port: number): MeshEndpoint => ({
+  address: hostname,
+  port,
+  health: 'healthy',
+  labels: new Map(),
+  locality: NO_LOCALITY,
+  weight: 1,
+  namespace,
+  workload: name,
+});
 
 /** In the order of the localities' names; the registry has sorted the endpoints. */
 const byLocality = (endpoints: readonly MeshEndpoint[]): readonly LocalityGroup[] => {
