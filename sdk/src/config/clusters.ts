@@ -112,9 +112,12 @@ class ClusterWatch {
     this.#endpoints = { serviceName, unsubscribe };
   }
 
-  /** A control plane that was just restarted may not know its workloads yet: they are coming back as we are. */
+  /**
+   * A control plane that was just restarted may not know its workloads yet: they are coming back as we are. So an empty
+   * cluster neither replaces one with endpoints nor counts as warm at once.
+   */
   #takeEndpoints(value: LoadAssignment): void {
-    const waitMs = isEmpty(value) && this.#hasEndpoints() ? this.#parts.discovery.settlesInMs() : 0;
+    const waitMs = isEmpty(value) && !this.#isKnownEmpty() ? this.#parts.discovery.settlesInMs() : 0;
     if (waitMs === 0) {
       this.#setAssignment({ kind: 'value', value });
       return;
@@ -123,8 +126,8 @@ class ClusterWatch {
     this.#disbelief = this.#parts.clock.after(waitMs, () => this.#setAssignment({ kind: 'value', value }));
   }
 
-  #hasEndpoints(): boolean {
-    return this.#assignment.kind === 'value' && !isEmpty(this.#assignment.value);
+  #isKnownEmpty(): boolean {
+    return this.#assignment.kind === 'value' && isEmpty(this.#assignment.value);
   }
 
   #setAssignment(assignment: Part<LoadAssignment>): void {

@@ -186,6 +186,22 @@ describe('a target', () => {
     expect(inUse(targets.lookup(TARGET))).toBe('a= b=');
   });
 
+  it('nor does it move to a new cluster that is empty then', async () => {
+    const { targets, board, clock } = setUp();
+    targets.lookup(TARGET);
+    postAll(board, 'a');
+    await settle();
+    board.settlesInMs = 5_000;
+    board.post(routeConfigurationType, 'r', routes('b'));
+    board.post(clusterType, 'b', cluster('b'));
+    board.post(loadAssignmentType, 'b', endpoints('b'));
+    await clock.pass(1_000);
+    expect(inUse(targets.lookup(TARGET))).toBe('a=1');
+    board.post(loadAssignmentType, 'b', endpoints('b', 2));
+    await settle();
+    expect(inUse(targets.lookup(TARGET))).toBe('b=2');
+  });
+
   it('waits for a silent cluster at most so long, and takes it when it comes', async () => {
     const { targets, board, clock } = setUp();
     targets.lookup(TARGET);
