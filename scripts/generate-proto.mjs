@@ -33,11 +33,31 @@ function run(script, args, cwd) {
   if (done.status !== 0) throw new Error(`${script} ${args[0]} failed`);
 }
 
+/**
+ * Writes what is younger than the upstream files into them: `Message`, `Message/oneof` or nothing for the file itself → the
+ * lines at its head.
+ */
+function extend(file, additions) {
+  let source = readFileSync(file, 'utf8');
+  for (const [place, lines] of Object.entries(additions)) {
+    const [message, oneof] = place.split('/');
+    const opening = message === '' ? '^package .*' : `^ *message ${message} \\{`;
+    const head = new RegExp(`${opening}${oneof ? `$[^]*?^ *oneof ${oneof} \\{` : ''}$`, 'm').exec(source);
+    if (head === null) throw new Error(`${file}: no ${place}`);
+    const end = head.index + head[0].length;
+    source = `${source.slice(0, end)}\n${lines.join('\n')}${source.slice(end)}`;
+  }
+  writeFileSync(file, source);
+}
+
 /** Runs protoc-gen-es over the wanted types and what they refer to; returns the folder with one module a .proto file. */
 function compile(work) {
   const moduleOf = new Map();
   for (const [name, [base, folder, inside = '.']] of Object.entries(modules)) {
     cpSync(path.join(base, folder), path.join(work, name, inside), { recursive: true });
+  }
+  for (const [file, additions] of Object.entries(manifest.additions)) {
+    extend(path.join(work, 'envoy', file), additions);
   }
   const types = [];
   for (const [file, names] of Object.entries(manifest.roots)) {

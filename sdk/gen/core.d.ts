@@ -110,6 +110,39 @@ export {
   file_envoy_config_core_v3_base,
 } from './types/envoy/config/core/v3/base_pb.js';
 export {
+  type JsonFormatOptions,
+  JsonFormatOptionsSchema,
+  type SubstitutionFormatString,
+  SubstitutionFormatStringSchema,
+  file_envoy_config_core_v3_substitution_format_string,
+} from './types/envoy/config/core/v3/substitution_format_string_pb.js';
+export {
+  type RegexMatchAndSubstitute,
+  RegexMatchAndSubstituteSchema,
+  type RegexMatcher,
+  RegexMatcherSchema,
+  type RegexMatcher_GoogleRE2,
+  RegexMatcher_GoogleRE2Schema,
+  file_envoy_type_matcher_v3_regex,
+} from './types/envoy/type/matcher/v3/regex_pb.js';
+export {
+  type TypedExtensionConfig as XdsTypedExtensionConfig,
+  TypedExtensionConfigSchema as XdsTypedExtensionConfigSchema,
+  file_xds_core_v3_extension,
+} from './types/xds/core/v3/extension_pb.js';
+export {
+  type ListStringMatcher,
+  ListStringMatcherSchema,
+  type StringMatcher,
+  StringMatcherSchema,
+  file_envoy_type_matcher_v3_string,
+} from './types/envoy/type/matcher/v3/string_pb.js';
+export {
+  type FilterStateMatcher,
+  FilterStateMatcherSchema,
+  file_envoy_type_matcher_v3_filter_state,
+} from './types/envoy/type/matcher/v3/filter_state_pb.js';
+export {
   type ProxyProtocolConfig,
   ProxyProtocolConfigSchema,
   ProxyProtocolConfig_Version,
@@ -134,27 +167,6 @@ export {
   DoubleMatcherSchema,
   file_envoy_type_matcher_v3_number,
 } from './types/envoy/type/matcher/v3/number_pb.js';
-export {
-  type RegexMatchAndSubstitute,
-  RegexMatchAndSubstituteSchema,
-  type RegexMatcher,
-  RegexMatcherSchema,
-  type RegexMatcher_GoogleRE2,
-  RegexMatcher_GoogleRE2Schema,
-  file_envoy_type_matcher_v3_regex,
-} from './types/envoy/type/matcher/v3/regex_pb.js';
-export {
-  type TypedExtensionConfig as XdsTypedExtensionConfig,
-  TypedExtensionConfigSchema as XdsTypedExtensionConfigSchema,
-  file_xds_core_v3_extension,
-} from './types/xds/core/v3/extension_pb.js';
-export {
-  type ListStringMatcher,
-  ListStringMatcherSchema,
-  type StringMatcher,
-  StringMatcherSchema,
-  file_envoy_type_matcher_v3_string,
-} from './types/envoy/type/matcher/v3/string_pb.js';
 export {
   type ListMatcher,
   ListMatcherSchema,
@@ -373,22 +385,10 @@ export {
   file_envoy_config_core_v3_http_uri,
 } from './types/envoy/config/core/v3/http_uri_pb.js';
 export {
-  type JsonFormatOptions,
-  JsonFormatOptionsSchema,
-  type SubstitutionFormatString,
-  SubstitutionFormatStringSchema,
-  file_envoy_config_core_v3_substitution_format_string,
-} from './types/envoy/config/core/v3/substitution_format_string_pb.js';
-export {
   type UdpSocketConfig,
   UdpSocketConfigSchema,
   file_envoy_config_core_v3_udp_socket_config,
 } from './types/envoy/config/core/v3/udp_socket_config_pb.js';
-export {
-  type FilterStateMatcher,
-  FilterStateMatcherSchema,
-  file_envoy_type_matcher_v3_filter_state,
-} from './types/envoy/type/matcher/v3/filter_state_pb.js';
 export {
   type PathMatcher,
   PathMatcherSchema,

@@ -2,6 +2,8 @@
 export {
   type ClusterSpecifierPlugin,
   ClusterSpecifierPluginSchema,
+  type CookieMatcher,
+  CookieMatcherSchema,
   type CorsPolicy,
   CorsPolicySchema,
   type Decorator,

@@ -4,15 +4,17 @@
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
+import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 import type { Matcher } from "../../../../xds/type/matcher/v3/matcher_pb.js";
 import type { DataSource, HeaderValueOption, Metadata, RoutingPriority, RuntimeFractionalPercent } from "../../core/v3/base_pb.js";
 import type { Any, BoolValue, Duration } from "@bufbuild/protobuf/wkt";
-import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
+import type { FilterStateMatcher } from "../../../type/matcher/v3/filter_state_pb.js";
 import type { RegexMatchAndSubstitute, RegexMatcher } from "../../../type/matcher/v3/regex_pb.js";
 import type { MetadataMatcher } from "../../../type/matcher/v3/metadata_pb.js";
-import type { StringMatcher } from "../../../type/matcher/v3/string_pb.js";
 import type { ProxyProtocolConfig } from "../../core/v3/proxy_protocol_pb.js";
 import type { FractionalPercent } from "../../../type/v3/percent_pb.js";
+import type { SubstitutionFormatString } from "../../core/v3/substitution_format_string_pb.js";
 import type { CustomTag } from "../../../type/tracing/v3/custom_tag_pb.js";
 import type { MetadataKey } from "../../../type/metadata/v3/metadata_pb.js";
 import type { Int64Range } from "../../../type/v3/range_pb.js";
@@ -23,9 +25,45 @@ import type { Int64Range } from "../../../type/v3/range_pb.js";
 export declare const file_envoy_config_route_v3_route_components: GenFile;
 
 /**
+ * @generated from message envoy.config.route.v3.CookieMatcher
+ */
+export declare type CookieMatcher = Message<"envoy.config.route.v3.CookieMatcher"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: envoy.type.matcher.v3.StringMatcher string_match = 2;
+   */
+  stringMatch?: StringMatcher | undefined;
+
+  /**
+   * @generated from field: bool invert_match = 3;
+   */
+  invertMatch: boolean;
+};
+
+/**
+ * Describes the message envoy.config.route.v3.CookieMatcher.
+ * Use `create(CookieMatcherSchema)` to create a new message.
+ */
+export declare const CookieMatcherSchema: GenMessage<CookieMatcher>;
+
+/**
  * @generated from message envoy.config.route.v3.VirtualHost
  */
 export declare type VirtualHost = Message<"envoy.config.route.v3.VirtualHost"> & {
+  /**
+   * @generated from field: google.protobuf.UInt64Value request_body_buffer_limit = 25;
+   */
+  requestBodyBufferLimit?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig route_specifiers = 26;
+   */
+  routeSpecifiers: TypedExtensionConfig[];
+
   /**
    * @generated from field: string name = 1;
    */
@@ -190,6 +228,16 @@ export declare const FilterActionSchema: GenMessage<FilterAction>;
  */
 export declare type Route = Message<"envoy.config.route.v3.Route"> & {
   /**
+   * @generated from field: google.protobuf.UInt64Value request_body_buffer_limit = 20;
+   */
+  requestBodyBufferLimit?: bigint | undefined;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig route_specifiers = 21;
+   */
+  routeSpecifiers: TypedExtensionConfig[];
+
+  /**
    * @generated from field: string name = 14;
    */
   name: string;
@@ -316,6 +364,12 @@ export declare type WeightedCluster = Message<"envoy.config.route.v3.WeightedClu
    */
   randomValueSpecifier: {
     /**
+     * @generated from field: google.protobuf.BoolValue use_hash_policy = 5;
+     */
+    value: BoolValue;
+    case: "useHashPolicy";
+  } | {
+    /**
      * @generated from field: string header_name = 4;
      */
     value: string;
@@ -421,6 +475,16 @@ export declare const ClusterSpecifierPluginSchema: GenMessage<ClusterSpecifierPl
  * @generated from message envoy.config.route.v3.RouteMatch
  */
 export declare type RouteMatch = Message<"envoy.config.route.v3.RouteMatch"> & {
+  /**
+   * @generated from field: repeated envoy.type.matcher.v3.FilterStateMatcher filter_state = 16;
+   */
+  filterState: FilterStateMatcher[];
+
+  /**
+   * @generated from field: repeated envoy.config.route.v3.CookieMatcher cookies = 17;
+   */
+  cookies: CookieMatcher[];
+
   /**
    * @generated from oneof envoy.config.route.v3.RouteMatch.path_specifier
    */
@@ -621,6 +685,16 @@ export declare const CorsPolicySchema: GenMessage<CorsPolicy>;
  */
 export declare type RouteAction = Message<"envoy.config.route.v3.RouteAction"> & {
   /**
+   * @generated from field: google.protobuf.Duration flush_timeout = 42;
+   */
+  flushTimeout?: Duration | undefined;
+
+  /**
+   * @generated from field: string path_rewrite = 45;
+   */
+  pathRewrite: string;
+
+  /**
    * @generated from oneof envoy.config.route.v3.RouteAction.cluster_specifier
    */
   clusterSpecifier: {
@@ -684,6 +758,12 @@ export declare type RouteAction = Message<"envoy.config.route.v3.RouteAction"> &
    * @generated from oneof envoy.config.route.v3.RouteAction.host_rewrite_specifier
    */
   hostRewriteSpecifier: {
+    /**
+     * @generated from field: string host_rewrite = 44;
+     */
+    value: string;
+    case: "hostRewrite";
+  } | {
     /**
      * @generated from field: string host_rewrite_literal = 6;
      */
@@ -826,6 +906,11 @@ export declare const RouteActionSchema: GenMessage<RouteAction>;
  * @generated from message envoy.config.route.v3.RouteAction.RequestMirrorPolicy
  */
 export declare type RouteAction_RequestMirrorPolicy = Message<"envoy.config.route.v3.RouteAction.RequestMirrorPolicy"> & {
+  /**
+   * @generated from field: string host_rewrite_literal = 8;
+   */
+  hostRewriteLiteral: string;
+
   /**
    * @generated from field: string cluster = 1;
    */
@@ -1155,6 +1240,11 @@ export declare const RouteAction_InternalRedirectActionSchema: GenEnum<RouteActi
  */
 export declare type RetryPolicy = Message<"envoy.config.route.v3.RetryPolicy"> & {
   /**
+   * @generated from field: bool refresh_cluster_on_retry = 14;
+   */
+  refreshClusterOnRetry: boolean;
+
+  /**
    * @generated from field: string retry_on = 1;
    */
   retryOn: string;
@@ -1425,6 +1515,12 @@ export declare type RedirectAction = Message<"envoy.config.route.v3.RedirectActi
    */
   pathRewriteSpecifier: {
     /**
+     * @generated from field: string path_rewrite = 10;
+     */
+    value: string;
+    case: "pathRewrite";
+  } | {
+    /**
      * @generated from field: string path_redirect = 2;
      */
     value: string;
@@ -1500,6 +1596,11 @@ export declare const RedirectAction_RedirectResponseCodeSchema: GenEnum<Redirect
  */
 export declare type DirectResponseAction = Message<"envoy.config.route.v3.DirectResponseAction"> & {
   /**
+   * @generated from field: envoy.config.core.v3.SubstitutionFormatString body_format = 3;
+   */
+  bodyFormat?: SubstitutionFormatString | undefined;
+
+  /**
    * @generated from field: uint32 status = 1;
    */
   status: number;
@@ -1553,6 +1654,16 @@ export declare const DecoratorSchema: GenMessage<Decorator>;
  * @generated from message envoy.config.route.v3.Tracing
  */
 export declare type Tracing = Message<"envoy.config.route.v3.Tracing"> & {
+  /**
+   * @generated from field: string operation = 5;
+   */
+  operation: string;
+
+  /**
+   * @generated from field: string upstream_operation = 6;
+   */
+  upstreamOperation: string;
+
   /**
    * @generated from field: envoy.type.v3.FractionalPercent client_sampling = 1;
    */

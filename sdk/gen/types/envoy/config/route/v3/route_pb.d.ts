@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { TypedExtensionConfig } from "../../core/v3/extension_pb.js";
 import type { ClusterSpecifierPlugin, RouteAction_RequestMirrorPolicy, VirtualHost } from "./route_components_pb.js";
 import type { HeaderValueOption, Metadata } from "../../core/v3/base_pb.js";
 import type { Any } from "@bufbuild/protobuf/wkt";
@@ -18,6 +19,16 @@ export declare const file_envoy_config_route_v3_route: GenFile;
  * @generated from message envoy.config.route.v3.RouteConfiguration
  */
 export declare type RouteConfiguration = Message<"envoy.config.route.v3.RouteConfiguration"> & {
+  /**
+   * @generated from field: string vhost_header = 18;
+   */
+  vhostHeader: string;
+
+  /**
+   * @generated from field: repeated envoy.config.core.v3.TypedExtensionConfig route_specifiers = 19;
+   */
+  routeSpecifiers: TypedExtensionConfig[];
+
   /**
    * @generated from field: string name = 1;
    */
