@@ -160,7 +160,7 @@ describe('explain', () => {
       virtualHost: 'host',
       considered: [{ matched: false }, { matched: true }],
       route: 'split',
-      source: undefined,
+      source: null,
       cluster: CLUSTER,
       split: [
         { cluster: 'gone', weight: 10, range: [0, 9] },
@@ -178,7 +178,7 @@ describe('explain', () => {
   it('says what becomes of a host it does not know', async () => {
     await using test = await startTestMesh((_request, response) => response.end());
     const { notes, virtualHost } = await test.mesh.explain({ url: 'http://elsewhere.example/' });
-    expect(virtualHost).toBeUndefined();
+    expect(virtualHost).toBeNull();
     expect(notes[0]).toContain('sent as written (PassthroughCluster)');
   });
 
@@ -205,6 +205,13 @@ describe('without a control plane', () => {
       INMESH_REQUIRED: '1',
     });
     expect(stdout).toBe('MESH_BOOTSTRAP_INVALID\n');
+  });
+
+  it('--import register leaves the platform to itself', () => {
+    const { stdout, status } = run("console.log(await (await fetch('data:,x')).text());", {
+      NODE_OPTIONS: `--import=${path.join(SDK, 'register.ts')}`,
+    });
+    expect([status, stdout]).toEqual([0, 'x\n']);
   });
 
   it('the default mesh is one for all copies of the package', async () => {

@@ -9,7 +9,7 @@ import { redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import { chooseCluster, splitRanges } from '../route/split.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
-import { createTrace, type Trace } from '../route/trace.ts';
+import { createTrace } from '../route/trace.ts';
 import type { Explanation } from './explanation.ts';
 import { notesOn } from './notes.ts';
 import { sourceOf } from './sources.ts';
@@ -38,7 +38,7 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   const trace = createTrace();
   const live = state.value;
   const decision = decide(live.table, question.request, () => question.random, trace);
-  const decided = { ...empty, virtualHost: trace.virtualHost, considered: trace.considered };
+  const decided = { ...empty, virtualHost: trace.virtualHost ?? null, considered: trace.considered };
   if (decision.kind === 'none') return { ...decided, notes: [`answered 404 (NR): ${decision.reason}`] };
   const position = await sourceOf(parts, live.table.name, decision);
   const { action } = decision;
@@ -51,15 +51,15 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
 
 const emptyExplanation = ({ request, url, random }: Question): Explanation => ({
   request: { method: request.method, url, authority: request.authority, headers: recordOf(request), random },
-  virtualHost: undefined,
-  considered: [] satisfies Trace['considered'],
-  route: undefined,
-  source: undefined,
-  cluster: undefined,
+  virtualHost: null,
+  considered: [],
+  route: null,
+  source: null,
+  cluster: null,
   split: [],
   endpoints: [],
-  timeoutMs: undefined,
-  retries: { calls: 1, on: [], perTryTimeoutMs: undefined },
+  timeoutMs: null,
+  retries: { calls: 1, on: [], perTryTimeoutMs: null },
   notes: [],
 });
 
@@ -125,17 +125,17 @@ function explainForward(live: LiveTarget, action: CompiledForward, { request, ra
     notes.unshift(`the request's hash leads to ${next.host.address}:${next.host.port}`);
   }
   return {
-    cluster,
+    cluster: cluster ?? null,
     split: splitRanges(action).map(({ range, ...rest }) => ({ ...rest, ...(range && { range }) })),
     endpoints: (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason }) => ({
       ...{ address, locality, priority, state },
       ...(reason !== undefined && { reason }),
     })),
-    timeoutMs: action.timeoutMs || undefined,
+    timeoutMs: action.timeoutMs || null,
     retries: {
       calls: 1 + (retry?.numRetries ?? 0),
       on: retry?.on ?? [],
-      perTryTimeoutMs: retry?.perTryTimeoutMs,
+      perTryTimeoutMs: retry?.perTryTimeoutMs ?? null,
     },
     notes,
   };

@@ -16,7 +16,7 @@ export interface ExplainedEndpoint {
   readonly reason?: string;
 }
 
-/** What would become of a request, and why. */
+/** What would become of a request, and why. One JSON object: what there is none of is null. */
 export interface Explanation {
   readonly request: {
     readonly method: string;
@@ -27,26 +27,26 @@ export interface Explanation {
     /** The number that decided splits and fractions. */
     readonly random: number;
   };
-  /** undefined: none has the host. */
-  readonly virtualHost: string | undefined;
+  /** null: none has the host. */
+  readonly virtualHost: string | null;
   /** The rules looked at, in order, up to the one that matched. */
   readonly considered: readonly ConsideredRule[];
-  /** Name of the route, where the control plane gives it one; undefined: none matched. */
-  readonly route: string | undefined;
-  /** Where the rule is written; undefined: the control plane does not say. */
-  readonly source: { readonly file: string; readonly line: number } | undefined;
-  /** The cluster the number chose; undefined: the request goes to none. */
-  readonly cluster: string | undefined;
+  /** Name of the route, where the control plane gives it one; null: none matched. */
+  readonly route: string | null;
+  /** Where the rule is written; null: the control plane does not say. */
+  readonly source: { readonly file: string; readonly line: number } | null;
+  /** The cluster the number chose; null: the request goes to none. */
+  readonly cluster: string | null;
   readonly split: readonly ExplainedSplit[];
   /** Of that cluster. */
   readonly endpoints: readonly ExplainedEndpoint[];
-  /** undefined: none. */
-  readonly timeoutMs: number | undefined;
+  /** null: none. */
+  readonly timeoutMs: number | null;
   readonly retries: {
     /** All calls there may be: 1 without retries. */
     readonly calls: number;
     readonly on: readonly string[];
-    readonly perTryTimeoutMs: number | undefined;
+    readonly perTryTimeoutMs: number | null;
   };
   /** What a reader should know besides. */
   readonly notes: readonly string[];

@@ -59,17 +59,17 @@ function rulesSection({ considered }: Explanation, { strong, good, faint }: Pain
 }
 
 function routeSection({ route, source, cluster, timeoutMs, retries }: Explanation, { strong, bad }: Paint): string[] {
-  if (route === undefined) return [];
+  if (route === null) return [];
   const again =
     retries.calls > 1
-      ? `${retries.calls} calls at most, on ${retries.on.join(', ')}${retries.perTryTimeoutMs === undefined ? '' : `, ${span(retries.perTryTimeoutMs)} each`}`
+      ? `${retries.calls} calls at most, on ${retries.on.join(', ')}${retries.perTryTimeoutMs === null ? '' : `, ${span(retries.perTryTimeoutMs)} each`}`
       : 'none';
   return [
     strong('Route'),
     `  name           ${route || '(without a name)'}`,
-    ...(source === undefined ? [] : [`  written in     ${source.file}:${source.line}`]),
+    ...(source === null ? [] : [`  written in     ${source.file}:${source.line}`]),
     `  cluster        ${cluster ?? bad('none')}`,
-    `  timeout        ${timeoutMs === undefined ? 'none' : span(timeoutMs)}`,
+    `  timeout        ${timeoutMs === null ? 'none' : span(timeoutMs)}`,
     `  retries        ${again}`,
   ];
 }
@@ -94,13 +94,14 @@ function splitSection({ split, cluster, request }: Explanation, { strong, good, 
 }
 
 function endpointsSection({ endpoints, cluster }: Explanation, { strong, good, bad, faint }: Paint): string[] {
-  if (cluster === undefined) return [];
+  if (cluster === null) return [];
   if (endpoints.length === 0) return [strong('Endpoints'), `  ${bad('none')}`];
-  const width = Math.max(...endpoints.map(({ address }) => address.length));
+  const addressWidth = Math.max(...endpoints.map(({ address }) => address.length));
+  const stateWidth = Math.max(...endpoints.map(({ state }) => state.length));
   const lines = endpoints.map(({ address, locality, priority, state, reason }) => {
-    const shown = state === 'healthy' ? good(state) : bad(state);
+    const paint = state === 'healthy' ? good : bad;
     const place = [locality, priority > 0 ? `priority ${priority}` : '', reason ?? ''].filter(Boolean).join('  ');
-    return `  ${address.padEnd(width)}  ${shown}${place === '' ? '' : `  ${faint(place)}`}`;
+    return `  ${address.padEnd(addressWidth)}  ${paint(state.padEnd(stateWidth))}  ${faint(place)}`.trimEnd();
   });
   return [strong(`Endpoints (${endpoints.length})`), ...lines];
 }

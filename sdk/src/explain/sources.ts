@@ -20,12 +20,12 @@ export async function sourceOf(
   const found = sources?.routes.find(
     ({ virtualHost, routeIndex }) => virtualHost === decision.virtualHost && routeIndex === decision.routeIndex,
   );
-  if (found === undefined) return { source: undefined, notes: [] };
+  if (found === undefined) return { source: null, notes: [] };
   return { source: positionOf(found), notes: found.notes };
 }
 
 const positionOf = ({ file, line }: RouteSource): Explanation['source'] =>
-  file === undefined ? undefined : { file, line: line ?? 1 };
+  file === undefined ? null : { file, line: line ?? 1 };
 
 function routeSources(
   { discovery, clock }: { readonly discovery: Discovery; readonly clock: Clock },

@@ -34,6 +34,7 @@ describe('what is dialled', () => {
     expect(of('http://a/x/../admin').path).toBe('/admin');
     expect(of('http://a/x/%2e%2e/admin').path).toBe('/admin');
     expect(of('http://a//admin%2Fx').path).toBe('//admin%2Fx');
+    expect([of('http://a/?').path, of('http://a/?#?').path, of('http://a/#?').path]).toEqual(['/?', '/?', '/']);
   });
 });
 

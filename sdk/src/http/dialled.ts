@@ -38,7 +38,11 @@ export function dialledOf(url: URL): Dialled {
 
 const bare = (hostname: string): string => (hostname.startsWith('[') ? hostname.slice(1, -1) : hostname);
 
-const pathOf = ({ pathname, search }: URL): string => (search === '' ? pathname : pathname + search);
+/** Path and query. An empty query keeps its question mark, as in fetch. */
+export function pathOf({ pathname, search, href, hash }: URL): string {
+  if (search !== '') return pathname + search;
+  return href.at(-hash.length - 1) === '?' ? `${pathname}?` : pathname;
+}
 
 /** An explicit `host` header: what `:authority` matches see. */
 export function authorityOf(header: string): string {

@@ -97,7 +97,7 @@ async function explained(server: XdsServer, command: ExplainCommand): Promise<Ex
   );
   try {
     const explanation = await mesh.explain({ method, url, headers, random });
-    if (explanation.cluster === undefined || explanation.endpoints.length > 0) return explanation;
+    if (explanation.cluster === null || explanation.endpoints.length > 0) return explanation;
     const note = `${command.config} holds no endpoint of it: processes that register themselves are endpoints only of a running control plane`;
     return { ...explanation, notes: [...explanation.notes, note] };
   } finally {

@@ -1,5 +1,5 @@
 import type { CallPolicy } from '../call-policy.ts';
-import { authorityOf, type Dialled, dialledOf } from '../dialled.ts';
+import { authorityOf, type Dialled, dialledOf, pathOf } from '../dialled.ts';
 import type { Outgoing } from '../outgoing.ts';
 import { extractBody, NO_BODY, type RequestBody, withLength } from '../request-body.ts';
 import { invalidArgument, takeConnectionHeaders } from '../request-headers.ts';
@@ -65,7 +65,7 @@ function canonicalPath(path: string): string {
   if (/[^\x21-\xff]/.test(path)) throw invalidArgument('invalid request path');
   const url = URL.parse(path.startsWith('/') ? `http://host${path}` : path);
   if (url === null) throw invalidArgument('invalid request path');
-  return url.pathname + url.search;
+  return pathOf(url);
 }
 
 function withQuery(path: string, query: Readonly<Record<string, unknown>>): string {
