@@ -1,4 +1,4 @@
-// Builds the publishable packages and packs them: `npm run pack` leaves what `npm publish packages/*.tgz` takes.
+// Builds the publishable packages and packs them into packages/ or the folder given: what `npm publish FILE.tgz` takes.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,7 +6,7 @@ import path from 'node:path';
 import process from 'node:process';
 
 const PACKAGES = ['sdk', 'xds-server'];
-const folder = path.resolve('packages');
+const folder = path.resolve(process.argv[2] ?? 'packages');
 
 function run(command, args, cwd) {
   const { status } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
@@ -37,7 +37,7 @@ const projects = PACKAGES.map((name) => path.join(name, 'tsconfig.build.json'));
 run(process.execPath, [path.join('node_modules', 'typescript', 'bin', 'tsc'), '-b', '--force', ...projects]);
 
 rmSync(folder, { recursive: true, force: true });
-mkdirSync(folder);
+mkdirSync(folder, { recursive: true });
 const staging = mkdtempSync(path.join(tmpdir(), 'inmesh-pack-'));
 for (const name of PACKAGES) {
   const target = path.join(staging, name);
