@@ -245,7 +245,10 @@ describe('createXdsServer', () => {
     const address = taken.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     await expect(server.listen({ xds: `127.0.0.1:${port}` })).rejects.toThrow(`cannot listen on 127.0.0.1:${port}`);
-    await expect(server.listen({ admin: `127.0.0.1:${port}` })).rejects.toThrow('admin cannot listen');
+    const free = `unix:${path.join(mkdtempSync(path.join(tmpdir(), 'inmesh-')), 'ads.sock')}`;
+    const both = server.listen({ xds: free, admin: `127.0.0.1:${port}` });
+    await expect(both).rejects.toThrow('admin cannot listen');
+    expect(existsSync(free.slice('unix:'.length))).toBe(false);
     await expect(server.listen({ admin: '0.0.0.0:0' })).rejects.toThrow('want a loopback address');
   });
 

@@ -141,18 +141,15 @@ class EmbeddedServer implements XdsServer {
 
   async listen({ xds, admin }: ListenOptions = {}): Promise<Listening> {
     await this.start();
-    const listening = { xds: '', admin: '' };
-    if (xds !== undefined) {
-      const server = await listenAds(this.#service, xds);
-      this.#ports.push(server);
-      listening.xds = server.address;
+    const ads = xds === undefined ? undefined : await listenAds(this.#service, xds);
+    try {
+      const pages = admin === undefined ? undefined : await listenAdmin(admin, adminPages(this.#adminSubject()));
+      this.#ports.push(...[ads, pages].filter((port) => port !== undefined));
+      return { xds: ads?.address ?? '', admin: pages?.address ?? '' };
+    } catch (error) {
+      await ads?.close(0);
+      throw error;
     }
-    if (admin !== undefined) {
-      const server = await listenAdmin(admin, adminPages(this.#adminSubject()));
-      this.#ports.push(server);
-      listening.admin = server.address;
-    }
-    return listening;
   }
 
   onProblem(listener: (text: string) => void): () => void {

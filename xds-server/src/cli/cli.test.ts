@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -240,6 +241,21 @@ describe('inmesh explain', () => {
     [['--from', 'a/b', 'GET', 'http://a/', '--label', 'x'], '--label: got "x", want KEY=VALUE'],
   ])('refuses %j', async (args, message) => {
     await expect(explain.run(['--config', folder, ...args])).rejects.toThrow(message);
+  });
+});
+
+describe('inmesh serve', () => {
+  it('ends with the reason when an address is taken (exit 1) or is none (exit 2)', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    const { port } = taken.address() as AddressInfo;
+    const busy = inmesh(['serve', '--config', folder, '--xds', '127.0.0.1:0', '--admin', `127.0.0.1:${port}`]);
+    expect(await busy.ended).toBe(1);
+    expect(busy.err()).toContain(`admin cannot listen on 127.0.0.1:${port}`);
+    taken.close();
+    const wrong = inmesh(['serve', '--config', folder, '--xds', '15010']);
+    expect(await wrong.ended).toBe(2);
+    expect(wrong.err()).toContain('--xds: got "15010", want host:port, [v6]:port or unix:PATH');
   });
 });
 

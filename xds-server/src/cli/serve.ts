@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
-import { createXdsServer } from '../embedded.ts';
+import { hostOf, isLoopback } from '../admin/loopback.ts';
+import { createXdsServer, type Listening, type XdsServer } from '../embedded.ts';
 import { watchFiles } from '../source/files.ts';
 import { folderOf } from './check.ts';
-import { type Command, plural } from './usage.ts';
+import { addressOf, type Command, plural } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
 const DEFAULT_ADMIN = '127.0.0.1:15014';
@@ -14,6 +15,15 @@ Serves the YAML in DIR over xDS and follows its edits.
   --admin ADDRESS  health, readiness, metrics, clients, problems (${DEFAULT_ADMIN}); loopback only`;
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
+
+/** What was loaded, where it is served and what an application needs to join; then every change. */
+function tell(server: XdsServer, folder: string, { xds, admin }: Listening): void {
+  const { objects, services } = server.summary();
+  const url = admin.startsWith('unix:') ? admin : `http://${admin}/`;
+  process.stdout.write(`loaded ${plural(objects, 'object')}, ${plural(services, 'service')} from ${folder}\n`);
+  process.stdout.write(`ADS    ${xds}\nadmin  ${url}\n\nan application joins with:  INMESH_XDS=${xds}\n\n`);
+  server.onChange((change) => process.stdout.write(`${stamp()} ${change}\n`));
+}
 
 export const serve: Command = {
   summary: 'serves a folder of YAML over xDS',
@@ -32,16 +42,18 @@ export const serve: Command = {
       // Stays: a terminal's Ctrl-C may come twice, from the terminal and from a launcher that passes it on.
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop());
     });
+    const addresses = { xds: addressOf(values.xds, '--xds'), admin: addressOf(values.admin, '--admin') };
+    if (!addresses.xds.startsWith('unix:') && !isLoopback(hostOf(addresses.xds))) {
+      process.stderr.write(`--xds ${values.xds}: plaintext, and whoever reaches it may read the mesh and join it\n`);
+    }
     const server = createXdsServer({ source: watchFiles(folder) });
-    server.onProblem((problem) => process.stderr.write(`${problem}\n`));
-    const { xds, admin } = await server.listen({ xds: values.xds, admin: values.admin });
-    const { objects, services } = server.summary();
-    process.stdout.write(`loaded ${plural(objects, 'object')}, ${plural(services, 'service')} from ${folder}\n`);
-    process.stdout.write(`ADS    ${xds}\nadmin  ${admin.startsWith('unix:') ? admin : `http://${admin}/`}\n\n`);
-    process.stdout.write(`an application joins with:  INMESH_XDS=${xds}\n\n`);
-    server.onChange((change) => process.stdout.write(`${stamp()} ${change}\n`));
-    await stopped;
-    await server.close();
+    try {
+      server.onProblem((problem) => process.stderr.write(`${problem}\n`));
+      tell(server, folder, await server.listen(addresses));
+      await stopped;
+    } finally {
+      await server.close();
+    }
     return 0;
   },
 };

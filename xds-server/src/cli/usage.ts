@@ -21,6 +21,12 @@ export function portOf(value: string | undefined, flag: string): number {
   return port;
 }
 
+/** What can be listened on. */
+export function addressOf(value: string, flag: string): string {
+  if (/^(unix:.+|[^:]+:\d+|\[[^\]]+\]:\d+)$/.test(value)) return value;
+  throw new UsageError(`${flag}: got "${value}", want host:port, [v6]:port or unix:PATH`);
+}
+
 /** `k=v` words, as --label takes them. */
 export function labelsOf(words: readonly string[], flag = '--label'): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();

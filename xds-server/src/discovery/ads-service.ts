@@ -18,7 +18,7 @@ export interface AdsServiceOptions {
 }
 
 /** What metrics and logs hear. */
-export interface AdsEvents {
+interface AdsEvents {
   opened(session: Session): void;
   closed(session: Session): void;
   warning(message: string): void;

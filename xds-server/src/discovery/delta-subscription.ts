@@ -1,7 +1,7 @@
 /** One type on one delta stream: what it asks for and what it holds. Pure; `session.ts` does the sending. */
 
 /** The client was told that the resource does not exist. */
-export const TOLD_ABSENT = '';
+const TOLD_ABSENT = '';
 /** Must be answered, whatever the client may hold (a new subscription, or one asked again). */
 const UNANSWERED = undefined;
 

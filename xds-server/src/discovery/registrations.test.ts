@@ -10,6 +10,7 @@ interface Registered {
   readonly port: number;
   readonly version?: string;
   readonly address?: string;
+  readonly labels?: Record<string, string>;
 }
 
 /** Registrations with streams to declare them on; `known` is what the registry would hold. */
@@ -37,8 +38,9 @@ function setUp() {
     let identity = clientIdentity(nodeOf(id));
     Object.defineProperty(session, 'identity', { get: () => identity });
     return {
-      declare(list: readonly Registered[], ips = '') {
-        identity = clientIdentity(nodeOf(id, { INMESH_REGISTER: list.map((one) => ({ ...one })), INSTANCE_IPS: ips }));
+      declare(list: readonly Registered[], ips = '', labels: Record<string, string> = {}) {
+        const registered = list.map((one) => ({ ...one }));
+        identity = clientIdentity(nodeOf(id, { INMESH_REGISTER: registered, INSTANCE_IPS: ips, LABELS: labels }));
         registrations.declare(session, identity, peer);
       },
       lose: () => registrations.lost(session),
@@ -68,6 +70,12 @@ it('reaches a process at the address it gives, else its INSTANCE_IPS, else where
   stream('c', '10.0.0.1').declare([REVIEWS]);
   stream('d').declare([REVIEWS]);
   expect(known().map(({ address }) => address)).toEqual(['10.0.0.3', '10.0.0.2', '10.0.0.1', '127.0.0.1']);
+});
+
+it("has the process's own labels, and those of the registration before them", () => {
+  const { stream, known } = setUp();
+  stream('a').declare([{ ...REVIEWS, labels: { tier: 'back' } }], '', { app: 'reviews', tier: 'front' });
+  expect(known().map(({ labels }) => Object.fromEntries(labels))).toEqual([{ app: 'reviews', tier: 'back' }]);
 });
 
 it('gives a lost stream 10 s to come back', async () => {

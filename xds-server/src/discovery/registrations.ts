@@ -110,6 +110,8 @@ function workloadsOf(
     const uid = `${identity.id}/${identity.namespace}/${registration.service}/${registration.port}`;
     workloads.set(uid, {
       ...registration,
+      // As Istio's auto-registration: what the process says of itself counts, what it says of this service wins.
+      labels: new Map([...identity.view.labels, ...registration.labels]),
       uid,
       namespace: identity.namespace,
       workload: identity.workload,
