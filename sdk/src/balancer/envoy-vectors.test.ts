@@ -42,7 +42,12 @@ function build(vector: HashVector): { hosts: readonly VectorHost[]; picker: Pick
 }
 
 const entriesPerHost = (picker: Picker, count: number): number[] => {
-  const owners = picker.kind === 'ring' ? picker.entries.hosts : picker.kind === 'maglev' ? picker.table : [];
+  const owners =
+    picker.kind === 'ring'
+      ? picker.entries.words.filter((_, at) => at % 3 === 2)
+      : picker.kind === 'maglev'
+        ? picker.table
+        : [];
   const counts = new Array<number>(count).fill(0);
   for (const owner of owners) counts[owner] = (counts[owner] ?? 0) + 1;
   return counts;

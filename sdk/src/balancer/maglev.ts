@@ -27,6 +27,9 @@ interface Claimant {
 
 /** Slots tried between two yields. */
 const BATCH = 4096;
+/** Slots cleared between two yields: their pages are touched for the first time. */
+const FILLED = 65_536;
+const HASHED = 256;
 const FREE = -1;
 
 /** Index of the host; a further attempt changes most bits of the hash (Envoy MaglevTable::chooseHost). */
@@ -39,9 +42,12 @@ export function pickMaglev({ table }: Maglev, hash: Hash64, attempt: number): nu
 
 export function* buildMaglev(weights: NormalisedWeights<KeyedHost>, size: number): Generator<void, Maglev> {
   if (weights.hosts.length === 0) return { kind: 'maglev', table: new Int32Array(0) };
-  const table = new Int32Array(size).fill(FREE);
-  const claimants = createClaimants(weights, size);
-  yield;
+  const table = new Int32Array(size);
+  for (let from = 0; from < size; from += FILLED) {
+    yield;
+    table.fill(FREE, from, from + FILLED);
+  }
+  const claimants = yield* createClaimants(weights, size);
   let tried = 0;
   let taken = 0;
   for (let round = 1; taken < size; round++) {
@@ -67,19 +73,25 @@ function advance(claimant: Claimant, size: number): void {
 }
 
 /** In the order of their keys' bytes: the order of the turns decides who owns a contested slot. */
-function createClaimants({ hosts, shares }: NormalisedWeights<KeyedHost>, size: number): readonly Claimant[] {
+function* createClaimants(
+  { hosts, shares }: NormalisedWeights<KeyedHost>,
+  size: number,
+): Generator<void, readonly Claimant[]> {
   const out: HashHalves = new Uint32Array(2);
   const encoder = new TextEncoder();
-  return hosts
-    .map((host, index) => ({ index, key: encoder.encode(host.hashKey) }))
-    .sort((one, other) => compareBytes(one.key, other.key))
-    .map(({ index, key }) => {
-      xxHash64Bytes(key, key.length, 0, out);
-      const slot = remainder(out[0] ?? 0, out[1] ?? 0, size);
-      xxHash64Bytes(key, key.length, 1, out);
-      const skip = remainder(out[0] ?? 0, out[1] ?? 0, size - 1) + 1;
-      return { host: index, share: shares[index] ?? 0, skip, slot, target: 0 };
-    });
+  const keyed = hosts.map((host, index) => ({ index, key: encoder.encode(host.hashKey) }));
+  yield;
+  keyed.sort((one, other) => compareBytes(one.key, other.key));
+  const claimants: Claimant[] = [];
+  for (const { index, key } of keyed) {
+    if (claimants.length % HASHED === 0) yield;
+    xxHash64Bytes(key, key.length, 0, out);
+    const slot = remainder(out[0] ?? 0, out[1] ?? 0, size);
+    xxHash64Bytes(key, key.length, 1, out);
+    const skip = remainder(out[0] ?? 0, out[1] ?? 0, size - 1) + 1;
+    claimants.push({ host: index, share: shares[index] ?? 0, skip, slot, target: 0 });
+  }
+  return claimants;
 }
 
 function compareBytes(one: Uint8Array, other: Uint8Array): number {

@@ -1,19 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRingEntries, findEntry, type RingEntries, sortEntries } from './ring-entries.ts';
+import { createEntries, hostAt, type RingEntries, sortEntries, writeEntry } from './ring-entries.ts';
 
 const half = fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.constantFrom(0, 1, 7, 0x8000_0000, 0xffff_ffff));
 const hash = fc.record({ hi: half, lo: half });
 
 function ringOf(hashes: readonly { hi: number; lo: number }[]): RingEntries {
-  const unsorted = run(createRingEntries(hashes.length));
-  for (const [at, { hi, lo }] of hashes.entries()) {
-    unsorted.high[at] = hi;
-    unsorted.low[at] = lo;
-    unsorted.hosts[at] = at;
-  }
+  const unsorted = createEntries(hashes.length);
+  for (const [at, { hi, lo }] of hashes.entries()) writeEntry(unsorted, at, Uint32Array.of(hi, lo), at);
   return run(sortEntries(unsorted));
 }
+
+const entriesOf = ({ size, words }: RingEntries) =>
+  Array.from({ length: size }, (_, entry) => {
+    const [hi = 0, lo = 0, host = -1] = words.subarray(entry * 3);
+    return { hi, lo, host };
+  });
 
 function run<T>(steps: Generator<void, T>): T {
   for (;;) {
@@ -29,8 +31,7 @@ describe('ring entries', () => {
         const expected = hashes
           .map(({ hi, lo }, host) => ({ hi, lo, host }))
           .sort((one, other) => one.hi - other.hi || one.lo - other.lo || one.host - other.host);
-        const { high, low, hosts } = ringOf(hashes);
-        expect(Array.from(hosts, (host, at) => ({ hi: high[at], lo: low[at], host }))).toEqual(expected);
+        expect(entriesOf(ringOf(hashes))).toEqual(expected);
       }),
     );
   });
@@ -40,10 +41,12 @@ describe('ring entries', () => {
       fc.property(fc.array(hash, { minLength: 1, maxLength: 100 }), fc.array(hash), (hashes, wanted) => {
         const ring = ringOf(hashes);
         for (const { hi, lo } of [...wanted, ...hashes]) {
-          const first = Array.from(ring.high).findIndex(
-            (high, at) => high > hi || (high === hi && (ring.low[at] ?? 0) >= lo),
-          );
-          expect(findEntry(ring, { hi, lo })).toBe(Math.max(0, first));
+          const sorted = entriesOf(ring);
+          const first = sorted.findIndex((entry) => entry.hi > hi || (entry.hi === hi && entry.lo >= lo));
+          for (const steps of [0, 1, 7]) {
+            const owner = sorted[(Math.max(0, first) + steps) % sorted.length]?.host;
+            expect(hostAt(ring, { hi, lo }, steps)).toBe(owner);
+          }
         }
       }),
     );

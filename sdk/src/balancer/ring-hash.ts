@@ -3,7 +3,7 @@ import type { Hash64 } from '../model/hash.ts';
 import { murmurHash2Bytes } from './hash/murmur-hash-2.ts';
 import { type HashHalves, xxHash64Bytes } from './hash/xx-hash-64.ts';
 import type { NormalisedWeights } from './normalise.ts';
-import { createRingEntries, findEntry, type RingEntries, sortEntries } from './ring-entries.ts';
+import { createEntries, hostAt, type RingEntries, sortEntries, writeEntry } from './ring-entries.ts';
 
 /** Envoy RING_HASH (ketama). Each host has entries in proportion to its share; a request goes to the next one. */
 export interface Ring {
@@ -29,26 +29,21 @@ const ZERO = 0x30;
 const LONGEST_SUFFIX = 12;
 
 /** Index of the host that owns the entry; each further attempt takes the next entry on the ring. */
-export function pickRing({ entries }: Ring, hash: Hash64, attempt: number): number {
-  if (entries.size === 0) return -1;
-  const at = findEntry(entries, hash);
-  return entries.hosts[attempt === 0 ? at : (at + attempt) % entries.size] ?? -1;
-}
+export const pickRing = ({ entries }: Ring, hash: Hash64, attempt: number): number => hostAt(entries, hash, attempt);
 
 export function* buildRing(weights: NormalisedWeights<KeyedHost>, settings: RingSettings): Generator<void, Ring> {
   const counts = entriesPerHost(weights, settings);
-  const unsorted = yield* createRingEntries(counts.reduce((sum, count) => sum + count, 0));
+  const unsorted = createEntries(counts.reduce((sum, count) => sum + count, 0));
+  yield;
   const hash = settings.hashFunction === 'murmur-hash-2' ? murmurHash2Bytes : xxHash64Unseeded;
   const out: HashHalves = new Uint32Array(2);
-  let at = 0;
+  let entry = 0;
   for (const [host, { hashKey }] of weights.hosts.entries()) {
     const key = createEntryKey(hashKey);
     for (let number = 0; number < (counts[host] ?? 0); number++) {
       hash(key.bytes, writeNumber(key, number), out);
-      unsorted.high[at] = out[0] ?? 0;
-      unsorted.low[at] = out[1] ?? 0;
-      unsorted.hosts[at] = host;
-      if (++at % BATCH === 0) yield;
+      writeEntry(unsorted, entry, out, host);
+      if (++entry % BATCH === 0) yield;
     }
   }
   return { kind: 'ring', entries: yield* sortEntries(unsorted) };
