@@ -26,7 +26,7 @@ const WAYS = {
 describe.each(Object.entries(inject('compilers')))('types under TypeScript %s', (version, tsc) => {
   it.each(Object.entries(WAYS))('%s', async (way, options) => {
     const file = path.join(project, `tsconfig-${version}-${Object.keys(WAYS).indexOf(way)}.json`);
-    const files = options.module === 'nodenext' ? ['consumer.ts', 'consumer.cts'] : ['consumer.ts'];
+    const files = options.module === 'nodenext' ? ['consumer.mts', 'consumer.cts'] : ['consumer.mts'];
     writeFileSync(file, JSON.stringify({ compilerOptions: { ...STRICT, ...options }, files }));
     const { code, stdout } = await runProgram(process.execPath, [tsc, '-p', file], { cwd: project });
     expect(stdout).toBe('');

@@ -1,0 +1,79 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { describe, expect, inject, it } from 'vitest';
+
+const folder = inject('packages');
+const project = inject('project');
+const tarballs = readdirSync(folder).map((file) => {
+  const name = /^inmesh-(.*)-[\d.]+\.tgz$/.exec(file)?.[1];
+  return {
+    name: `@inmesh/${name}`,
+    file: path.join(folder, file),
+    installed: path.join(project, 'node_modules/@inmesh', `${name}`),
+  };
+});
+
+/**
+ * We publish ES modules only: every Node we run on can require them. attw says so of each entry point (that CommonJS gets an ES
+ * module; that resolution from before `exports` finds no subpath); of these it is told to expect, all else is a fault.
+ */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  CJSResolvesToESM: ['node16-cjs'],
+  NoResolution: ['node10'],
+  UntypedResolution: ['node10'],
+};
+
+describe.each(tarballs)('$name as published', ({ file, installed }) => {
+  it('publint has nothing against it', async () => {
+    const bytes = readFileSync(file);
+    const tarball = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+    const { messages } = await publint({ strict: true, pack: { tarball } });
+    expect(messages).toEqual([]);
+  });
+
+  it('attw finds the types of every entry point, under every resolution that can load it', async () => {
+    const result = await checkPackage(createPackageFromTarballData(readFileSync(file)));
+    if (!result.types) throw new Error('no types at all');
+    const faults = result.problems.filter(
+      (problem) => !('resolutionKind' in problem && EXPECTED[problem.kind]?.includes(problem.resolutionKind)),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('holds built files alone: no sources, no tests, no condition that would ask for them', () => {
+    const files = readdirSync(installed, { recursive: true, encoding: 'utf8' });
+    const strange = files.filter((name) =>
+      /(^|\/)src(\/|$)|\.test\.|\.fixture\.|[^d]\.ts$|\.proto$|tsbuildinfo/.test(name),
+    );
+    expect(strange).toEqual([]);
+    expect(readFileSync(path.join(installed, 'package.json'), 'utf8')).not.toMatch(/"source"/);
+    expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md']));
+  });
+});
+
+describe('dependencies of @inmesh/sdk', () => {
+  const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
+    readFileSync(path.join(project, 'node_modules/@inmesh/sdk/package.json'), 'utf8'),
+  );
+
+  it('are these six', () => {
+    expect(Object.keys(dependencies)).toEqual([
+      '@bufbuild/protobuf',
+      'jose',
+      'opossum',
+      'prom-client',
+      're2js',
+      'undici',
+    ]);
+  });
+
+  it("gRPC and OpenTelemetry are the application's own copies, and optional", () => {
+    expect(Object.keys(peerDependencies)).toEqual(['@grpc/grpc-js', '@opentelemetry/api']);
+    expect(peerDependenciesMeta).toEqual({
+      '@grpc/grpc-js': { optional: true },
+      '@opentelemetry/api': { optional: true },
+    });
+  });
+});
