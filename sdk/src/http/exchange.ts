@@ -15,16 +15,15 @@ export function startExchange(runtime: MeshRuntime, outgoing: Outgoing, handler:
     return IDLE;
   }
   const state = runtime.lookup(dialled.target);
-  if (state.kind === 'ready') {
-    const body = outgoing.body.open();
-    if (!('then' in body)) {
-      if (handler.onStart?.() === false) return IDLE;
-      const options = optionsOf(runtime, outgoing, undefined);
-      addPropagated(outgoing.request.headers);
-      return runtime.start(state.value, outgoing.request, { body, handler, options });
-    }
-  }
-  return new WaitingExchange(runtime, outgoing, handler, state);
+  if (state.kind !== 'ready') return new WaitingExchange(runtime, outgoing, handler, state);
+  const body = outgoing.body.open();
+  // Opened once: what opens it may read it.
+  if ('then' in body)
+    return new WaitingExchange(runtime, { ...outgoing, body: { ...outgoing.body, open: () => body } }, handler, state);
+  if (handler.onStart?.() === false) return IDLE;
+  const options = optionsOf(runtime, outgoing, undefined);
+  addPropagated(outgoing.request.headers);
+  return runtime.start(state.value, outgoing.request, { body, handler, options });
 }
 
 const IDLE: Exchange = { abort() {}, resume() {}, story: undefined };

@@ -51,7 +51,9 @@ const CREDENTIALS = new Set<unknown>(['omit', 'same-origin', 'include', undefine
 const NO_INIT: MeshRequestInit = {};
 
 /** Throws TypeError where fetch rejects. */
-export function normaliseFetch(input: unknown, init: MeshRequestInit = NO_INIT): Normalised {
+export function normaliseFetch(input: unknown, given?: MeshRequestInit | null): Normalised {
+  const init = given ?? NO_INIT;
+  if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('RequestInit is not an object');
   const request = isRequestLike(input) ? input : undefined;
   const url = parseUrl(request?.url ?? input);
   if (url === undefined || asksForThePlatform(init, request)) return 'platform';

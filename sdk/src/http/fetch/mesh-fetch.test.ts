@@ -87,6 +87,14 @@ describe('meshFetch', () => {
     expect(await (await test.mesh.fetch(...make())).text()).toBe(expected);
   });
 
+  it('takes a Request with a body when the host is warm, and null for an init', async () => {
+    await using test = await startTestMesh(async (request, response) => response.end(await readAll(request)));
+    expect((await test.mesh.fetch(test.url, null as never)).status).toBe(200);
+    const response = await test.mesh.fetch(new Request(test.url, { method: 'POST', body: 'x' }));
+    expect(await response.text()).toBe('x');
+    expect(test.origin.requests[1]?.headers['content-length']).toBe('1');
+  });
+
   it('takes FormData of undici', async () => {
     await using test = await startTestMesh(async (request, response) => response.end(await readAll(request)));
     const form = new UndiciFormData();
