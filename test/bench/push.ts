@@ -224,6 +224,7 @@ export async function bench(): Promise<BenchRow[]> {
     { length: CLIENTS },
     (_, index) => new BenchClient(transport, index, () => arrivals.push(performance.now())),
   );
+  while (clients.some(({ responses }) => responses < NAMES.length) && performance.now() < until) await sleep(10);
   await server.settled();
   const startMs = Math.max(...arrivals) - start;
   const startBytes = clients.reduce((sum, { bytes }) => sum + bytes, 0) / CLIENTS;
