@@ -53,7 +53,7 @@ function sticky(versions: readonly (string | undefined)[], caller: (index: numbe
 }
 
 /** Judges what came back: `judge` is pure so that its bounds can be tested without a mesh. */
-export function judge(scenario: Scenario, versions: readonly (string | undefined)[]): ScenarioResult {
+function judge(scenario: Scenario, versions: readonly (string | undefined)[]): ScenarioResult {
   const requests = versions.length;
   const failures = versions.filter((version) => version === undefined).length;
   const distribution = count(versions);

@@ -2,7 +2,7 @@ import type { Discovery, ResourceWatcher } from '../../sdk/src/discovery/discove
 import type { ResourceType } from '../../sdk/src/resource/resource-type.ts';
 
 /** What a control plane says of one resource. */
-export type Posted<T> =
+type Posted<T> =
   | { readonly value: T }
   | { readonly absent: string }
   | { readonly bad: string }

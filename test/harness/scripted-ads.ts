@@ -17,7 +17,7 @@ export interface ScriptedAds {
   current(): ScriptedStream;
 }
 
-export interface ScriptedStream {
+interface ScriptedStream {
   readonly method: AdsMethod;
   readonly delta: DeltaDiscoveryRequest[];
   readonly sotw: DiscoveryRequest[];

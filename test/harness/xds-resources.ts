@@ -7,9 +7,9 @@ import { anyOf } from './scripted-ads.ts';
 
 /** Small well-formed resources, to be varied by a test. */
 
-export const router = { name: 'router', configType: { case: 'typedConfig', value: anyOf(RouterSchema, {}) } } as const;
+const router = { name: 'router', configType: { case: 'typedConfig', value: anyOf(RouterSchema, {}) } } as const;
 
-export const ads = { configSourceSpecifier: { case: 'ads', value: {} } } as const;
+const ads = { configSourceSpecifier: { case: 'ads', value: {} } } as const;
 
 type Fields<D extends DescMessage> = Exclude<MessageInitShape<D>, Message>;
 
