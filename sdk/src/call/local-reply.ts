@@ -27,8 +27,8 @@ export const noRoute = (what: string): LocalReply => ({
 });
 
 /** Envoy ClusterNotFoundResponseCode, whose default is 503. */
-export const noCluster = (what: string): LocalReply => ({
-  status: 503,
+export const noCluster = (what: string, status = 503): LocalReply => ({
+  status,
   body: '',
   headers: NO_HEADERS,
   flag: 'NC',

@@ -1,14 +1,13 @@
 import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
 import type { TlsTarget } from '../connection/tls.ts';
-import { headerValue } from '../match/headers.ts';
-import type { WeightedCluster } from '../model/action.ts';
+import type { RespondAction, WeightedCluster } from '../model/action.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
-import { redirectLocation } from '../route/redirect.ts';
+import { destinationOf } from '../route/destination.ts';
+import { directLocation, redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
-import { chooseCluster } from '../route/split.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import type { PickContext, Upstream } from '../upstream/upstream.ts';
 import type { LiveTarget } from './live-target.ts';
@@ -39,7 +38,13 @@ export type Plan = Way | LocalAnswer;
 
 /** Everything that is settled before a host is picked. */
 export function planCall(target: LiveTarget, request: MeshRequest, options: CallOptions, random: Random): Plan {
-  const decision = decide(target.table, request, random);
+  // One draw for fractions and the split, as Envoy has one random value a stream.
+  let drawn: number | undefined;
+  const draw: Random = () => {
+    drawn ??= random();
+    return drawn;
+  };
+  const decision = decide(target.table, request, draw);
   if (decision.kind === 'none')
     return local(noRoute(`${request.method} ${request.authority}${request.path}: ${decision.reason}`));
   const { action } = decision;
@@ -47,12 +52,18 @@ export function planCall(target: LiveTarget, request: MeshRequest, options: Call
     case 'redirect':
       return local(redirectTo(action.code, redirectLocation(action, decision, request)), decision);
     case 'respond':
-      return local(directResponse(action.status, action.body), decision);
+      return local(directReply(action, request), decision);
     case 'forward':
-      return forward({ target, request, options, random, decision, action });
+      return forward({ target, request, options, random, draw, decision, action });
     case 'refuse':
       return local(noCluster(`the route cannot be followed: ${action.reason}`), decision);
   }
+}
+
+function directReply({ status, body }: RespondAction, request: MeshRequest): LocalReply {
+  const location = directLocation(status, request);
+  const reply = directResponse(status, body);
+  return location === undefined ? reply : { ...reply, headers: ['location', location] };
 }
 
 const local = (reply: LocalReply, decision?: RouteDecision, cluster?: WeightedCluster): LocalAnswer => ({
@@ -67,17 +78,20 @@ interface Forwarding {
   readonly request: MeshRequest;
   readonly options: CallOptions;
   readonly random: Random;
+  /** Always the same number. */
+  readonly draw: Random;
   readonly decision: RouteDecision;
   readonly action: CompiledForward;
 }
 
 const NO_CONTEXT: PickContext = {};
 
-function forward({ target, request, options, random, decision, action }: Forwarding): Plan {
-  const cluster = action.clusterHeader === undefined ? split(action, random) : named(action.clusterHeader, request);
-  if (cluster === undefined) return local(noCluster('the route names no cluster'), decision);
+function forward({ target, request, options, random, draw, decision, action }: Forwarding): Plan {
+  const cluster = destinationOf(action, request, isSplit(action) ? draw() : 0);
+  const status = action.clusterNotFoundStatus;
+  if (cluster === undefined) return local(noCluster('the route names no cluster', status), decision);
   const upstream = target.upstreams.get(cluster.name);
-  if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name)), decision, cluster);
+  if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
   const { discovery, loadBalancer } = upstream.config().cluster;
   let context = NO_CONTEXT;
   let setCookie: string | undefined;
@@ -92,18 +106,7 @@ function forward({ target, request, options, random, decision, action }: Forward
   return { kind: 'forward', decision, action, cluster, upstream, context, setCookie };
 }
 
-const split = (action: CompiledForward, random: Random): WeightedCluster | undefined =>
-  action.clusters.length === 1 ? action.clusters[0] : chooseCluster(action, random());
-
-const NO_MUTATION = { set: [], remove: [] };
-
-/** Envoy RouteAction.cluster_header */
-function named(header: string, request: MeshRequest): WeightedCluster | undefined {
-  const name = headerValue(request.headers, header.toLowerCase());
-  return name === undefined
-    ? undefined
-    : { name, weight: 1, requestHeaders: NO_MUTATION, responseHeaders: NO_MUTATION };
-}
+const isSplit = ({ clusters }: CompiledForward): boolean => clusters.length > 1;
 
 function whyMissing(target: LiveTarget, name: string): string {
   const state = target.config.clusters.get(name);

@@ -5,9 +5,10 @@ import type { Discovery } from '../discovery/discovery.ts';
 import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
+import { destinationOf } from '../route/destination.ts';
 import { redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
-import { chooseCluster, splitRanges } from '../route/split.ts';
+import { splitRanges } from '../route/split.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import { createTrace } from '../route/trace.ts';
 import type { Explanation } from './explanation.ts';
@@ -110,9 +111,8 @@ function ownAnswer(decision: RouteDecision, request: MeshRequest): string {
 type Forwarding = Pick<Explanation, 'cluster' | 'split' | 'endpoints' | 'timeoutMs' | 'retries' | 'notes'>;
 
 function explainForward(live: LiveTarget, action: CompiledForward, { request, random }: Question): Forwarding {
-  const { clusterHeader, retry } = action;
-  const cluster =
-    clusterHeader === undefined ? chooseCluster(action, random)?.name : headerValue(request.headers, clusterHeader);
+  const { retry } = action;
+  const cluster = destinationOf(action, request, random)?.name;
   const upstream = cluster === undefined ? undefined : live.upstreams.get(cluster);
   const state = cluster === undefined ? undefined : live.config.clusters.get(cluster);
   const { hash } = requestHash(action.hashPolicies, { request, random: () => random });

@@ -10,6 +10,7 @@ export type PathTest = (path: string) => boolean;
 
 type PlainPath = Extract<PathMatch, { readonly caseSensitive: boolean }>;
 
+const always: PathTest = () => true;
 const never: PathTest = () => false;
 
 /** Envoy RouteMatch.path_specifier; a pattern that does not compile never matches. */
@@ -17,6 +18,8 @@ export function compilePath(match: PathMatch, regexes: RegexSource): PathTest {
   switch (match.kind) {
     case 'regex':
       return patternTest(match.value, regexes);
+    case 'connect':
+      return always;
     case 'template': {
       const template = parseTemplate(match.value);
       return typeof template === 'string' ? never : patternTest(template.pattern, regexes);
@@ -58,6 +61,7 @@ export const explainPath = (match: PathMatch, path: string): string =>
   `path: wanted ${describeWanted(match)}, got ${JSON.stringify(path.slice(0, pathEnd(path)))}`;
 
 function describeWanted(match: PathMatch): string {
+  if (match.kind === 'connect') return 'of a CONNECT request';
   const folded = 'caseSensitive' in match && !match.caseSensitive ? ' ignoring case' : '';
   return `${match.kind === 'path-separated-prefix' ? 'segment prefix' : match.kind} ${JSON.stringify(match.value)}${folded}`;
 }

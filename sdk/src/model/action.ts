@@ -5,6 +5,8 @@ import type { Fraction } from './match.ts';
 export interface WeightedCluster {
   readonly name: string;
   readonly weight: number;
+  /** Envoy ClusterWeight.cluster_header: the cluster's name is the first value of this header; `name` is empty then. */
+  readonly clusterHeader?: string;
   readonly hostRewrite?: string;
   readonly requestHeaders: HeaderMutation;
   readonly responseHeaders: HeaderMutation;
@@ -60,13 +62,28 @@ export interface PathRewrite {
   readonly regex?: RegexRewrite;
   /** Envoy UriTemplateRewriteConfig; only beside a template match. */
   readonly template?: string;
+  /** Envoy RouteAction.path_rewrite: a format of the whole path. */
+  readonly format?: string;
 }
+
+/** Where a new host is taken from. */
+export type HostRewrite =
+  | { readonly kind: 'header'; readonly name: string }
+  /** Applied to the path without its query. */
+  | { readonly kind: 'path-regex'; readonly regex: RegexRewrite }
+  | { readonly kind: 'format'; readonly format: string };
 
 export interface ForwardAction {
   readonly kind: 'forward';
   /** Exactly one of `clusters` (one or more) and `clusterHeader` decides. */
   readonly clusters: readonly WeightedCluster[];
   readonly clusterHeader?: string;
+  /** Envoy WeightedCluster: where the number comes from that chooses among several clusters; chance where it says nothing. */
+  readonly splitBy?: { readonly kind: 'header'; readonly name: string } | { readonly kind: 'hash-policies' };
+  /** Envoy WeightedCluster.runtime_key_prefix. */
+  readonly runtimeKeyPrefix?: string;
+  /** Envoy RouteAction.cluster_not_found_response_code, 503 where absent. */
+  readonly clusterNotFoundStatus?: number;
   /** Whole call, in ms; undefined or 0 = none. Envoy RouteAction.timeout (its 15 s default is applied when decoding). */
   readonly timeoutMs?: number;
   readonly idleTimeoutMs?: number;
@@ -75,6 +92,8 @@ export interface ForwardAction {
   readonly hashPolicies: readonly HashPolicy[];
   readonly pathRewrite?: PathRewrite;
   readonly hostRewrite?: string;
+  /** Envoy RouteAction.host_rewrite_header, host_rewrite_path_regex and host_rewrite. */
+  readonly hostRewriteFrom?: HostRewrite;
   readonly appendXForwardedHost: boolean;
   readonly mirrors: readonly MirrorPolicy[];
   readonly fault?: FaultPolicy;
@@ -92,7 +111,11 @@ export interface RedirectAction {
   readonly path?: string;
   readonly prefix?: string;
   readonly regex?: RegexRewrite;
+  /** Envoy RedirectAction.path_rewrite: a format of the whole path. */
+  readonly format?: string;
   readonly stripQuery: boolean;
+  /** The redirect of a virtual host that wants TLS: authority and path stay as they are (Envoy createSslRedirectPath). */
+  readonly forTls?: true;
 }
 
 /** Envoy DirectResponseAction. */

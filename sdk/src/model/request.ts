@@ -13,4 +13,8 @@ export interface MeshRequest {
   readonly path: string;
   /** Without host, connection and the other hop-by-hop headers. */
   readonly headers: HeaderList;
+  /** Runtime keys that are set, for this request: a percentage, or whether at all. */
+  readonly runtime?: ReadonlyMap<string, boolean | number>;
+  /** Envoy's dynamic metadata: namespace → JSON value. */
+  readonly metadata?: ReadonlyMap<string, unknown>;
 }

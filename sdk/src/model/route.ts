@@ -1,6 +1,6 @@
 import type { Action } from './action.ts';
 import type { HeaderMutation } from './headers.ts';
-import type { RouteMatch } from './match.ts';
+import type { HeaderMatch, RouteMatch } from './match.ts';
 
 export interface Route {
   /** Envoy Route.name; empty where the control plane gave none. */
@@ -20,6 +20,15 @@ export interface VirtualHost {
   readonly routes: readonly Route[];
   readonly requestHeaders: HeaderMutation;
   readonly responseHeaders: HeaderMutation;
+  readonly virtualClusters?: readonly VirtualCluster[];
+  /** Envoy VirtualHost.require_tls: whose plain requests are redirected to https. */
+  readonly requireTls?: 'external' | 'all';
+}
+
+/** Envoy VirtualCluster: a name for the requests that fit. */
+export interface VirtualCluster {
+  readonly name: string;
+  readonly headers: readonly HeaderMatch[];
 }
 
 /** A RouteConfiguration as the wire gave it, decoded. `route/` compiles it into the table that `decide` reads. */
@@ -31,6 +40,10 @@ export interface RouteConfiguration {
   /** Envoy RouteConfiguration.most_specific_header_mutations_wins. */
   readonly mostSpecificHeaderMutationsWins: boolean;
   readonly ignorePortInHostMatching: boolean;
+  /** Envoy RouteConfiguration.ignore_path_parameters_in_path_matching: `;…` is not compared. */
+  readonly ignorePathParameters?: boolean;
+  /** Envoy RouteConfiguration.vhost_header: chooses the virtual host instead of the authority. */
+  readonly vhostHeader?: string;
 }
 
 /** What LDS gives a client: where its routes are and what its connection manager asks for. */

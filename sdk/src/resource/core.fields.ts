@@ -53,6 +53,15 @@ export const fields: FieldRows = {
         override_stream_error_on_invalid_http_message custom_settings_parameters connection_keepalive use_oghttp2_codec`,
     },
   }),
+  ...rowsOf('envoy.type.matcher.v3.MetadataMatcher', { supported: 'filter path value invert' }),
+  ...rowsOf('envoy.type.matcher.v3.MetadataMatcher.PathSegment', { supported: 'key' }),
+  ...rowsOf('envoy.type.matcher.v3.ValueMatcher', {
+    supported: 'null_match double_match string_match bool_match present_match list_match or_match',
+  }),
+  ...rowsOf('envoy.type.matcher.v3.DoubleMatcher', { supported: 'range exact' }),
+  ...rowsOf('envoy.type.v3.DoubleRange', { supported: 'start end' }),
+  ...rowsOf('envoy.type.matcher.v3.ListMatcher', { supported: 'one_of' }),
+  ...rowsOf('envoy.type.matcher.v3.OrMatcher', { supported: 'value_matchers' }),
   ...rowsOf('envoy.type.matcher.v3.StringMatcher', {
     supported: 'exact prefix suffix safe_regex contains ignore_case',
     rejected: { 'no custom matcher is known': 'custom' },

@@ -36,6 +36,9 @@ export function required(text: string, at: Scope): string {
   return text;
 }
 
+/** Lower case; a name there must be. */
+export const headerName = (name: string, at: Scope): string => required(name, at).toLowerCase();
+
 const DENOMINATORS: ReadonlyMap<Denominator, Fraction['denominator']> = new Map([
   [Denominator.HUNDRED, 100],
   [Denominator.TEN_THOUSAND, 10_000],

@@ -1,5 +1,6 @@
 import { asciiLower } from '../match/ascii.ts';
 import { indexDomains } from '../match/domain.ts';
+import { compileHeader } from '../match/header-match.ts';
 import { cachedRegexes, type RegexSource } from '../match/string.ts';
 import { utf8Bytes } from '../match/utf8.ts';
 import type { Action, ForwardAction, HashPolicy } from '../model/action.ts';
@@ -7,8 +8,17 @@ import type { HeaderMutation } from '../model/headers.ts';
 import type { PathMatch, RouteMatch } from '../model/match.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../model/route.ts';
 import { compileMatch } from './match.ts';
+import { compileHostRewrite } from './rewrite-host.ts';
 import { compileRewrite } from './rewrite-path.ts';
-import type { CompiledAction, CompiledHashPolicy, CompiledRoute, CompiledVirtualHost, RouteTable } from './table.ts';
+import type {
+  CompiledAction,
+  CompiledHashPolicy,
+  CompiledRoute,
+  CompiledVirtualCluster,
+  CompiledVirtualHost,
+  RouteDecision,
+  RouteTable,
+} from './table.ts';
 import { describeMatch } from './trace.ts';
 import { addRoute, createTrie, isIndexable, linkTrie, nodeAt, type TrieNode } from './trie.ts';
 
@@ -21,6 +31,8 @@ export function compileRouteTable(config: RouteConfiguration): RouteTable {
   return {
     name: config.name,
     ignorePort: config.ignorePortInHostMatching,
+    ignorePathParameters: config.ignorePathParameters ?? false,
+    vhostHeader: config.vhostHeader === undefined ? undefined : asciiLower(config.vhostHeader),
     domains: indexDomains(
       config.virtualHosts.map((host) => ({ domains: host.domains, value: compileHost(host, config, regexes) })),
     ),
@@ -28,17 +40,52 @@ export function compileRouteTable(config: RouteConfiguration): RouteTable {
 }
 
 function compileHost(host: VirtualHost, config: RouteConfiguration, regexes: RegexSource): CompiledVirtualHost {
-  const routes = host.routes.map((route, index) => compileRoute(route, index, { host, config, regexes }));
-  return { name: host.name, routes, ...indexPaths(host.routes) };
+  const virtualClusters = compileVirtualClusters(host, regexes);
+  const context = { host, config, regexes, virtualClusters };
+  const routes = host.routes.map((route, index) => compileRoute(route, index, context));
+  const forTls = host.requireTls && { of: host.requireTls, decision: tlsRedirect(host, virtualClusters) };
+  return { name: host.name, forTls, routes, ...indexPaths(host.routes) };
 }
+
+const compileVirtualClusters = (
+  { virtualClusters = [] }: VirtualHost,
+  regexes: RegexSource,
+): readonly CompiledVirtualCluster[] | undefined =>
+  virtualClusters.length === 0
+    ? undefined
+    : virtualClusters.map(({ name, headers }) => ({
+        name,
+        headers: headers.map((header) => compileHeader(header, regexes)),
+      }));
+
+/** Envoy SslRedirectRoute: no route of the virtual host, and none of its headers. */
+const tlsRedirect = (
+  { name }: VirtualHost,
+  virtualClusters: readonly CompiledVirtualCluster[] | undefined,
+): RouteDecision => ({
+  kind: 'route',
+  virtualHost: name,
+  routeName: '',
+  routeIndex: -1,
+  action: { kind: 'redirect', code: 301, scheme: 'https', stripQuery: false, forTls: true },
+  requestHeaders: [],
+  responseHeaders: [],
+  rewritePath: undefined,
+  virtualClusters,
+});
 
 interface Context {
   readonly host: VirtualHost;
   readonly config: RouteConfiguration;
   readonly regexes: RegexSource;
+  readonly virtualClusters: readonly CompiledVirtualCluster[] | undefined;
 }
 
-function compileRoute(route: Route, routeIndex: number, { host, config, regexes }: Context): CompiledRoute {
+function compileRoute(
+  route: Route,
+  routeIndex: number,
+  { host, config, regexes, virtualClusters }: Context,
+): CompiledRoute {
   const levels = (
     pick: (level: { requestHeaders: HeaderMutation; responseHeaders: HeaderMutation }) => HeaderMutation,
   ) => mutationsInOrder([route, host, config].map(pick), config.mostSpecificHeaderMutationsWins);
@@ -59,12 +106,16 @@ function compileRoute(route: Route, routeIndex: number, { host, config, regexes 
       responseHeaders: levels((level) => level.responseHeaders),
       ...(route.configPath === undefined ? {} : { configPath: route.configPath }),
       rewritePath: compileRewrite(route, regexes),
+      virtualClusters,
     },
   };
 }
 
-const asksOnlyForPath = ({ headers, queryParameters, fraction, grpc }: RouteMatch): boolean =>
-  headers.length === 0 && queryParameters.length === 0 && fraction === undefined && !grpc;
+const asksOnlyForPath = ({ headers, queryParameters, fraction, grpc, cookies, metadata, never }: RouteMatch): boolean =>
+  headers.length + queryParameters.length + (cookies?.length ?? 0) + (metadata?.length ?? 0) === 0 &&
+  fraction === undefined &&
+  never === undefined &&
+  !grpc;
 
 /**
  * Envoy RouteConfiguration.most_specific_header_mutations_wins: the level evaluated last wins, which is the route's when
@@ -94,6 +145,7 @@ const compileForward = (action: ForwardAction, regexes: RegexSource): CompiledAc
   })),
   totalWeight: action.clusters.reduce((sum, { weight }) => sum + weight, 0),
   hashPolicies: action.hashPolicies.map((policy) => compileHashPolicy(policy, regexes)),
+  rewriteHost: compileHostRewrite(action, regexes),
 });
 
 function compileHashPolicy(policy: HashPolicy, regexes: RegexSource): CompiledHashPolicy {

@@ -328,7 +328,7 @@ describe('decide with a trace', () => {
 function naivePath(rule: PathMatch, whole: string): boolean {
   const [bare = ''] = whole.split('?');
   if (rule.kind === 'regex') return RE2JS.compile(rule.value).testExact(bare);
-  if (rule.kind === 'template') return false;
+  if (rule.kind === 'template' || rule.kind === 'connect') return false;
   const [a, b] = rule.caseSensitive ? [bare, rule.value] : [bare.toLowerCase(), rule.value.toLowerCase()];
   if (rule.kind === 'exact') return a === b;
   return a.startsWith(b) && (rule.kind === 'prefix' || a === b || a[b.length] === '/');

@@ -1,6 +1,7 @@
 import type { Random } from '../clock.ts';
 import { findDomain, withoutPort } from '../match/domain.ts';
 import { fractionMatches } from '../match/fraction.ts';
+import { headerValue, requestHeaderValues } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { conditionsMatch, explainMismatch } from './match.ts';
 import { type CompiledVirtualHost, type Decision, NO_ROUTE, NO_VIRTUAL_HOST, type RouteTable } from './table.ts';
@@ -13,14 +14,42 @@ import { deepest, deepestIgnoringCase, nextCandidate, nextIn } from './trie.ts';
  * With a trace, every rule up to the match is considered and told.
  */
 export function decide(table: RouteTable, request: MeshRequest, random: Random, trace?: Trace): Decision {
-  const authority = table.ignorePort ? withoutPort(request.authority) : request.authority;
-  const host = findDomain(table.domains, authority);
+  const host = hostOf(table, request);
   if (host === undefined) return NO_VIRTUAL_HOST;
-  return trace === undefined ? firstMatch(host, request, random) : tracedMatch(host, request, random, trace);
+  if (trace !== undefined) trace.virtualHost = host.name;
+  if (host.forTls !== undefined && wantsTls(host.forTls.of, request)) return host.forTls.decision;
+  const path = table.ignorePathParameters ? withoutParameters(request.path) : request.path;
+  return trace === undefined
+    ? firstMatch(host, request, path, random)
+    : tracedMatch(host, { request, path, random, trace });
 }
 
-function firstMatch(host: CompiledVirtualHost, request: MeshRequest, random: Random): Decision {
-  const { path } = request;
+function hostOf(
+  { vhostHeader, domains, ignorePort }: RouteTable,
+  request: MeshRequest,
+): CompiledVirtualHost | undefined {
+  let name = request.authority;
+  if (vhostHeader !== undefined) {
+    const value = requestHeaderValues(request, vhostHeader)[0];
+    if (value === undefined) return undefined;
+    name = value;
+  }
+  return findDomain(domains, ignorePort ? withoutPort(name) : name);
+}
+
+/** Envoy VirtualHostImpl::getRouteFromEntries: by the scheme the caller used, as `x-forwarded-proto` tells it. */
+function wantsTls(of: 'external' | 'all', request: MeshRequest): boolean {
+  if ((headerValue(request.headers, 'x-forwarded-proto') ?? request.scheme) === 'https') return false;
+  return of === 'all' || headerValue(request.headers, 'x-envoy-internal') !== 'true';
+}
+
+/** Envoy sanitizePathBeforePathMatching: all from the first semicolon on is not compared. */
+function withoutParameters(path: string): string {
+  const semicolon = path.indexOf(';');
+  return semicolon < 0 ? path : path.slice(0, semicolon);
+}
+
+function firstMatch(host: CompiledVirtualHost, request: MeshRequest, path: string, random: Random): Decision {
   const sensitive = host.sensitive && deepest(host.sensitive, path);
   const insensitive = host.insensitive && deepestIgnoringCase(host.insensitive, path);
   const none = host.routes.length;
@@ -38,19 +67,26 @@ function firstMatch(host: CompiledVirtualHost, request: MeshRequest, random: Ran
     const { fraction } = route.test.match;
     if (fraction === undefined) return route.decision;
     if (draw < 0) draw = random();
-    if (fractionMatches(fraction, draw)) return route.decision;
+    if (fractionMatches(fraction, draw, request.runtime)) return route.decision;
   }
 }
 
-function tracedMatch(host: CompiledVirtualHost, request: MeshRequest, random: Random, trace: Trace): Decision {
-  trace.virtualHost = host.name;
+interface Traced {
+  readonly request: MeshRequest;
+  /** What path rules compare. */
+  readonly path: string;
+  readonly random: Random;
+  readonly trace: Trace;
+}
+
+function tracedMatch(host: CompiledVirtualHost, { request, path, random, trace }: Traced): Decision {
   let drawn: number | undefined;
   const draw = (): number => {
     drawn ??= random();
     return drawn;
   };
   for (const { test, decision, describe } of host.routes) {
-    const failed = explainMismatch(test, request, draw);
+    const failed = explainMismatch(test, request, draw, path);
     trace.considered.push({
       rule: describe(),
       matched: failed === undefined,

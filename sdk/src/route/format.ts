@@ -2,8 +2,13 @@
 
 import { asciiLower } from '../match/ascii.ts';
 import { headerValues, requestHeaderValues } from '../match/headers.ts';
+import { metadataValue } from '../match/metadata.ts';
+import { pathEnd, queryParameter } from '../match/query.ts';
+import type { WeightedCluster } from '../model/action.ts';
 import type { HeaderList } from '../model/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
+import type { RouteDecision } from './table.ts';
+import { CATCH_ALL, virtualClusterOf } from './virtual-cluster.ts';
 
 export interface FormatContext {
   readonly request: MeshRequest;
@@ -13,6 +18,10 @@ export interface FormatContext {
   readonly responseHeaders?: HeaderList;
   /** Wall clock at the start of the call, ms since the epoch. */
   readonly startTimeMs?: number;
+  /** The route, and the cluster where there is one. */
+  readonly way?: { readonly decision: RouteDecision; readonly cluster: WeightedCluster | undefined };
+  /** What stands for an absent value; nothing, unless said. */
+  readonly absent?: string;
 }
 
 /** A command; undefined means that it has no meaning here, so its text stays as written. */
@@ -70,15 +79,60 @@ function commandOf(name: string, argument: string | undefined, length: string | 
     case 'PROTOCOL':
       return argument === undefined ? () => 'HTTP/1.1' : meaningless;
     case 'REQ':
+    case 'REQUEST_HEADER':
       return argument === undefined ? meaningless : headerCommand(argument, limit, requestHeader);
     case 'RESP':
+    case 'RESPONSE_HEADER':
       return argument === undefined ? meaningless : headerCommand(argument, limit, responseHeader);
+    case 'QUERY_PARAM':
+      return argument === undefined
+        ? meaningless
+        : shown(limit, ({ request }) => queryParameter(request.path, argument));
+    case 'PATH':
+      return pathCommand(argument ?? '', limit);
+    case 'DYNAMIC_METADATA':
+      return argument === undefined ? meaningless : metadataCommand(argument.split(':'), limit);
+    case 'ROUTE_NAME':
+      return shown(limit, ({ way }) => way?.decision.routeName);
+    case 'UPSTREAM_CLUSTER':
+    case 'UPSTREAM_CLUSTER_RAW':
+      return shown(limit, ({ way }) => way?.cluster?.name);
+    case 'VIRTUAL_CLUSTER_NAME':
+      return shown(limit, virtualCluster);
     case 'START_TIME':
       return argument === undefined || argument === '' ? startTime : meaningless;
     default:
       return meaningless;
   }
 }
+
+/** A value that may be absent, cut to a length. */
+const shown =
+  (limit: number, read: (context: FormatContext) => string | undefined): Command =>
+  (context) => {
+    const value = read(context);
+    return value === undefined || value === '' ? (context.absent ?? '') : value.slice(0, limit);
+  };
+
+/** Set by the router, so only for what is forwarded; the one for all the rest has no name here. */
+function virtualCluster({ way, request }: FormatContext): string | undefined {
+  const name = way?.cluster && virtualClusterOf(way.decision, request);
+  return name === CATCH_ALL ? undefined : name;
+}
+
+/** `%PATH(WQ|NQ:ORIG|PATH|ORIG_OR_PATH)%`: the path with or without its query; there is no original path beside it. */
+function pathCommand(argument: string, limit: number): Command {
+  const [query = '', which = ''] = argument.split(':');
+  if (which === 'ORIG') return shown(limit, () => undefined);
+  return shown(limit, ({ request: { path } }) => (query === 'NQ' ? path.slice(0, pathEnd(path)) : path));
+}
+
+/** `%DYNAMIC_METADATA(namespace:key:key)%`: text as it is, anything else as JSON. */
+const metadataCommand = ([namespace = '', ...keys]: readonly string[], limit: number): Command =>
+  shown(limit, ({ request: { metadata } }) => {
+    const value = metadataValue(metadata, namespace, keys);
+    return value === undefined || typeof value === 'string' ? value : JSON.stringify(value);
+  });
 
 const startTime: Command = ({ startTimeMs }) =>
   startTimeMs === undefined ? undefined : new Date(startTimeMs).toISOString();
@@ -95,8 +149,8 @@ const responseHeader: ReadHeader = ({ responseHeaders }, name) =>
 /** `NAME?ALTERNATIVE`: the alternative where the first is absent; nothing where both are. */
 function headerCommand(argument: string, limit: number, read: ReadHeader): Command {
   const [first = '', alternative] = asciiLower(argument).split('?');
-  return (context) => {
-    const value = read(context, first) ?? (alternative === undefined ? undefined : read(context, alternative));
-    return (value ?? '').slice(0, limit);
-  };
+  return shown(
+    limit,
+    (context) => read(context, first) ?? (alternative === undefined ? undefined : read(context, alternative)),
+  );
 }

@@ -1,7 +1,9 @@
 import type { Random } from '../clock.ts';
-import { fractionMatches } from '../match/fraction.ts';
+import { compileCookie, describeCookie } from '../match/cookie.ts';
+import { drawModulo, fractionMatches } from '../match/fraction.ts';
 import { compileHeader, explainHeader, type HeaderTest, headerMatches } from '../match/header-match.ts';
 import { headerValue } from '../match/headers.ts';
+import { compileMetadata, describeMetadata } from '../match/metadata.ts';
 import { compilePath, explainPath, type PathTest } from '../match/path.ts';
 import { compileQuery, explainQuery, type QueryTest, queryMatches } from '../match/query.ts';
 import type { RegexSource } from '../match/string.ts';
@@ -14,6 +16,14 @@ export interface RouteTest {
   readonly path: PathTest;
   readonly headers: readonly HeaderTest[];
   readonly query: readonly QueryTest[];
+  /** What few routes ask for: cookies, metadata, CONNECT. */
+  readonly others: readonly Condition[] | undefined;
+}
+
+interface Condition {
+  readonly matches: (request: MeshRequest) => boolean;
+  /** What is wanted, for a reader. */
+  readonly wanted: string;
 }
 
 export const compileMatch = (match: RouteMatch, regexes: RegexSource): RouteTest => ({
@@ -21,7 +31,23 @@ export const compileMatch = (match: RouteMatch, regexes: RegexSource): RouteTest
   path: compilePath(match.path, regexes),
   headers: match.headers.map((header) => compileHeader(header, regexes)),
   query: match.queryParameters.map((parameter) => compileQuery(parameter, regexes)),
+  others: otherConditions(match, regexes),
 });
+
+function otherConditions(match: RouteMatch, regexes: RegexSource): readonly Condition[] | undefined {
+  const conditions: Condition[] = (match.cookies ?? []).map((cookie) => {
+    const test = compileCookie(cookie, regexes);
+    return { matches: (request) => test(request.headers), wanted: describeCookie(cookie) };
+  });
+  for (const metadata of match.metadata ?? []) {
+    const test = compileMetadata(metadata, regexes);
+    conditions.push({ matches: (request) => test(request.metadata), wanted: describeMetadata(metadata) });
+  }
+  if (match.path.kind === 'connect')
+    conditions.push({ matches: ({ method }) => method === 'CONNECT', wanted: 'a CONNECT request' });
+  if (match.never !== undefined) conditions.push({ matches: () => false, wanted: match.never });
+  return conditions.length === 0 ? undefined : conditions;
+}
 
 /** All conditions but the path, which an index may have settled, and the fraction, which needs a draw. */
 export function conditionsMatch(test: RouteTest, request: MeshRequest): boolean {
@@ -34,8 +60,12 @@ export function conditionsMatch(test: RouteTest, request: MeshRequest): boolean 
     const parameter = query[i];
     if (parameter !== undefined && !queryMatches(parameter, request.path)) return false;
   }
+  if (test.others !== undefined && unmet(test.others, request) !== undefined) return false;
   return !test.match.grpc || isGrpc(request);
 }
+
+const unmet = (conditions: readonly Condition[], request: MeshRequest): Condition | undefined =>
+  conditions.find(({ matches }) => !matches(request));
 
 /** Envoy Grpc::Common::hasGrpcContentType: `application/grpc`, alone or before a `+`. */
 function isGrpc(request: MeshRequest): boolean {
@@ -47,9 +77,14 @@ function isGrpc(request: MeshRequest): boolean {
 const GRPC = 'application/grpc';
 
 /** The first condition that fails, in words; undefined when all hold. */
-export function explainMismatch(test: RouteTest, request: MeshRequest, random: Random): string | undefined {
+export function explainMismatch(
+  test: RouteTest,
+  request: MeshRequest,
+  random: Random,
+  path: string = request.path,
+): string | undefined {
   const { match } = test;
-  if (!test.path(request.path)) return explainPath(match.path, request.path);
+  if (!test.path(path)) return explainPath(match.path, path);
   const header = test.headers.find((candidate) => !headerMatches(candidate, request));
   if (header !== undefined) return explainHeader(header, request);
   const parameter = test.query.find((candidate) => !queryMatches(candidate, request.path));
@@ -57,9 +92,12 @@ export function explainMismatch(test: RouteTest, request: MeshRequest, random: R
   if (match.grpc && !isGrpc(request)) {
     return `content type: wanted application/grpc, got ${headerValue(request.headers, 'content-type') ?? 'nothing'}`;
   }
+  const other = test.others && unmet(test.others, request);
+  if (other !== undefined) return `wanted ${other.wanted}`;
   const { fraction } = match;
   if (fraction === undefined) return undefined;
   const draw = random();
-  if (fractionMatches(fraction, draw)) return undefined;
-  return `fraction: wanted a draw below ${fraction.numerator} of ${fraction.denominator}, got ${draw % fraction.denominator}`;
+  if (fractionMatches(fraction, draw, request.runtime)) return undefined;
+  const key = fraction.runtimeKey === undefined ? '' : ` (runtime key ${fraction.runtimeKey})`;
+  return `fraction${key}: wanted a draw below ${fraction.numerator} of ${fraction.denominator}, got ${drawModulo(draw, fraction.denominator)}`;
 }

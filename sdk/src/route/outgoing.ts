@@ -1,6 +1,7 @@
 import type { WeightedCluster } from '../model/action.ts';
 import type { HeaderMutation } from '../model/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
+import type { FormatContext } from './format.ts';
 import { applyMutations, type MutationContext } from './mutate.ts';
 import { appendForwardedHost, mutationsFor, rewritePath } from './rewrite.ts';
 import type { CompiledForward, RouteDecision } from './table.ts';
@@ -25,19 +26,25 @@ export function outgoingRequest(
   request: MeshRequest,
   startTimeMs?: number,
 ): MeshRequest {
-  const time = startTimeMs === undefined ? {} : { startTimeMs };
+  const way = { decision, cluster };
+  const about = startTimeMs === undefined ? { way } : { way, startTimeMs };
   let { authority, headers } = request;
   const own = mutationsFor(cluster.requestHeaders, NONE);
-  if (own.length > 0) headers = applyMutations(own, headers, { request, ...time });
+  if (own.length > 0) headers = applyMutations(own, headers, { request, ...about });
   if (cluster.hostRewrite) authority = cluster.hostRewrite;
   if (decision.requestHeaders.length > 0) {
-    headers = applyMutations(decision.requestHeaders, headers, { request: { ...request, authority }, ...time });
+    headers = applyMutations(decision.requestHeaders, headers, { request: { ...request, authority }, ...about });
   }
-  if (action.hostRewrite) {
-    headers = appendForwardedHost(action, headers, authority);
-    authority = action.hostRewrite;
+  let { path } = request;
+  if (action.rewriteHost !== undefined || decision.rewritePath !== undefined) {
+    const context: FormatContext = { request: { ...request, authority }, headers, ...about };
+    const host = action.rewriteHost?.(context);
+    if (host) {
+      if (action.appendXForwardedHost) headers = appendForwardedHost(headers, authority);
+      authority = host;
+    }
+    path = rewritePath(decision, path, context);
   }
-  const path = rewritePath(decision, request.path);
   const isSame = headers === request.headers && authority === request.authority && path === request.path;
   return isSame ? request : { ...request, authority, path, headers };
 }

@@ -5,10 +5,19 @@ import type { RouteDecision } from './table.ts';
 
 /** The `location` of a redirect (Envoy Http::Utility::newUri). */
 export function redirectLocation(action: RedirectAction, decision: RouteDecision, request: MeshRequest): string {
+  if (action.forTls) return `https://${request.authority}${request.path}`;
   const scheme = action.scheme === undefined || action.scheme === '' ? request.scheme : action.scheme;
   const port = action.port === undefined || action.port === 0 ? '' : `:${action.port}`;
   const host = action.host === undefined || action.host === '' ? hostToKeep(request, scheme, port) : action.host;
   return `${scheme}://${host}${port}${targetPath(action, decision, request)}`;
+}
+
+/**
+ * The `location` beside a direct response: the request's own address, where the status speaks of one
+ * (RFC 9110 §15.3.2 and §15.4, as Envoy's router has it).
+ */
+export function directLocation(status: number, { scheme, authority, path }: MeshRequest): string | undefined {
+  return status === 201 || (status >= 300 && status < 400) ? `${scheme}://${authority}${path}` : undefined;
 }
 
 /**
@@ -30,7 +39,9 @@ function targetPath(action: RedirectAction, decision: RouteDecision, request: Me
   if (fixed?.includes('?')) return rooted(fixed);
   const query = request.path.indexOf('?');
   const kept = query < 0 ? '' : request.path.slice(query);
-  const path = rooted(fixed === undefined || fixed === '' ? rewritePath(decision, request.path) : fixed + kept);
+  const path = rooted(
+    fixed === undefined || fixed === '' ? rewritePath(decision, request.path, { request }) : fixed + kept,
+  );
   const end = stripQuery ? path.indexOf('?') : -1;
   return end < 0 ? path : path.slice(0, end);
 }

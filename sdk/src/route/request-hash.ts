@@ -1,10 +1,11 @@
 import { xxHash64 } from '../balancer/hash/xx-hash-64.ts';
 import type { Random } from '../clock.ts';
+import { cookieOf } from '../match/cookie.ts';
 import { requestHeaderValues } from '../match/headers.ts';
 import { queryParameter } from '../match/query.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { MeshRequest } from '../model/request.ts';
-import { cookieValue, setCookie } from './cookie.ts';
+import { setCookie } from './cookie.ts';
 import type { CompiledHashPolicy } from './table.ts';
 
 export interface HashContext {
@@ -52,7 +53,7 @@ function hashedText(
 ): string | undefined {
   switch (policy.kind) {
     case 'cookie':
-      return cookieValue(request.headers, policy.name) || undefined;
+      return cookieOf(request.headers, policy.name) || undefined;
     case 'query-parameter':
       return queryParameter(request.path, policy.name);
     case 'source-ip':

@@ -4,6 +4,7 @@ import { parseTemplate, parseTemplateRewrite } from '../match/template.ts';
 import type { PathRewrite, RegexRewrite } from '../model/action.ts';
 import type { PathMatch } from '../model/match.ts';
 import type { Route } from '../model/route.ts';
+import { formatValue } from './format.ts';
 import type { PathRewriter } from './table.ts';
 
 /**
@@ -13,21 +14,26 @@ import type { PathRewriter } from './table.ts';
 export function compileRewrite({ action, match }: Route, regexes: RegexSource): PathRewriter | undefined {
   if (action.kind === 'forward') return rewriterOf(action.pathRewrite ?? {}, match.path, regexes);
   if (action.kind !== 'redirect') return undefined;
-  const { prefix, regex } = action;
+  const { prefix, regex, format } = action;
   return rewriterOf(
-    { ...(prefix === undefined ? {} : { prefix }), ...(regex === undefined ? {} : { regex }) },
+    {
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(regex === undefined ? {} : { regex }),
+      ...(format === undefined ? {} : { format }),
+    },
     match.path,
     regexes,
   );
 }
 
 function rewriterOf(
-  { prefix, regex, template }: PathRewrite,
+  { prefix, regex, template, format }: PathRewrite,
   matched: PathMatch,
   regexes: RegexSource,
 ): PathRewriter | undefined {
   if (prefix !== undefined && prefix !== '') return prefixRewriter(prefix, matched);
   if (regex !== undefined) return regexRewriter(regex, regexes);
+  if (format !== undefined && format !== '') return formatRewriter(format);
   return template === undefined ? undefined : templateRewriter(template, matched, regexes);
 }
 
@@ -55,6 +61,12 @@ function templateRewriter(rewrite: string, matched: PathMatch, regexes: RegexSou
   if (typeof parsed === 'string' || typeof regex === 'string') return undefined;
   return (path) => onPath(path, (text) => regex.replaceAll(text, parsed.substitution));
 }
+
+/** Envoy RouteAction.path_rewrite makes the path without its query; one that comes out empty changes nothing. */
+const formatRewriter =
+  (format: string): PathRewriter =>
+  (path, context) =>
+    onPath(path, (text) => formatValue(format, context) || text);
 
 function onPath(path: string, rewrite: (path: string) => string): string {
   const end = pathEnd(path);

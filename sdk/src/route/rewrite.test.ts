@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import type { Action, PathRewrite, RedirectAction } from '../model/action.ts';
+import type { Action, ForwardAction, HostRewrite, PathRewrite, RedirectAction } from '../model/action.ts';
 import type { PathMatch } from '../model/match.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { compileRouteTable } from './compile.ts';
 import { decide } from './decide.ts';
+import { outgoingRequest } from './outgoing.ts';
 import { redirectLocation } from './redirect.ts';
-import { appendForwardedHost, hostRewrite, mutationsFor, rewritePath } from './rewrite.ts';
+import { appendForwardedHost, mutationsFor, rewritePath } from './rewrite.ts';
 import { configuration, forward, NO_MUTATION, path, request, route, virtualHost } from './route.fixture.ts';
 import type { RouteDecision } from './table.ts';
 
@@ -53,7 +54,7 @@ describe('rewritePath', () => {
     ['nothing to do', path('prefix', '/'), {}, '/a?b', '/a?b'],
   ])('%s (Envoy RouteAction)', (_, match, rewrite, from, to) => {
     const decision = decisionFor(match, forward({ a: 1 }, { pathRewrite: rewrite }), request({ path: from }));
-    expect(rewritePath(decision, from)).toBe(to);
+    expect(rewritePath(decision, from, { request: request({ path: from }) })).toBe(to);
   });
 
   it('has nothing to rewrite in a direct response', () => {
@@ -62,17 +63,54 @@ describe('rewritePath', () => {
       { kind: 'respond', status: 200, body: new Uint8Array() },
       request(),
     );
-    expect(rewritePath(decision, '/a')).toBe('/a');
+    expect(rewritePath(decision, '/a', { request: request() })).toBe('/a');
   });
 });
 
 describe('hostRewrite', () => {
-  const cluster = { name: 'a', weight: 1, requestHeaders: NO_MUTATION, responseHeaders: NO_MUTATION };
+  const sent = (action: ForwardAction, asked: MeshRequest): MeshRequest => {
+    const decision = decisionFor(path('prefix', '/'), action, asked);
+    if (decision.action.kind !== 'forward') throw new Error(decision.action.kind);
+    const cluster = decision.action.clusters[0];
+    return cluster === undefined ? asked : outgoingRequest({ decision, action: decision.action, cluster }, asked);
+  };
+  const own = {
+    name: 'a',
+    weight: 1,
+    hostRewrite: 'cluster',
+    requestHeaders: NO_MUTATION,
+    responseHeaders: NO_MUTATION,
+  };
 
   it('prefers the route over the weighted cluster (Envoy applies the route last)', () => {
-    expect(hostRewrite(forward({}, { hostRewrite: 'route' }), { ...cluster, hostRewrite: 'cluster' })).toBe('route');
-    expect(hostRewrite(forward({}, { hostRewrite: '' }), { ...cluster, hostRewrite: 'cluster' })).toBe('cluster');
-    expect(hostRewrite(forward(), cluster)).toBeUndefined();
+    expect(sent(forward({}, { clusters: [own], hostRewrite: 'route' }), request()).authority).toBe('route');
+    expect(sent(forward({}, { clusters: [own], hostRewrite: '' }), request()).authority).toBe('cluster');
+    expect(sent(forward(), request({ authority: 'own' })).authority).toBe('own');
+  });
+
+  const asked = request({ authority: 'own', path: '/p/q?r=1', headers: ['x-a', 'val'] });
+
+  it.each<[rule: string, from: HostRewrite, host: string]>([
+    ['host_rewrite_header', { kind: 'header', name: 'x-a' }, 'val'],
+    ['host_rewrite_header that is absent', { kind: 'header', name: 'x-b' }, 'own'],
+    [
+      'host_rewrite_path_regex, without the query',
+      { kind: 'path-regex', regex: { pattern: '^/(.+)/.+$', substitution: '\\1' } },
+      'p',
+    ],
+    ['host_rewrite', { kind: 'format', format: 'h.%REQ(x-a)%' }, 'h.val'],
+    ['host_rewrite, where a dash stands for what is absent', { kind: 'format', format: 'h.%REQ(x-b)%' }, 'h.-'],
+  ])('%s (Envoy RouteAction)', (_, hostRewriteFrom, host) => {
+    expect(sent(forward({ a: 1 }, { hostRewriteFrom }), asked).authority).toBe(host);
+  });
+
+  it.each<[format: string, headers: string[], sentPath: string]>([
+    ['/n/%REQ(x-a)%', ['x-a', 'val'], '/n/val?r=1'],
+    ['/n/%REQ(x-a)%', [], '/n/?r=1'],
+    ['%REQ(x-a)%', [], '/p/q?r=1'],
+  ])('path_rewrite %s with %j makes %s (Envoy RouteAction)', (format, headers, sentPath) => {
+    const action = forward({ a: 1 }, { pathRewrite: { format } });
+    expect(sent(action, { ...asked, headers }).path).toBe(sentPath);
   });
 
   it.each([
@@ -90,14 +128,13 @@ describe('hostRewrite', () => {
       ['a', 'b', 'x-forwarded-host', 'old'],
     ],
   ])('appends the old host to %j (Envoy append_x_forwarded_host)', (headers, expected) => {
-    const action = forward({}, { hostRewrite: 'new', appendXForwardedHost: true });
-    expect(appendForwardedHost(action, headers, 'old')).toEqual(expected);
+    expect(appendForwardedHost(headers, 'old')).toEqual(expected);
   });
 
   it('appends nothing where the route does not rewrite or does not ask', () => {
-    expect(appendForwardedHost(forward({}, { hostRewrite: 'new' }), [], 'old')).toEqual([]);
-    expect(appendForwardedHost(forward({}, { appendXForwardedHost: true }), [], 'old')).toEqual([]);
-    expect(appendForwardedHost(forward({}, { hostRewrite: 'new', appendXForwardedHost: true }), [], '')).toEqual([]);
+    expect(sent(forward({ a: 1 }, { hostRewrite: 'new' }), asked).headers).toEqual(asked.headers);
+    expect(sent(forward({ a: 1 }, { appendXForwardedHost: true }), asked).headers).toEqual(asked.headers);
+    expect(appendForwardedHost([], '')).toEqual([]);
   });
 });
 

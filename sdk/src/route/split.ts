@@ -1,3 +1,4 @@
+import { drawModulo } from '../match/fraction.ts';
 import type { ForwardAction, WeightedCluster } from '../model/action.ts';
 import type { CompiledForward } from './table.ts';
 
@@ -5,13 +6,15 @@ import type { CompiledForward } from './table.ts';
  * Envoy WeightedClusterSpecifierPlugin: the draw modulo the sum of the weights falls into one cluster's interval, in the
  * order of the configuration. undefined only for an action without a cluster or without any weight.
  */
-export function chooseCluster(action: CompiledForward, draw: number): WeightedCluster | undefined {
+export function chooseCluster(
+  action: Pick<CompiledForward, 'clusters' | 'totalWeight'>,
+  draw: number,
+): WeightedCluster | undefined {
   const { clusters, totalWeight } = action;
   const only = clusters[0];
   if (clusters.length === 1) return only;
   if (totalWeight === 0) return undefined;
-  // As 32-bit integers, which both are: a floating-point remainder costs ten times as much.
-  let left = (draw >>> 0) % (totalWeight >>> 0);
+  let left = drawModulo(draw, totalWeight);
   for (let i = 0; i < clusters.length; i++) {
     const cluster = clusters[i];
     if (cluster === undefined || left < cluster.weight) return cluster;

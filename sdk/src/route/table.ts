@@ -1,9 +1,11 @@
 /** What a RouteConfiguration compiles to: the one value `decide` reads. */
 
 import type { DomainIndex } from '../match/domain.ts';
+import type { HeaderTest } from '../match/header-match.ts';
 import type { Regex } from '../match/regex.ts';
 import type { ForwardAction, HashPolicy, RedirectAction, RefuseAction, RespondAction } from '../model/action.ts';
 import type { HeaderMutation } from '../model/headers.ts';
+import type { FormatContext } from './format.ts';
 import type { RouteTest } from './match.ts';
 import type { TrieNode } from './trie.ts';
 
@@ -15,12 +17,22 @@ export type CompiledHashPolicy =
     })
   | Exclude<HashPolicy, { readonly kind: 'header' }>;
 
-/** How a path changes on its way to the upstream, or to a redirect's target. */
-export type PathRewriter = (path: string) => string;
+/** How a path changes on its way to the upstream, or to a redirect's target; the context is what formats are made from. */
+export type PathRewriter = (path: string, context: FormatContext) => string;
+
+/** The host a request is sent with instead; undefined or empty: its own. */
+export type HostRewriter = (context: FormatContext) => string | undefined;
+
+export interface CompiledVirtualCluster {
+  readonly name: string;
+  readonly headers: readonly HeaderTest[];
+}
 
 export interface CompiledForward extends ForwardAction {
   readonly hashPolicies: readonly CompiledHashPolicy[];
   readonly totalWeight: number;
+  /** `hostRewrite` or `hostRewriteFrom`, where there is one. */
+  readonly rewriteHost: HostRewriter | undefined;
 }
 
 export type CompiledAction = CompiledForward | RedirectAction | RespondAction | RefuseAction;
@@ -39,6 +51,8 @@ export interface RouteDecision {
   readonly configPath?: string;
   /** The action's path rewrite, if it has one. */
   readonly rewritePath: PathRewriter | undefined;
+  /** The virtual host's; undefined where it has none. */
+  readonly virtualClusters: readonly CompiledVirtualCluster[] | undefined;
 }
 
 export interface NoDecision {
@@ -65,6 +79,8 @@ export interface CompiledRoute {
 
 export interface CompiledVirtualHost {
   readonly name: string;
+  /** The answer to requests that had to come by TLS, and to whom that applies. */
+  readonly forTls: { readonly of: 'external' | 'all'; readonly decision: RouteDecision } | undefined;
   readonly routes: readonly CompiledRoute[];
   /** Exact and prefix paths; a second trie for those that ignore case. */
   readonly sensitive: TrieNode | undefined;
@@ -77,4 +93,7 @@ export interface RouteTable {
   readonly name: string;
   readonly domains: DomainIndex<CompiledVirtualHost>;
   readonly ignorePort: boolean;
+  readonly ignorePathParameters: boolean;
+  /** Lower case; chooses the virtual host instead of the authority. */
+  readonly vhostHeader: string | undefined;
 }

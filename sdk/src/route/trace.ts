@@ -1,4 +1,6 @@
+import { describeCookie } from '../match/cookie.ts';
 import { describeHeader } from '../match/header-match.ts';
+import { describeMetadata } from '../match/metadata.ts';
 import { describePath } from '../match/path.ts';
 import { describeQuery } from '../match/query.ts';
 import type { RouteMatch } from '../model/match.ts';
@@ -25,7 +27,10 @@ export function describeMatch(match: RouteMatch): string {
     describePath(match.path),
     ...match.headers.map(describeHeader),
     ...match.queryParameters.map(describeQuery),
+    ...(match.cookies ?? []).map(describeCookie),
+    ...(match.metadata ?? []).map(describeMetadata),
   ];
+  if (match.never !== undefined) parts.push(match.never);
   if (match.grpc) parts.push('gRPC only');
   if (match.fraction !== undefined) parts.push(`${match.fraction.numerator} of ${match.fraction.denominator} requests`);
   return parts.join(' and ');

@@ -35,8 +35,9 @@ export function decodeRedirect(message: RedirectMessage, at: Scope): Action {
 function redirectPath(
   path: RedirectMessage['pathRewriteSpecifier'],
   at: Scope,
-): Pick<RedirectAction, 'path' | 'prefix' | 'regex'> {
+): Pick<RedirectAction, 'path' | 'prefix' | 'regex' | 'format'> {
   if (path.case === 'pathRedirect') return { path: path.value };
+  if (path.case === 'pathRewrite') return { format: path.value };
   if (path.case === 'prefixRewrite') return { prefix: path.value };
   if (path.case === 'regexRewrite') return { regex: decodeRegexRewrite(path.value, at.at('regex_rewrite')) };
   return {};

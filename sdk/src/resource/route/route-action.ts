@@ -1,17 +1,21 @@
 import { RoutingPriority } from '../../../gen/core.js';
-import type { RouteAction, RouteAction_RequestMirrorPolicy } from '../../../gen/route.js';
+import {
+  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
+  type RouteAction,
+  type RouteAction_RequestMirrorPolicy,
+} from '../../../gen/route.js';
 import { defaultOf } from '../../defaults.ts';
 import { parseTemplate, parseTemplateRewrite } from '../../match/template.ts';
-import type { Action, ForwardAction, MirrorPolicy, PathRewrite } from '../../model/action.ts';
+import type { Action, ForwardAction, HostRewrite, MirrorPolicy, PathRewrite } from '../../model/action.ts';
 import type { PathMatch } from '../../model/match.ts';
 import { peekName } from '../peek-name.ts';
 import type { Scope } from '../scope.ts';
-import { durationMs, required, runtimeFraction } from '../values.ts';
+import { durationMs, headerName, required, runtimeFraction } from '../values.ts';
 import { decodeHashPolicy } from './hash-policy.ts';
 import type { Inherited } from './inherited.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
 import { decodeRegexRewrite } from './rewrite.ts';
-import { decodeWeightedClusters, soleCluster } from './weighted-clusters.ts';
+import { decodeSplit, decodeWeightedClusters, soleCluster } from './weighted-clusters.ts';
 
 const REWRITE_TEMPLATE = 'envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig';
 
@@ -24,15 +28,17 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
   const mirrors =
     message.requestMirrorPolicies.length > 0 ? decodeMirrors(message.requestMirrorPolicies, at) : inherited.mirrors;
   const retry = message.retryPolicy ? decodeRetryPolicy(message.retryPolicy, at.at('retry_policy')) : inherited.retry;
-  const { hostRewriteSpecifier } = message;
+  const host = decodeHostRewrite(message, at);
+  const notFound = NOT_FOUND.get(message.clusterNotFoundResponseCode);
   return {
     kind: 'forward',
     ...destination,
+    ...(notFound !== undefined && { clusterNotFoundStatus: notFound }),
     ...decodeTimes(message, at),
     ...(retry && { retry }),
     hashPolicies: hash.filter((policy) => policy !== undefined),
     ...(pathRewrite && { pathRewrite }),
-    ...(hostRewriteSpecifier.case === 'hostRewriteLiteral' && { hostRewrite: hostRewriteSpecifier.value }),
+    ...host,
     appendXForwardedHost: message.appendXForwardedHost,
     mirrors,
     ...(inherited.fault && { fault: inherited.fault }),
@@ -40,20 +46,46 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
   };
 }
 
-type Destination = Pick<ForwardAction, 'clusters' | 'clusterHeader'> | { readonly refusal: string };
+type HostFields = Pick<ForwardAction, 'hostRewrite' | 'hostRewriteFrom'>;
+
+/** Envoy RouteAction.host_rewrite_specifier; auto_host_rewrite has a field row of its own. */
+function decodeHostRewrite({ hostRewriteSpecifier: host }: RouteAction, at: Scope): HostFields {
+  const from = (hostRewriteFrom: HostRewrite): HostFields => ({ hostRewriteFrom });
+  switch (host.case) {
+    case 'hostRewriteLiteral':
+      return { hostRewrite: host.value };
+    case 'hostRewriteHeader':
+      return from({ kind: 'header', name: headerName(host.value, at.at('host_rewrite_header')) });
+    case 'hostRewritePathRegex':
+      return from({ kind: 'path-regex', regex: decodeRegexRewrite(host.value, at.at('host_rewrite_path_regex')) });
+    case 'hostRewrite':
+      return from({ kind: 'format', format: host.value });
+    default:
+      return {};
+  }
+}
+
+type Destination =
+  | Pick<ForwardAction, 'clusters' | 'clusterHeader' | 'splitBy' | 'runtimeKeyPrefix' | 'clusterNotFoundStatus'>
+  | { readonly refusal: string };
+
+const NOT_FOUND: ReadonlyMap<NotFoundCode, number> = new Map([
+  [NotFoundCode.NOT_FOUND, 404],
+  [NotFoundCode.INTERNAL_SERVER_ERROR, 500],
+]);
 
 function decodeDestination({ clusterSpecifier }: RouteAction, at: Scope): Destination {
   switch (clusterSpecifier.case) {
     case 'cluster':
       return { clusters: [soleCluster(clusterSpecifier.value, at.at('cluster'))] };
     case 'clusterHeader':
-      return { clusters: [], clusterHeader: required(clusterSpecifier.value, at.at('cluster_header')).toLowerCase() };
+      return { clusters: [], clusterHeader: headerName(clusterSpecifier.value, at.at('cluster_header')) };
     case 'weightedClusters': {
       const weighted = at.at('weighted_clusters');
-      if (clusterSpecifier.value.clusters.some(({ clusterHeader }) => clusterHeader !== '')) {
-        return { refusal: `${weighted.path}: a cluster_header among weighted clusters is not supported` };
-      }
-      return { clusters: decodeWeightedClusters(clusterSpecifier.value, weighted) };
+      return {
+        clusters: decodeWeightedClusters(clusterSpecifier.value, weighted),
+        ...decodeSplit(clusterSpecifier.value, weighted),
+      };
     }
     case undefined:
       at.error('no cluster, one of cluster, cluster_header, weighted_clusters is required');
@@ -79,11 +111,11 @@ function decodeTimes(message: RouteAction, at: Scope): Times {
 }
 
 function decodePathRewrite(message: RouteAction, path: PathMatch, at: Scope): PathRewrite | undefined {
-  const { prefixRewrite, regexRewrite, pathRewritePolicy } = message;
-  const given = [prefixRewrite !== '', regexRewrite !== undefined, pathRewritePolicy !== undefined].filter(
-    Boolean,
-  ).length;
-  if (given > 1) at.error('more than one of prefix_rewrite, regex_rewrite, path_rewrite_policy, at most one allowed');
+  const { prefixRewrite, regexRewrite, pathRewritePolicy, pathRewrite } = message;
+  const given = [prefixRewrite !== '', regexRewrite, pathRewritePolicy, pathRewrite !== ''].filter(Boolean).length;
+  if (given > 1)
+    at.error('more than one of prefix_rewrite, regex_rewrite, path_rewrite_policy, path_rewrite, at most one allowed');
+  if (pathRewrite !== '') return { format: pathRewrite };
   if (prefixRewrite !== '') return { prefix: prefixRewrite };
   if (regexRewrite) return { regex: decodeRegexRewrite(regexRewrite, at.at('regex_rewrite')) };
   const any = pathRewritePolicy?.typedConfig;

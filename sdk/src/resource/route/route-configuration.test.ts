@@ -334,9 +334,25 @@ describe('RouteMatch', () => {
     });
   });
 
-  it('a route for CONNECT is left out: no call of ours is one', () => {
-    const decoded = decode(host({ match: { connectMatcher: {} }, route: { cluster: 'c' } }, to()));
-    expect('ok' in decoded && decoded.ok.virtualHosts[0]?.routes).toHaveLength(1);
+  it.each([
+    [{ connectMatcher: {} }, { path: { kind: 'connect', value: '' } }],
+    [
+      { prefix: '/', cookies: [{ name: 'u', stringMatch: { exact: '1' }, invertMatch: true }] },
+      { cookies: [{ name: 'u', match: { kind: 'exact', value: '1', ignoreCase: false }, invert: true }] },
+    ],
+    [
+      { prefix: '/', dynamicMetadata: [{ filter: 'f', path: [{ key: 'k' }], value: { boolMatch: true } }] },
+      { metadata: [{ namespace: 'f', path: ['k'], value: { kind: 'boolean', value: true }, invert: false }] },
+    ],
+    [{ prefix: '/', tlsContext: { presented: false } }, { path: { kind: 'prefix' } }],
+    [{ prefix: '/', tlsContext: { presented: true } }, { never: "the caller's certificate, of which there is none" }],
+    [
+      { prefix: '/', filterState: [{ key: 'k', stringMatch: { exact: 'v' } }] },
+      { never: 'filter state, of which there is none' },
+    ],
+  ])('reads %j', (given, expected) => {
+    const decoded = decode(host({ match: given, route: { cluster: 'c' } }));
+    expect('ok' in decoded && decoded.ok.virtualHosts[0]?.routes[0]?.match).toMatchObject(expected);
   });
 
   it.each([
@@ -352,10 +368,14 @@ describe('RouteMatch', () => {
       { prefix: '/', headers: [{ name: 'a', safeRegexMatch: { regex: '[' } }] },
       'match.headers[0].safe_regex_match.regex: "["',
     ],
-    [{ prefix: '/', tlsContext: {} }, 'match.tls_context: set, but not supported'],
+    [{ prefix: '/', cookies: [{ name: 'u' }] }, 'match.cookies[0].string_match: missing'],
     [
-      { prefix: '/', dynamicMetadata: [{ filter: 'f', path: [{ key: 'k' }], value: { presentMatch: true } }] },
-      'match.dynamic_metadata: set, but not supported',
+      { prefix: '/', dynamicMetadata: [{ filter: 'f', path: [{ key: 'k' }] }] },
+      'match.dynamic_metadata[0].value: no value to match',
+    ],
+    [
+      { prefix: '/', dynamicMetadata: [{ filter: '', value: { nullMatch: {} } }] },
+      'match.dynamic_metadata[0].path: empty',
     ],
   ])('refuses %j, naming the place', (given, expected) => {
     const found = errors(host({ match: given, route: { cluster: 'c' } }));

@@ -60,6 +60,8 @@ export function* decodeRouteConfigurationBytes(
     responseHeaders: decodeResponseHeaders(message, at),
     mostSpecificHeaderMutationsWins: message.mostSpecificHeaderMutationsWins,
     ignorePortInHostMatching: message.ignorePortInHostMatching,
+    ...(message.ignorePathParametersInPathMatching && { ignorePathParameters: true }),
+    ...(message.vhostHeader !== '' && { vhostHeader: message.vhostHeader.toLowerCase() }),
   };
 }
 

@@ -1,20 +1,27 @@
-import type { HeaderMatcher, QueryParameterMatcher, RouteMatch as RouteMatchMessage } from '../../../gen/route.js';
+import type {
+  CookieMatcher,
+  HeaderMatcher,
+  QueryParameterMatcher,
+  RouteMatch as RouteMatchMessage,
+} from '../../../gen/route.js';
 import { parseTemplate } from '../../match/template.ts';
-import type { HeaderMatch, PathMatch, QueryParameterMatch, RouteMatch } from '../../model/match.ts';
+import type { CookieMatch, HeaderMatch, PathMatch, QueryParameterMatch, RouteMatch } from '../../model/match.ts';
 import { peekName } from '../peek-name.ts';
 import type { Scope } from '../scope.ts';
 import { regexPattern, required, runtimeFraction } from '../values.ts';
+import { decodeMetadataMatch } from './metadata-match.ts';
 import { decodeStringMatch } from './string-match.ts';
 
 const URI_TEMPLATE = 'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig';
 const NOWHERE: PathMatch = { kind: 'exact', value: '', caseSensitive: true };
 
-/** Envoy config.route.v3.RouteMatch. undefined: it can only match CONNECT, which no call of ours is. */
-export function decodeRouteMatch(message: RouteMatchMessage, at: Scope): RouteMatch | undefined {
-  if (message.pathSpecifier.case === 'connectMatcher') {
-    at.at('connect_matcher').warn('ignored: this client makes no CONNECT requests, so the route never matches');
-    return undefined;
-  }
+/** Envoy config.route.v3.RouteMatch. */
+export function decodeRouteMatch(message: RouteMatchMessage, at: Scope): RouteMatch {
+  const never = whyNever(message);
+  const cookies = message.cookies.map((cookie, index) => decodeCookie(cookie, at.at('cookies').at(index)));
+  const metadata = message.dynamicMetadata.map((matcher, index) =>
+    decodeMetadataMatch(matcher, at.at('dynamic_metadata').at(index)),
+  );
   return {
     path: decodePath(message, at),
     headers: message.headers.map((header, index) => decodeHeaderMatch(header, at.at('headers').at(index))),
@@ -23,6 +30,27 @@ export function decodeRouteMatch(message: RouteMatchMessage, at: Scope): RouteMa
     ),
     ...(message.runtimeFraction && { fraction: runtimeFraction(message.runtimeFraction, at.at('runtime_fraction')) }),
     grpc: message.grpc !== undefined,
+    ...(cookies.length > 0 && { cookies }),
+    ...(metadata.length > 0 && { metadata }),
+    ...(never !== undefined && { never }),
+  };
+}
+
+/** A call begins here: there is no filter state, and nobody who presents a certificate. */
+function whyNever({ filterState, tlsContext }: RouteMatchMessage): string | undefined {
+  if (filterState.length > 0) return 'filter state, of which there is none';
+  if (tlsContext?.presented || tlsContext?.validated) return "the caller's certificate, of which there is none";
+  return undefined;
+}
+
+function decodeCookie({ name, stringMatch, invertMatch }: CookieMatcher, at: Scope): CookieMatch {
+  if (stringMatch === undefined) at.at('string_match').error('missing, a match is required');
+  return {
+    name: required(name, at.at('name')),
+    match: stringMatch
+      ? decodeStringMatch(stringMatch, at.at('string_match'))
+      : { kind: 'exact', value: '', ignoreCase: false },
+    invert: invertMatch,
   };
 }
 
@@ -39,6 +67,8 @@ function decodePath(message: RouteMatchMessage, at: Scope): PathMatch {
       return { kind: 'regex', value: regexPattern(pathSpecifier.value.regex, at.at('safe_regex').at('regex')) };
     case 'pathSeparatedPrefix':
       return separatedPrefix(pathSpecifier.value, caseSensitive, at.at('path_separated_prefix'));
+    case 'connectMatcher':
+      return { kind: 'connect', value: '' };
     case 'pathMatchPolicy':
       return decodeTemplate(pathSpecifier.value.typedConfig, at.at('path_match_policy').at('typed_config'));
     default:

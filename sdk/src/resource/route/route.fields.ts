@@ -6,29 +6,32 @@ const HEADERS = 'request_headers_to_add request_headers_to_remove response_heade
 const STATISTICS = 'statistics have names of their own';
 const SERVER_SIDE = 'it protects a server, this is the client';
 const NO_RUNTIME = 'there is no runtime layer';
+const NO_SPECIFIERS = 'no route specifier extension is known';
 const NOT_YET_ENFORCED = 'not yet enforced';
 
 export const fields: FieldRows = {
   ...rowsOf('envoy.config.route.v3.RouteConfiguration', {
     supported: `name virtual_hosts ${HEADERS} most_specific_header_mutations_wins max_direct_response_body_size_bytes
-      request_mirror_policies ignore_port_in_host_matching typed_per_filter_config metadata`,
+      request_mirror_policies ignore_port_in_host_matching
+      ignore_path_parameters_in_path_matching vhost_header typed_per_filter_config metadata`,
     ignored: {
       'each cluster is asked for by name': 'validate_clusters',
+      [NO_SPECIFIERS]: 'route_specifiers',
       'routes come whole': 'vhds',
       'all traffic is internal': 'internal_only_headers',
       'a route that uses one is refused': 'cluster_specifier_plugins',
-      'paths are matched as sent': 'ignore_path_parameters_in_path_matching',
     },
   }),
   ...rowsOf('envoy.config.route.v3.VirtualHost', {
-    supported: `name domains routes ${HEADERS} typed_per_filter_config retry_policy request_mirror_policies metadata`,
+    supported: `name domains routes require_tls virtual_clusters ${HEADERS} typed_per_filter_config retry_policy
+      request_mirror_policies metadata`,
     ignored: {
-      [STATISTICS]: 'virtual_clusters',
-      [SERVER_SIDE]: 'require_tls cors',
+      [SERVER_SIDE]: 'cors',
       [NOT_YET_ENFORCED]: 'rate_limits hedge_policy include_request_attempt_count include_attempt_count_in_response',
       'retries say nothing of time-outs': 'include_is_timeout_retry_header',
-      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes',
+      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes request_body_buffer_limit',
       'no retry extension is known': 'retry_policy_typed_config',
+      [NO_SPECIFIERS]: 'route_specifiers',
     },
     rejected: { 'routes are matched in order, not by a matching tree': 'matcher' },
   }),
@@ -38,19 +41,20 @@ export const fields: FieldRows = {
     ignored: {
       [STATISTICS]: 'stat_prefix',
       'spans are named by the SDK': 'decorator tracing',
-      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes',
+      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes request_body_buffer_limit',
+      [NO_SPECIFIERS]: 'route_specifiers',
     },
   }),
   ...rowsOf('envoy.config.route.v3.FilterAction', { supported: 'action' }),
   ...rowsOf('envoy.config.route.v3.ClusterSpecifierPlugin', { supported: 'extension is_optional' }),
   ...rowsOf('envoy.config.route.v3.RouteMatch', {
     supported: `prefix path safe_regex connect_matcher path_separated_prefix path_match_policy case_sensitive
-      runtime_fraction headers query_parameters grpc`,
-    rejected: {
-      'a call of this client has no TLS downstream to look at': 'tls_context',
-      'a call has no dynamic metadata': 'dynamic_metadata',
-    },
+      runtime_fraction headers query_parameters grpc cookies dynamic_metadata tls_context`,
+    ignored: { 'there is no filter state, so the route never matches': 'filter_state' },
   }),
+  ...rowsOf('envoy.config.route.v3.RouteMatch.TlsContextMatchOptions', { supported: 'presented validated' }),
+  ...rowsOf('envoy.config.route.v3.CookieMatcher', { supported: 'name string_match invert_match' }),
+  ...rowsOf('envoy.config.route.v3.VirtualCluster', { supported: 'name headers' }),
   ...rowsOf('envoy.config.route.v3.HeaderMatcher', {
     supported: `name exact_match safe_regex_match range_match present_match prefix_match suffix_match contains_match
       string_match invert_match treat_missing_header_as_empty`,
@@ -58,18 +62,19 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.route.v3.QueryParameterMatcher', { supported: 'name string_match present_match' }),
   ...rowsOf('envoy.config.route.v3.RouteAction', {
     supported: `cluster cluster_header weighted_clusters cluster_specifier_plugin inline_cluster_specifier_plugin
-      prefix_rewrite regex_rewrite path_rewrite_policy host_rewrite_literal append_x_forwarded_host timeout idle_timeout
+      prefix_rewrite regex_rewrite path_rewrite_policy path_rewrite host_rewrite_literal host_rewrite_header
+      host_rewrite_path_regex host_rewrite cluster_not_found_response_code append_x_forwarded_host timeout idle_timeout
       retry_policy request_mirror_policies priority hash_policy max_stream_duration`,
     ignored: {
       'it limits a header of gRPC that gRFC A31 does not read': 'max_grpc_timeout grpc_timeout_offset',
-      'a missing cluster answers 503': 'cluster_not_found_response_code',
       'clusters are subsets already': 'metadata_match',
-      'the host stays as the caller wrote it': 'auto_host_rewrite host_rewrite_header host_rewrite_path_regex',
+      'the host stays as the caller wrote it': 'auto_host_rewrite',
       [SERVER_SIDE]: 'cors',
       [NOT_YET_ENFORCED]: 'rate_limits include_vh_rate_limits hedge_policy',
       'the caller follows redirects': 'internal_redirect_policy internal_redirect_action max_internal_redirects',
       'upgrades are always allowed': 'upgrade_configs',
       'there is no early data': 'early_data_policy',
+      'an idle stream has one time-out': 'flush_timeout',
       'no retry extension is known': 'retry_policy_typed_config',
     },
   }),
@@ -83,6 +88,7 @@ export const fields: FieldRows = {
     supported: 'cluster runtime_fraction disable_shadow_host_suffix_append',
     ignored: {
       'mirrors go to a named cluster': 'cluster_header',
+      'the host of a mirror has its suffix only': 'host_rewrite_literal',
       'mirrors are sampled like their call': 'trace_sampled',
     },
   }),
@@ -98,11 +104,9 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties', { supported: 'source_ip' }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter', { supported: 'name' }),
   ...rowsOf('envoy.config.route.v3.WeightedCluster', {
-    supported: 'clusters',
+    supported: 'clusters header_name use_hash_policy runtime_key_prefix',
     ignored: {
       "the weights' sum counts": 'total_weight',
-      [NO_RUNTIME]: 'runtime_key_prefix',
-      'the draw is random': 'header_name',
     },
   }),
   ...rowsOf('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
@@ -117,6 +121,7 @@ export const fields: FieldRows = {
       retriable_status_codes retry_back_off`,
     ignored: {
       'a try has one time-out': 'per_try_idle_timeout',
+      'clusters are looked up anew for every try': 'refresh_cluster_on_retry',
       'no retry extension but previous_hosts is known': 'retry_priority retry_options_predicates',
       [NOT_YET_ENFORCED]: 'rate_limited_retry_back_off retriable_headers retriable_request_headers',
     },
@@ -125,9 +130,12 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.route.v3.RetryPolicy.RetryBackOff', { supported: 'base_interval max_interval' }),
   ...rowsOf('envoy.config.route.v3.RedirectAction', {
     supported: `https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite regex_rewrite
-      response_code strip_query`,
+      path_rewrite response_code strip_query`,
   }),
-  ...rowsOf('envoy.config.route.v3.DirectResponseAction', { supported: 'status body' }),
+  ...rowsOf('envoy.config.route.v3.DirectResponseAction', {
+    supported: 'status body',
+    ignored: { 'bodies are sent as written': 'body_format' },
+  }),
   ...rowsOf('envoy.config.route.v3.FilterConfig', { supported: 'config is_optional disabled' }),
   ...rowsOf('envoy.extensions.filters.http.fault.v3.HTTPFault', {
     supported: 'delay abort',

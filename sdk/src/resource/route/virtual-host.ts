@@ -1,6 +1,10 @@
-import type { Route as RouteMessage, VirtualHost as VirtualHostMessage } from '../../../gen/route.js';
+import {
+  type Route as RouteMessage,
+  VirtualHost_TlsRequirementType as TlsRequirement,
+  type VirtualHost as VirtualHostMessage,
+} from '../../../gen/route.js';
 import type { Action } from '../../model/action.ts';
-import type { Route, VirtualHost } from '../../model/route.ts';
+import type { Route, VirtualCluster, VirtualHost } from '../../model/route.ts';
 import type { Scope } from '../scope.ts';
 import { required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders } from './header-mutation.ts';
@@ -8,7 +12,7 @@ import { decodePerFilter, type Inherited } from './inherited.ts';
 import { decodeDirectResponse, decodeRedirect } from './local-action.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
 import { decodeMirrors, decodeRouteAction } from './route-action.ts';
-import { decodeRouteMatch } from './route-match.ts';
+import { decodeHeaderMatch, decodeRouteMatch } from './route-match.ts';
 
 /** What a route needs to know of the levels above it. */
 export interface RouteContext {
@@ -19,12 +23,33 @@ export interface RouteContext {
 /** Envoy VirtualHost without its routes, which come one by one. */
 export function decodeVirtualHost(message: VirtualHostMessage, at: Scope): Omit<VirtualHost, 'routes'> {
   if (message.domains.length === 0) at.at('domains').error('empty, at least one is required');
+  const requireTls = TLS.get(message.requireTls);
   return {
     name: required(message.name, at.at('name')),
     domains: message.domains.map((domain, index) => decodeDomain(domain, at.at('domains').at(index))),
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),
+    ...(requireTls !== undefined && { requireTls }),
+    ...(message.virtualClusters.length > 0 && {
+      virtualClusters: decodeVirtualClusters(message, at.at('virtual_clusters')),
+    }),
   };
+}
+
+const TLS: ReadonlyMap<TlsRequirement, 'external' | 'all'> = new Map([
+  [TlsRequirement.EXTERNAL_ONLY, 'external'],
+  [TlsRequirement.ALL, 'all'],
+]);
+
+function decodeVirtualClusters({ virtualClusters }: VirtualHostMessage, at: Scope): VirtualCluster[] {
+  return virtualClusters.map(({ name, headers }, index) => {
+    const here = at.at(index);
+    if (headers.length === 0) here.at('headers').error('empty, at least one is required');
+    return {
+      name: required(name, here.at('name')),
+      headers: headers.map((header, n) => decodeHeaderMatch(header, here.at('headers').at(n))),
+    };
+  });
 }
 
 /** Envoy VirtualHost.domains: exact, `*suffix`, `prefix*` or `*`; a star anywhere else is a mistake (gRFC A27). */
@@ -45,14 +70,13 @@ export function inheritedBy(message: VirtualHostMessage, above: Inherited, at: S
   };
 }
 
-/** undefined: a route that can never match here. */
+/** undefined: one without a match. */
 export function decodeRoute(message: RouteMessage, context: RouteContext, at: Scope): Route | undefined {
   if (message.match === undefined) {
     at.at('match').error('missing, a match is required');
     return undefined;
   }
   const match = decodeRouteMatch(message.match, at.at('match'));
-  if (match === undefined) return undefined;
   const fault = decodePerFilter(message.typedPerFilterConfig, at) ?? context.inherited.fault;
   const inherited = { ...context.inherited, fault };
   const istio = message.metadata?.filterMetadata.istio;

@@ -1,7 +1,7 @@
 import type { WeightedCluster_ClusterWeight, WeightedCluster as WeightedClusterMessage } from '../../../gen/route.js';
-import type { WeightedCluster } from '../../model/action.ts';
+import type { ForwardAction, WeightedCluster } from '../../model/action.ts';
 import type { Scope } from '../scope.ts';
-import { required } from '../values.ts';
+import { headerName, required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders, NO_MUTATION } from './header-mutation.ts';
 
 const UINT32_MAX = 4_294_967_295;
@@ -21,11 +21,26 @@ export function decodeWeightedClusters(message: WeightedClusterMessage, at: Scop
   return clusters;
 }
 
+/** Where the number comes from that chooses among them. */
+export function decodeSplit(
+  { randomValueSpecifier: random, runtimeKeyPrefix }: WeightedClusterMessage,
+  at: Scope,
+): Pick<ForwardAction, 'splitBy' | 'runtimeKeyPrefix'> {
+  return {
+    ...(random.case === 'headerName' && {
+      splitBy: { kind: 'header', name: headerName(random.value, at.at('header_name')) },
+    }),
+    ...(random.case === 'useHashPolicy' && random.value && { splitBy: { kind: 'hash-policies' } }),
+    ...(runtimeKeyPrefix !== '' && { runtimeKeyPrefix }),
+  };
+}
+
 function decodeWeight(message: WeightedCluster_ClusterWeight, at: Scope): WeightedCluster {
-  const { weight, hostRewriteSpecifier } = message;
+  const { weight, hostRewriteSpecifier, clusterHeader } = message;
   if (weight === undefined) at.at('weight').error('missing, a weight is required');
   return {
-    name: message.clusterHeader === '' ? required(message.name, at.at('name')) : message.name,
+    name: clusterHeader === '' ? required(message.name, at.at('name')) : message.name,
+    ...(clusterHeader !== '' && { clusterHeader: headerName(clusterHeader, at.at('cluster_header')) }),
     weight: weight ?? 0,
     ...(hostRewriteSpecifier.case === 'hostRewriteLiteral' && { hostRewrite: hostRewriteSpecifier.value }),
     requestHeaders: decodeRequestHeaders(message, at),
