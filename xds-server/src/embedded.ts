@@ -106,7 +106,7 @@ class EmbeddedServer implements XdsServer {
     this.#service = new AdsService({
       clock,
       ready: this.#ready.promise,
-      resource: ({ view }, typeUrl, name) => this.#snapshots.current().resource(view, typeUrl, name),
+      lookup: ({ view }, typeUrl) => this.#snapshots.lookup(view, typeUrl),
       revision: () => this.#snapshots.current().revision,
       registrations: this.#registrations(),
       on: {

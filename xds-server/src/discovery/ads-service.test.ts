@@ -18,7 +18,7 @@ function setUp(options: Partial<AdsServiceOptions> = {}) {
   const service = new AdsService({
     clock,
     ready: Promise.resolve(),
-    resource: (_identity, type, name) => textResource(type, name, world.get(name)),
+    lookup: (_identity, type) => (name) => textResource(type, name, world.get(name)),
     revision: () => '1',
     registrations: { register: () => {}, unregister: () => {} },
     on: { warning: (message) => warnings.push(message) },
@@ -136,7 +136,7 @@ it('lets the event loop have its turn between slices', async () => {
 
 it('ends the one stream whose answer cannot be made (INTERNAL), serves the others and says so', async () => {
   const { stream, warnings } = setUp({
-    resource: (identity, type, name) => {
+    lookup: (identity, type) => (name) => {
       if (identity.id === 'cursed') throw new RangeError('no such thing');
       return textResource(type, name, '1');
     },

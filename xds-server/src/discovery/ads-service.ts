@@ -1,6 +1,6 @@
 import type { Clock } from '@inmesh/sdk/internal/clock';
 import { defaultOf } from '../defaults.ts';
-import type { EncodedResource } from '../snapshot/encoded-resource.ts';
+import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
 import type { ClientIdentity } from './client-identity.ts';
 import { Registrations, type RegistrationTarget } from './registrations.ts';
@@ -10,8 +10,8 @@ export interface AdsServiceOptions {
   readonly clock: Clock;
   /** Nothing is answered before it resolves. */
   readonly ready: Promise<void>;
-  /** The newest snapshot's answer for one client. */
-  readonly resource: (identity: ClientIdentity, typeUrl: string, name: string) => EncodedResource | undefined;
+  /** How one client's resources of a type are found: the newest snapshot's answers. */
+  readonly lookup: (identity: ClientIdentity, typeUrl: string) => Lookup;
   readonly revision: () => string;
   readonly registrations: RegistrationTarget;
   readonly on?: Partial<AdsEvents>;
@@ -48,7 +48,7 @@ export class AdsService {
     this.#options = options;
     this.#registrations = new Registrations(options.registrations, options.clock, defaultOf('registrationGraceMs'));
     this.#host = {
-      resource: options.resource,
+      lookup: options.lookup,
       revision: options.revision,
       namesPerStream: defaultOf('namesPerStream'),
       identified: (session, identity) => this.#registrations.declare(session, identity, this.#sessions.get(session)),

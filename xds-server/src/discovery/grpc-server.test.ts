@@ -22,7 +22,7 @@ async function setUp() {
   const service = new AdsService({
     clock: systemClock,
     ready: Promise.resolve(),
-    resource: (_identity, type, name) => textResource(type, name, text),
+    lookup: (_identity, type) => (name) => textResource(type, name, text),
     revision: () => String(text.length),
     registrations: { register: () => {}, unregister: () => {} },
   });

@@ -30,7 +30,7 @@ export function scripted(method: 'delta' | 'sotw', options: { readonly namesPerS
   let isSlow = false;
   let revision = 1;
   const host: SessionHost = {
-    resource: (_identity, type, name) => textResource(type, name, world.get(`${type}/${name}`)),
+    lookup: (_identity, type) => (name) => textResource(type, name, world.get(`${type}/${name}`)),
     identified: (_session, identity) => identities.push(identity),
     due: () => {},
     warn: (_session, message) => warnings.push(message),

@@ -7,6 +7,7 @@ import {
   DiscoveryRequestSchema,
 } from '@inmesh/sdk/internal/gen/discovery';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
+import type { Lookup } from '../snapshot/lookup.ts';
 import { Acknowledgements, type TypeStatus } from './acknowledgements.ts';
 import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import { answerDelta, changeDelta, type DeltaSubscription, emptyDeltaSubscription } from './delta-subscription.ts';
@@ -23,7 +24,8 @@ export interface Link {
 
 /** What a session reads and tells; one per server. */
 export interface SessionHost {
-  resource(identity: ClientIdentity, typeUrl: string, name: string): EncodedResource | undefined;
+  /** How a client's resources of a type are found, as they are when asked for. */
+  lookup(identity: ClientIdentity, typeUrl: string): Lookup;
   /** The node of a stream became known or changed. */
   identified(session: Session, identity: ClientIdentity): void;
   /** The session has something to say: `serve` is wanted. */
@@ -55,6 +57,8 @@ export class Session {
   readonly #method: 'delta' | 'sotw';
   readonly #link: Link;
   readonly #host: SessionHost;
+  /** By type, for the identity as it is. */
+  readonly #lookups = new Map<string, Lookup>();
   /** Types that may have something to send. */
   readonly #due = new Set<string>();
   /** Types with something gone that the client is told last. */
@@ -155,6 +159,7 @@ export class Session {
     if (node !== undefined) {
       const isKnown = this.#identity !== undefined;
       this.#identity = clientIdentity(node);
+      this.#lookups.clear();
       for (const fault of this.#identity.faults) this.#warn(fault);
       this.#host.identified(this, this.#identity);
       // Other labels or another place may mean other resources.
@@ -231,9 +236,9 @@ export class Session {
 
   /** Sends what the client lacks of a type; true where something that is gone waits to be said. */
   #answer(typeUrl: string, keepsGone: boolean): boolean {
-    const identity = this.#identity;
-    if (identity === undefined) return false;
-    const resource = (name: string) => this.#host.resource(identity, typeUrl, name);
+    if (this.#identity === undefined) return false;
+    const resource = this.#lookups.get(typeUrl) ?? this.#host.lookup(this.#identity, typeUrl);
+    this.#lookups.set(typeUrl, resource);
     const delta = this.#delta.get(typeUrl);
     if (delta !== undefined) {
       const { resources, removed, isKeeping } = answerDelta(delta.subscription, keepsGone, resource);

@@ -1,4 +1,4 @@
-import type { Family, Graph, Read } from '../graph/graph.ts';
+import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
 import { clusterBasis } from '../translate/cluster/basis.ts';
 import { isLocalityWeighted } from '../translate/endpoint/locality.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_SOURCES_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
@@ -16,6 +16,8 @@ export interface Resources {
   /** One text for all clients that get the same bytes of this name; the newest Relevance decides. */
   key(view: View, typeUrl: string, name: string, relevance: Relevance): string;
   get(typeUrl: string, key: string): EncodedResource | undefined;
+  /** The cell behind `get`, where the key stays the same as long as the Relevance does. */
+  cell(view: View, typeUrl: string, name: string, relevance: Relevance): Cell<EncodedResource | undefined> | undefined;
   route(key: string): RouteVersion | undefined;
   has(typeUrl: string, key: string): boolean;
   /** Whether the View of `key` has this cluster. */
@@ -96,11 +98,13 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
     return basis !== undefined && isLocalityWeighted(basis.policy);
   });
 
-  const keys = createKeys(placed);
+  const { keyOf, isFixed } = createKeys(placed);
   // The same bytes name the same clusters.
   const routeVersions = new WeakMap<EncodedResource, RouteVersion>();
   return {
-    key: keys,
+    key: keyOf,
+    cell: (view, typeUrl, name, relevance) =>
+      isFixed(view, typeUrl, relevance) ? families.get(typeUrl)?.at(keyOf(view, typeUrl, name, relevance)) : undefined,
     get: (typeUrl, key) => families.get(typeUrl)?.at(key).get(),
     has: (typeUrl, key) => families.get(typeUrl)?.has(key) ?? false,
     route(key) {
@@ -129,7 +133,12 @@ interface ViewKeys {
 const MOST_KEYS = 65_536;
 const MOST_VIEWS = 1_024;
 
-const createKeys = (placed: Family<boolean>): Resources['key'] => {
+interface Keys {
+  readonly keyOf: Resources['key'];
+  readonly isFixed: (view: View, typeUrl: string, relevance: Relevance) => boolean;
+}
+
+const createKeys = (placed: Family<boolean>): Keys => {
   const known = new WeakMap<View, ViewKeys>();
   /** Clients of one View share their keys: the same text in the same place. */
   const shared = new Map<string, ViewKeys>();
@@ -147,15 +156,18 @@ const createKeys = (placed: Family<boolean>): Resources['key'] => {
     known.set(view, made);
     return made;
   };
-  return (view, typeUrl, name, relevance) => {
-    const { who, where, keys } = keysOf(view, relevance);
+  const maySpread = (typeUrl: string, { who, where }: ViewKeys): boolean =>
+    (typeUrl === ENDPOINT_TYPE || typeUrl === CLUSTER_TYPE) && who !== where;
+  const keyOf: Resources['key'] = (view, typeUrl, name, relevance) => {
+    const viewKeys = keysOf(view, relevance);
+    const { who, where, keys } = viewKeys;
     let key = keys.get(name);
     if (key === undefined) {
       if (keys.size >= MOST_KEYS) keys.clear();
       key = `${who}${SEPARATOR}${name}`;
       keys.set(name, key);
     }
-    const spreads = (typeUrl === ENDPOINT_TYPE || typeUrl === CLUSTER_TYPE) && who !== where && placed.at(key).get();
-    return spreads ? `${where}${SEPARATOR}${name}` : key;
+    return maySpread(typeUrl, viewKeys) && placed.at(key).get() ? `${where}${SEPARATOR}${name}` : key;
   };
+  return { keyOf, isFixed: (view, typeUrl, relevance) => !maySpread(typeUrl, keysOf(view, relevance)) };
 };

@@ -11,6 +11,8 @@ export interface RouteVersion {
 export interface RouteHolds {
   /** What to serve under `key`: the next version, or for a while still the last. */
   choose(key: string, next: RouteVersion | undefined, exists: (cluster: string) => boolean): RouteVersion | undefined;
+  /** No route is held back. */
+  isEmpty(): boolean;
   /** Forgets keys that nobody asks for any more. */
   sweep(isUsed: (key: string) => boolean): void;
   close(): void;
@@ -66,6 +68,7 @@ export const createRouteHolds = (clock: Clock, released: () => void): RouteHolds
       if (next.clusters.every(exists) || !last.clusters.every(exists)) return serve(key, next);
       return holdOf(key).over ? serve(key, next) : last;
     },
+    isEmpty: () => holds.size === 0,
     sweep(isUsed) {
       for (const key of served.keys()) {
         if (isUsed(key)) continue;

@@ -10,6 +10,7 @@ import type { Relevance, View } from '../translate/view.ts';
 import { MESH_SETTINGS, type MeshSettings } from '../translate/world.ts';
 import type { EncodedResource, Hash } from './encoded-resource.ts';
 import { createFindings } from './findings.ts';
+import { createLookup, type Lookup } from './lookup.ts';
 import { createQuietTime, type QuietTime, type Urgency } from './quiet-time.ts';
 import { createResources, type Resources } from './resources.ts';
 import { createRevision } from './revision.ts';
@@ -32,6 +33,8 @@ export interface Snapshots {
   /** Takes changes in their order; they are served after their quiet time, the very first ones at once. */
   apply(events: readonly ChangeEvent[]): void;
   current(): Snapshot;
+  /** The same answers as `current().resource`, always the newest, for a client that asks for the same names again and again. */
+  lookup(view: View, typeUrl: string): Lookup;
   /** Called when answers may differ, and after every change of configuration. */
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void;
   /** Serves at once what waits for its quiet time. */
@@ -102,6 +105,16 @@ class LiveSnapshots implements Snapshots {
 
   current(): Snapshot {
     return this.#snapshot;
+  }
+
+  lookup(view: View, typeUrl: string): Lookup {
+    return createLookup({
+      cell: (name) => this.#resources.cell(view, typeUrl, name, this.#relevance.get()),
+      served: (name) => this.#resource(view, typeUrl, name),
+      isPlain: () => this.#holds.isEmpty(),
+      relevance: () => this.#relevance.get(),
+      generation: () => this.#swept.at,
+    });
   }
 
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void {
