@@ -105,16 +105,39 @@ export const directResponse = (status: number, body: Uint8Array): LocalReply => 
 });
 
 /** The same answer as an error. */
-export function errorOf(reply: LocalReply, story: CallStory): MeshError {
-  const { code = 'MESH_LOCAL_REPLY', what, flag, status, cause } = reply;
-  const error = new MeshError(code, what, {
+export function errorOf({ code = 'MESH_LOCAL_REPLY', ...reply }: LocalReply, story: CallStory): MeshError {
+  return callError(code, reply, story);
+}
+
+type Failure = Pick<LocalReply, 'flag' | 'status' | 'what' | 'cause'>;
+
+/** An error that ends a call: what happened to which target, in which cluster, and where to look. */
+export function callError(code: MeshErrorCode, { flag, status, what, cause }: Failure, story: CallStory): MeshError {
+  const { target, cluster } = story;
+  const hint = HINTS[code];
+  const error = new MeshError(code, what.includes(target) ? what : `${target}: ${what}`, {
     status,
-    ...(flag === undefined ? {} : { flag }),
-    ...(cause === undefined ? {} : { cause }),
+    resource: cluster || target,
+    ...(hint !== undefined && { hint }),
+    ...(flag !== undefined && { flag }),
+    ...(cause !== undefined && { cause }),
   });
   error.mesh = story;
   return error;
 }
+
+const HINTS: Partial<Record<MeshErrorCode, string>> = {
+  MESH_NO_ROUTE: 'mesh.explain tells what each rule wants',
+  MESH_NO_CLUSTER: 'does the configuration have this host, port and subset?',
+  MESH_NOT_READY: 'is the control plane running and reachable?',
+  MESH_NO_HEALTHY_UPSTREAM: 'is an instance registered, with the labels of the subset?',
+  MESH_OVERFLOW: 'the connectionPool of its DestinationRule sets the limit',
+  MESH_CONNECT_FAILED: 'does the instance listen there?',
+  MESH_RESET: 'the log of the instance may tell why',
+  MESH_TIMEOUT: "the route's timeout or the caller's own time was over",
+  MESH_BLOCKED: 'name the host in a ServiceEntry, or choose the outbound policy ALLOW_ANY',
+  MESH_LOCAL_REPLY: 'a directResponse of the route says so',
+};
 
 const encoder = new TextEncoder();
 

@@ -1,17 +1,17 @@
 import type { Duplex } from 'node:stream';
 import type { Timer } from '../clock.ts';
 import type { Http1Request } from '../connection/http1-client.ts';
-import { patientTimer } from '../connection/patient-timer.ts';
-import { MeshError } from '../errors.ts';
+import type { MeshError } from '../errors.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
 import type { Pick } from '../upstream/pick.ts';
+import { patientTimer } from '../wire/late-timer.ts';
 import { Attempt, type AttemptOwner } from './attempt.ts';
 import { BodySource, type CallBody } from './body-source.ts';
 import { deliver } from './deliver.ts';
 import { type AttemptFailure, replyFor } from './failure.ts';
 import type { LiveTarget } from './live-target.ts';
-import { errorOf, type LocalReply, noHealthyUpstream, overflow, timedOut } from './local-reply.ts';
+import { callError, errorOf, type LocalReply, noHealthyUpstream, overflow, timedOut } from './local-reply.ts';
 import { type LocalAnswer, planCall, tlsFor, type Way } from './plan.ts';
 import { wireHeaders } from './request-head.ts';
 import { LiveStory } from './story.ts';
@@ -167,7 +167,7 @@ export class MeshCall implements Call, AttemptOwner {
     }
     if (this.#attempt !== undefined) this.#attempt.flag = flag;
     this.story.flag = flag;
-    this.#fail(new MeshError(code, `the response broke off: ${what}`, { flag, status, cause }));
+    this.#fail(callError(code, { flag, status, what: `the response broke off: ${what}`, cause }, this.story));
   }
 
   onInvalid(error: unknown): void {
@@ -235,7 +235,7 @@ export class MeshCall implements Call, AttemptOwner {
       return;
     }
     this.story.flag = 'UT';
-    this.#fail(new MeshError('MESH_TIMEOUT', what, { flag: 'UT', status: 504 }));
+    this.#fail(callError('MESH_TIMEOUT', { flag: 'UT', status: 504, what }, this.story));
   }
 
   #answerLater(reply: LocalReply, context: LocalAnswer | Way): void {
@@ -262,7 +262,6 @@ export class MeshCall implements Call, AttemptOwner {
   }
 
   #fail(error: MeshError): void {
-    error.mesh = this.story;
     this.#finish(this.#runtime.clock.now());
     this.#handler.onError(error);
   }

@@ -1,8 +1,8 @@
 import net, { type Socket } from 'node:net';
 import type { Clock, Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
+import { patientTimer } from '../wire/late-timer.ts';
 import { ConnectFailure, classifyConnectError } from './connect-failure.ts';
-import { patientTimer } from './patient-timer.ts';
 import { openTls, type TlsTarget } from './tls.ts';
 
 export interface DialTarget {

@@ -1,15 +1,32 @@
-import type { Clock, Timer } from '../clock.ts';
+import { type Clock, systemTurn, type Timer, type Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 
-/**
- * `clock.after` for timers that declare something failed. After a stall of the event loop timers run before sockets: one
- * that fires late waits one more turn, so that an answer already in the kernel counts.
- */
-export function afterSockets(clock: Clock, ms: number, run: () => void): Timer {
-  const due = clock.now() + ms;
-  let timer = clock.after(ms, () => {
-    if (clock.now() - due <= defaultOf('stallMs')) run();
-    else timer = clock.after(0, run);
-  });
-  return { cancel: () => timer.cancel() };
+export interface Patience {
+  readonly clock: Clock;
+  readonly turn: Turn;
 }
+
+/**
+ * A timer that fails something. After a stall of the event loop timers run before sockets; one that fires late gives
+ * the sockets one turn first, so that an answer already in the kernel counts.
+ */
+export function patientTimer({ clock, turn }: Patience, ms: number, run: () => void, nowMs = clock.now()): Timer {
+  const due = nowMs + ms;
+  let isCancelled = false;
+  const timer = clock.after(ms, () => {
+    if (clock.now() - due <= defaultOf('stallMs')) return run();
+    turn(() => {
+      if (!isCancelled) run();
+    });
+  });
+  return {
+    cancel() {
+      isCancelled = true;
+      timer.cancel();
+    },
+  };
+}
+
+/** The same, with the process's own sockets. */
+export const afterSockets = (clock: Clock, ms: number, run: () => void): Timer =>
+  patientTimer({ clock, turn: systemTurn }, ms, run);

@@ -10,7 +10,7 @@ import { afterSockets } from './late-timer.ts';
 const ENHANCE_YOUR_CALM = 11;
 
 export interface SessionListener {
-  /** The connection stands. */
+  /** The connection stands, and the peer speaks HTTP/2. */
   connected(): void;
   /** The peer asks for fewer PINGs. */
   calm(): void;
@@ -60,9 +60,10 @@ export function openSession(address: DialAddress, options: SessionOptions, on: S
 
   socket.setNoDelay(true);
   socket.unref();
-  session.on('connect', () => {
+  session.on('connect', () => session.setLocalWindowSize(settings.connectionWindow));
+  // A port that takes connections and never speaks is no peer: HTTP/2 begins with its SETTINGS (RFC 9113 §3.4).
+  session.once('remoteSettings', () => {
     connectTimer.cancel();
-    session.setLocalWindowSize(settings.connectionWindow);
     keepalive.start();
     on.connected();
   });
