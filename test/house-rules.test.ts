@@ -71,6 +71,17 @@ describe.skipIf(files.length === 0)('house rules', () => {
     expect(resolved).toEqual([]);
   });
 
+  it('the lockfile names the native packages of every platform, so that `npm ci` works on each', () => {
+    const { packages } = JSON.parse(readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const optional = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
+      Object.keys(optionalDependencies),
+    );
+    const locked = new Set(Object.keys(packages).map((place) => place.slice(place.lastIndexOf('node_modules/') + 13)));
+    expect([...new Set(optional)].filter((name) => !locked.has(name))).toEqual([]);
+  });
+
   it('text is about the program, not about who wrote it when', () => {
     const story =
       /\b(LLM|language model|(coding|chat|this|previous|earlier) session|issues? (#?\d|show)|prompt engineering)\b/i;
