@@ -1,8 +1,10 @@
 import type { PodStatus } from './spec/core.ts';
 import { dnsLabel, isDnsLabel, isDnsSubdomain } from './syntax.ts';
-import { endpointSlice, endpoints, namespace, pod, podStatus, service, serviceAccount } from './tables/core.ts';
+import { endpointSlice, endpoints, namespace, node, pod, podStatus, service, serviceAccount } from './tables/core.ts';
 import { destinationRule } from './tables/destination-rule.ts';
+import { configMap } from './tables/mesh-config.ts';
 import { serviceEntry, workloadEntry, workloadGroup } from './tables/service-entry.ts';
+import { sidecar } from './tables/sidecar.ts';
 import { virtualService } from './tables/virtual-service.ts';
 import { type Type, textThat } from './type.ts';
 import type { Kind, SpecOf } from './types.ts';
@@ -48,6 +50,8 @@ export const KINDS: { readonly [K in Kind]: KindTable<K> } = {
     clusterScoped: true,
     name: dnsLabel,
   }),
+  Node: table<'Node'>(node, CORE, { specRequired: false, clusterScoped: true }),
+  ConfigMap: table<'ConfigMap'>(configMap, CORE, { layout: 'top' }),
   Service: table<'Service'>(service, CORE, { name: serviceName }),
   Endpoints: table<'Endpoints'>(endpoints, CORE, { layout: 'top' }),
   EndpointSlice: table<'EndpointSlice'>(endpointSlice, ['discovery.k8s.io/v1'], { layout: 'top' }),
@@ -58,6 +62,7 @@ export const KINDS: { readonly [K in Kind]: KindTable<K> } = {
   WorkloadGroup: table<'WorkloadGroup'>(workloadGroup, ISTIO),
   VirtualService: table<'VirtualService'>(virtualService, ISTIO),
   DestinationRule: table<'DestinationRule'>(destinationRule, ISTIO),
+  Sidecar: table<'Sidecar'>(sidecar, ISTIO),
 };
 
 /** Of the kinds whose `status` is read. */
@@ -80,7 +85,7 @@ const of = (known: KnownKind, ...kinds: readonly string[]): [string, KnownKind][
 
 /** `group/Kind`; the core group is empty. */
 export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
-  ...of(policy, 'networking.istio.io/Gateway', 'networking.istio.io/Sidecar', 'networking.istio.io/EnvoyFilter'),
+  ...of(policy, 'networking.istio.io/Gateway', 'networking.istio.io/EnvoyFilter'),
   ...of(policy, 'networking.istio.io/ProxyConfig', 'telemetry.istio.io/Telemetry'),
   ...of(policy, 'extensions.istio.io/WasmPlugin', 'extensions.istio.io/TrafficExtension'),
   ...of(policy, 'security.istio.io/PeerAuthentication', 'security.istio.io/RequestAuthentication'),
@@ -101,7 +106,7 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
     'batch/CronJob',
   ),
   ...of(running, '/ReplicationController'),
-  ...of(other, '/ConfigMap', '/Secret', '/Node', '/Event', '/LimitRange', '/ResourceQuota', '/PodTemplate'),
+  ...of(other, '/ConfigMap', '/Secret', '/Event', '/LimitRange', '/ResourceQuota', '/PodTemplate'),
   ...of(
     other,
     '/PersistentVolume',

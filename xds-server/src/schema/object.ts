@@ -39,7 +39,7 @@ export const readObject = (value: Plain): ReadObject => {
     return { findings };
   }
   const title = objectTitle(kind, ...nameOf(value, kind));
-  if (!isKind(kind) || !sameGroup(kind, apiVersion)) {
+  if (!isKind(kind) || !sameGroup(kind, apiVersion) || isForeignConfigMap(value, kind)) {
     refuseKind(kind, apiVersion, place);
     return { findings, title };
   }
@@ -47,6 +47,13 @@ export const readObject = (value: Plain): ReadObject => {
 };
 
 const isKind = (kind: string): kind is Kind => Object.hasOwn(KINDS, kind);
+
+/** Every other ConfigMap is some application's. */
+const isForeignConfigMap = (value: PlainMap, kind: Kind): boolean =>
+  kind === 'ConfigMap' && nameOf(value, kind).join('/') !== MESH_CONFIG_MAP;
+
+/** Istio's: `data.mesh` is its MeshConfig. */
+export const MESH_CONFIG_MAP = 'istio-system/istio';
 
 const groupOf = (apiVersion: string): string => (apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '');
 

@@ -2,18 +2,23 @@ import type {
   EndpointSliceSpec,
   EndpointsSpec,
   NamespaceSpec,
+  NodeSpec,
   PodSpec,
   PodStatus,
   ServiceAccountSpec,
   ServiceSpec,
 } from './spec/core.ts';
 import type { DestinationRuleSpec } from './spec/destination-rule.ts';
+import type { ConfigMapSpec } from './spec/mesh-config.ts';
 import type { ServiceEntrySpec, WorkloadEntrySpec, WorkloadGroupSpec } from './spec/service-entry.ts';
+import type { SidecarSpec } from './spec/sidecar.ts';
 import type { VirtualServiceSpec } from './spec/virtual-service.ts';
 
 /** The typed spec of every kind that is served. Kinds Inmesh only knows by name never become a ConfigObject. */
 export interface SpecOf {
   readonly Namespace: NamespaceSpec;
+  readonly Node: NodeSpec;
+  readonly ConfigMap: ConfigMapSpec;
   readonly Service: ServiceSpec;
   readonly Endpoints: EndpointsSpec;
   readonly EndpointSlice: EndpointSliceSpec;
@@ -24,11 +29,12 @@ export interface SpecOf {
   readonly WorkloadGroup: WorkloadGroupSpec;
   readonly VirtualService: VirtualServiceSpec;
   readonly DestinationRule: DestinationRuleSpec;
+  readonly Sidecar: SidecarSpec;
 }
 
 export type Kind = keyof SpecOf;
 
-/** `${kind}/${namespace}/${name}`; the namespace of a cluster-scoped object (Namespace) is empty. */
+/** `${kind}/${namespace}/${name}`; the namespace of a cluster-scoped object (Namespace, Node) is empty. */
 export type ObjectKey = string;
 
 /**

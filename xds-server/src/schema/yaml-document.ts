@@ -71,13 +71,20 @@ const plainKey = (key: unknown): string => {
 const lineOf = (document: Document.Parsed, lines: LineCounter, path: readonly Segment[]): number => {
   let node: unknown = document.contents;
   let line = lineOfNode(node, lines) ?? 1;
-  for (const segment of path) {
+  for (const [index, segment] of path.entries()) {
     const step = descend(isAlias(node) ? node.resolve(document) : node, segment);
-    if (step === undefined) break;
+    if (step === undefined) return lineInText(node, lines, path.slice(index)) ?? line;
     line = lineOfNode(step.at, lines) ?? line;
     node = step.next;
   }
   return line;
+};
+
+/** YAML inside a block of text (a ConfigMap's data), which begins on the line after its `|`. */
+const lineInText = (node: unknown, lines: LineCounter, path: readonly Segment[]): number | undefined => {
+  const line = isScalar(node) && node.type === 'BLOCK_LITERAL' ? lineOfNode(node, lines) : undefined;
+  if (line === undefined || !isScalar(node)) return undefined;
+  return line + readYamlSafely(String(node.value)).lineOf(path);
 };
 
 /** `at` is where the field begins: its key in a mapping, the item itself in a list. */

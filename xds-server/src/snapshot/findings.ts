@@ -3,9 +3,10 @@ import { byPosition, objectTitle } from '../schema/problem.ts';
 import type { ConfigObject, ObjectKey, Problem } from '../schema/types.ts';
 import { checkDestinationRule } from '../translate/check/destination-rule.ts';
 import type { Finding } from '../translate/check/finding.ts';
+import { checkSidecar } from '../translate/check/sidecar.ts';
 import { checkVirtualService } from '../translate/check/virtual-service.ts';
-import type { DestinationRule, VirtualService, World } from '../translate/world.ts';
-import type { Rules } from './rules.ts';
+import type { Rule, Rules } from '../translate/rules.ts';
+import type { World } from '../translate/world.ts';
 import type { WorldCells } from './world-cells.ts';
 
 /** What every rule says that will not happen as written, with file and line; checked again only where it may differ. */
@@ -15,8 +16,8 @@ export const createFindings = (graph: Graph, cells: WorldCells, rules: Rules): (
     return rule === undefined ? [] : check(cells.world(read), rule);
   });
   return () => {
-    const all: ConfigObject[] = [...rules.virtualServices.all(), ...rules.destinationRules.all()];
-    return all
+    return rules
+      .all()
       .flatMap((rule) =>
         findings
           .at(rule.key)
@@ -27,18 +28,16 @@ export const createFindings = (graph: Graph, cells: WorldCells, rules: Rules): (
   };
 };
 
-const check = (world: World, rule: VirtualService | DestinationRule): readonly Finding[] => {
+const check = (world: World, rule: Rule): readonly Finding[] => {
   try {
-    return isVirtualService(rule) ? checkVirtualService(world, rule) : checkDestinationRule(world, rule);
+    if (rule.kind === 'Sidecar') return checkSidecar(world, rule);
+    return rule.kind === 'VirtualService' ? checkVirtualService(world, rule) : checkDestinationRule(world, rule);
   } catch (error) {
     // Only an object that no schema has checked comes here; the others are checked all the same.
     const message = `cannot be checked: ${error instanceof Error ? error.message : String(error)}`;
     return [{ severity: 'error', fieldPath: '', message }];
   }
 };
-
-const isVirtualService = (rule: VirtualService | DestinationRule): rule is VirtualService =>
-  rule.kind === 'VirtualService';
 
 const toProblem = ({ kind, namespace, name, origin }: ConfigObject, finding: Finding): Problem => ({
   ...finding,

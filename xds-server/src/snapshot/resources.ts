@@ -1,6 +1,5 @@
 import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
 import { clusterBasis } from '../translate/cluster/basis.ts';
-import { isLocalityWeighted } from '../translate/endpoint/locality.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_SOURCES_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
 import { referencedClusters } from '../translate/route/referenced-clusters.ts';
 import { routeConfiguration } from '../translate/route/route-configuration.ts';
@@ -95,7 +94,7 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
   );
   const placed = derive('cluster depends on the place', false, (world, { view, name }) => {
     const basis = clusterBasis(world, view, name);
-    return basis !== undefined && isLocalityWeighted(basis.policy);
+    return basis?.spread !== undefined;
   });
 
   const { keyOf, isFixed } = createKeys(placed);
@@ -104,7 +103,9 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
   return {
     key: keyOf,
     cell: (view, typeUrl, name, relevance) =>
-      isFixed(view, typeUrl, relevance) ? families.get(typeUrl)?.at(keyOf(view, typeUrl, name, relevance)) : undefined,
+      isFixed(view, typeUrl, relevance)
+        ? families.get(typeUrl)?.at(keyOf(view, typeUrl, name, relevance))
+        : undefined,
     get: (typeUrl, key) => families.get(typeUrl)?.at(key).get(),
     has: (typeUrl, key) => families.get(typeUrl)?.has(key) ?? false,
     route(key) {

@@ -6,16 +6,17 @@ import { byPosition } from '../schema/problem.ts';
 import type { ChangeEvent, ObjectKey, Problem } from '../schema/types.ts';
 import { sameRelevance } from '../translate/relevance.ts';
 import { ROUTE_TYPE } from '../translate/resource-types.ts';
+import { createRules, type Rules } from '../translate/rules.ts';
 import type { Relevance, View } from '../translate/view.ts';
-import { MESH_SETTINGS, type MeshSettings } from '../translate/world.ts';
+import { CLUSTER_DOMAIN } from '../translate/world.ts';
 import type { EncodedResource, Hash } from './encoded-resource.ts';
 import { createFindings } from './findings.ts';
 import { createLookup, type Lookup } from './lookup.ts';
+import { createMembership } from './membership.ts';
 import { createQuietTime, type QuietTime, type Urgency } from './quiet-time.ts';
 import { createResources, type Resources } from './resources.ts';
 import { createRevision } from './revision.ts';
 import { createRouteHolds, type RouteHolds } from './route-holds.ts';
-import { createRules, type Rules } from './rules.ts';
 import { createWorldCells, type WorldCells } from './world-cells.ts';
 
 /**
@@ -49,7 +50,6 @@ export interface SnapshotsDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly hash: Hash;
-  readonly mesh?: MeshSettings;
   /** Hears of a resource that could not be made (an object no schema has checked); it reads as one that does not exist. */
   readonly failed?: (message: string) => void;
 }
@@ -62,6 +62,7 @@ export const createSnapshots = (deps: SnapshotsDeps): Snapshots => new LiveSnaps
 class LiveSnapshots implements Snapshots {
   readonly #registry: Registry;
   readonly #clock: Clock;
+  readonly #membership = createMembership();
   readonly #rules: Rules;
   readonly #graph = createGraph();
   readonly #cells: WorldCells;
@@ -77,11 +78,11 @@ class LiveSnapshots implements Snapshots {
   #sequence = 0;
   #swept: { readonly at: number; readonly revision: number };
 
-  constructor({ registry, clock, hash, mesh = MESH_SETTINGS, failed = () => {} }: SnapshotsDeps) {
+  constructor({ registry, clock, hash, failed = () => {} }: SnapshotsDeps) {
     this.#registry = registry;
     this.#clock = clock;
-    this.#rules = createRules(mesh.clusterDomain);
-    this.#cells = createWorldCells(this.#graph, { registry, rules: this.#rules, mesh });
+    this.#rules = createRules(CLUSTER_DOMAIN);
+    this.#cells = createWorldCells(this.#graph, { registry, rules: this.#rules, clusterDomain: CLUSTER_DOMAIN });
     this.#resources = createResources(this.#graph, { cells: this.#cells, hash, failed });
     this.#findings = createFindings(this.#graph, this.#cells, this.#rules);
     this.#relevance = this.#graph.input('relevance', this.#rules.relevance(), sameRelevance);
@@ -150,20 +151,22 @@ class LiveSnapshots implements Snapshots {
   }
 
   /** Says whether services came, went or changed. */
-  #take(events: readonly ChangeEvent[]): boolean {
+  #take(arrived: readonly ChangeEvent[]): boolean {
+    const events = this.#membership.apply(arrived);
     const changes = this.#registry.apply(events);
     this.#cells.registryChanged(changes);
     let rulesChanged = false;
     for (const event of events) {
       this.#revision.apply(event);
-      const changes = this.#rules.apply(event);
-      if (changes !== undefined) {
+      for (const changes of this.#rules.apply(event)) {
         rulesChanged = true;
         this.#cells.rulesChanged(changes);
       }
       this.#cells.objectChanged(keyOf(event));
     }
-    if (rulesChanged) this.#relevance.set(this.#rules.relevance());
+    const meshChanged = this.#cells.mesh.get() !== this.#rules.mesh();
+    if (meshChanged) this.#cells.meshChanged();
+    if (rulesChanged || meshChanged) this.#relevance.set(this.#rules.relevance());
     return changes.services.size > 0;
   }
 

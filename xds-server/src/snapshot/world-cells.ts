@@ -1,59 +1,70 @@
-import type { Family, Graph, Read } from '../graph/graph.ts';
+import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
 import type { MeshEndpoint, MeshService, RegistryChanges, RegistryReads } from '../registry/read-model.ts';
 import { endpointsKey } from '../registry/registry.ts';
 import type { ConfigObject, ObjectKey, Origin } from '../schema/types.ts';
-import type { DestinationRule, MeshSettings, VirtualService, World } from '../translate/world.ts';
-import type { KindChanges, Rules } from './rules.ts';
+import type { MeshSettings } from '../translate/mesh-settings.ts';
+import { resolveHost } from '../translate/names.ts';
+import type { IndexChanges, Rule, Rules } from '../translate/rules.ts';
+import { type VirtualService, virtualServiceKey, type World } from '../translate/world.ts';
 
 /** The registry and the rules as cells of a graph, so that a World can record what is read of it. */
 export interface WorldCells {
   world(read: Read): World;
   /** By content: an object that only moved in its file is no change. */
-  readonly rule: Family<VirtualService | DestinationRule | undefined>;
+  readonly rule: Family<Rule | undefined>;
+  readonly mesh: Cell<MeshSettings>;
   /** By identity: for whoever tells places. */
   readonly origin: Family<Origin | undefined>;
   registryChanged(changes: RegistryChanges): void;
-  rulesChanged(changes: KindChanges): void;
+  rulesChanged(changes: IndexChanges): void;
+  meshChanged(): void;
   /** The object came, went or changed, if only in its place. */
   objectChanged(key: ObjectKey): void;
+}
+
+interface WorldParts {
+  readonly registry: RegistryReads;
+  readonly rules: Rules;
+  readonly clusterDomain: string;
 }
 
 /** The only key of a family that is one list. */
 const ALL = '';
 
-export const createWorldCells = (
-  graph: Graph,
-  { registry, rules, mesh }: { readonly registry: RegistryReads; readonly rules: Rules; readonly mesh: MeshSettings },
-): WorldCells => {
+export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain }: WorldParts): WorldCells => {
   const services = graph.inputs('services', (host) => registry.services(host), sameItems);
   const addresses = graph.inputs('address', (address) => registry.servicesAt(address), sameItems);
   const serviceWildcards = graph.inputs('service wildcards', () => registry.wildcards(), sameItems);
   const endpoints = graph.inputs('endpoints', (key) => endpointsByKey(registry, key));
   const rule = graph.inputs('rule', (key) => rules.get(key), sameContent);
   const origin = graph.inputs('origin', (key) => originOf(registry, rules, key));
-  const byKind = {
-    VirtualService: {
-      at: graph.inputs('virtual services', (host) => rules.virtualServices.at(host), sameRules),
-      wildcards: graph.inputs('virtual service wildcards', () => rules.virtualServices.wildcards(), sameItems),
-    },
-    DestinationRule: {
-      at: graph.inputs('destination rules', (host) => rules.destinationRules.at(host), sameRules),
-      wildcards: graph.inputs('destination rule wildcards', () => rules.destinationRules.wildcards(), sameItems),
-    },
+  const mesh = graph.input('mesh', rules.mesh());
+  const at = {
+    virtualServices: graph.inputs('virtual services', (host) => rules.virtualServices.at(host), sameRules),
+    references: graph.inputs('references', (name) => rules.references.at(name), sameRules),
+    destinationRules: graph.inputs('destination rules', (host) => rules.destinationRules.at(host), sameRules),
+    sidecars: graph.inputs('sidecars', (namespace) => rules.sidecars.at(namespace), sameRules),
   };
+  const wildcards = graph.inputs('wildcards', (index) => wildcardsOf(rules, index), sameItems);
   return {
     rule,
     origin,
+    mesh,
     world: (read) => ({
-      mesh,
+      clusterDomain,
+      mesh: () => read(mesh),
+      resolveHost: (host, namespace) => resolveHost(host, namespace, clusterDomain),
       services: (hostname) => read(services.at(hostname)),
       serviceWildcards: () => read(serviceWildcards.at(ALL)),
       servicesAt: (address) => read(addresses.at(address)),
       endpoints: (service, port) => read(endpoints.at(endpointsKey(service, port))),
-      virtualServices: (host) => read(byKind.VirtualService.at.at(host)),
-      destinationRules: (host) => read(byKind.DestinationRule.at.at(host)),
-      virtualServiceWildcards: () => read(byKind.VirtualService.wildcards.at(ALL)),
-      destinationRuleWildcards: () => read(byKind.DestinationRule.wildcards.at(ALL)),
+      virtualServices: (host) => read(at.virtualServices.at(host)),
+      virtualService: (namespace, name) => asVirtualService(read(rule.at(virtualServiceKey(namespace, name)))),
+      virtualServicesTo: (reference) => read(at.references.at(reference)),
+      destinationRules: (host) => read(at.destinationRules.at(host)),
+      virtualServiceWildcards: () => read(wildcards.at('virtualServices')),
+      destinationRuleWildcards: () => read(wildcards.at('destinationRules')),
+      sidecars: (namespace) => read(at.sidecars.at(namespace)),
     }),
     registryChanged(changes) {
       for (const host of changes.hostnames) services.reload(host);
@@ -61,16 +72,23 @@ export const createWorldCells = (
       for (const key of changes.endpoints) endpoints.reload(key);
       if (changes.hostnameSet) serviceWildcards.reload(ALL);
     },
-    rulesChanged({ kind, hosts, wildcards }) {
-      for (const host of hosts) byKind[kind].at.reload(host);
-      if (wildcards) byKind[kind].wildcards.reload(ALL);
+    rulesChanged({ index, hosts, wildcards: wildcardsToo }) {
+      for (const host of hosts) at[index].reload(host);
+      if (wildcardsToo) wildcards.reload(index);
     },
+    meshChanged: () => mesh.set(rules.mesh()),
     objectChanged(key) {
       rule.reload(key);
       origin.reload(key);
     },
   };
 };
+
+const wildcardsOf = (rules: Rules, index: string): readonly string[] =>
+  index === 'virtualServices' ? rules.virtualServices.wildcards() : rules.destinationRules.wildcards();
+
+const asVirtualService = (rule: Rule | undefined): VirtualService | undefined =>
+  rule?.kind === 'VirtualService' ? rule : undefined;
 
 const endpointsByKey = (registry: RegistryReads, key: string): readonly MeshEndpoint[] => {
   const bar = key.lastIndexOf('|');

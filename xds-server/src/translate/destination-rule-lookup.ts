@@ -23,29 +23,33 @@ export const destinationRuleFor = (
 ): MergedRule | undefined => {
   const wildcards = world.destinationRuleWildcards().filter((pattern) => pattern !== host && hostCovers(pattern, host));
   const byPattern = [host, ...wildcards].map((pattern) => world.destinationRules(pattern));
-  for (const namespace of new Set([view.namespace, serviceNamespace, world.mesh.rootNamespace])) {
+  for (const namespace of new Set([view.namespace, serviceNamespace, world.mesh().rootNamespace])) {
     for (const rules of byPattern) {
-      const usable = rules.filter((rule) => rule.namespace === namespace && appliesTo(rule, view));
+      const usable = rules.filter((rule) => rule.namespace === namespace && appliesTo(world, rule, view));
       const first = usable[0];
-      if (first !== undefined) return merge(first, usable, view);
+      if (first !== undefined) return merge(world, first, usable, view);
     }
   }
   return undefined;
 };
 
-const appliesTo = ({ spec, namespace }: DestinationRule, view: View): boolean => {
-  if (!isVisible(spec.exportTo, namespace, view.namespace)) return false;
+const exportToOf = (world: World, { spec }: DestinationRule): readonly string[] =>
+  spec.exportTo.length > 0 ? spec.exportTo : world.mesh().exportTo.destinationRule;
+
+const appliesTo = (world: World, rule: DestinationRule, view: View): boolean => {
+  const { spec, namespace } = rule;
+  if (!isVisible(exportToOf(world, rule), namespace, view.namespace)) return false;
   if (spec.workloadSelector === undefined) return true;
   return namespace === view.namespace && selects(spec.workloadSelector.matchLabels, view.labels);
 };
 
 /** A rule with a workloadSelector beats plain ones; among equals the first policy and the first of each subset count. */
-const merge = (first: DestinationRule, usable: readonly DestinationRule[], view: View): MergedRule => {
+const merge = (world: World, first: DestinationRule, usable: readonly DestinationRule[], view: View): MergedRule => {
   const chosen = usable.find(({ spec }) => spec.workloadSelector !== undefined) ?? first;
   const alike = usable.filter(
-    ({ spec }) =>
-      (spec.workloadSelector === undefined) === (chosen.spec.workloadSelector === undefined) &&
-      sameAudience(spec.exportTo, chosen.spec.exportTo, view),
+    (rule) =>
+      (rule.spec.workloadSelector === undefined) === (chosen.spec.workloadSelector === undefined) &&
+      sameAudience(exportToOf(world, rule), exportToOf(world, chosen), view),
   );
   const subsets = new Map<string, Subset>();
   for (const { spec } of alike)

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   HTTPFaultSchema,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
   type Listener,
@@ -10,10 +11,36 @@ import {
 import { routeConfigurationName } from './names.ts';
 import { ADS, type Fields, packAny } from './proto.ts';
 import { FAULT_FILTER } from './route/fault.ts';
-import { injectsFaults, routeConfiguration } from './route/route-configuration.ts';
+import { BLOCK_ALL, injectsFaults, routeConfiguration } from './route/route-configuration.ts';
 import { targetByAddress } from './service-lookup.ts';
+import { outboundPolicy } from './sidecar-scope.ts';
 import type { View } from './view.ts';
 import type { World } from './world.ts';
+
+/**
+ * REGISTRY_ONLY of the mesh or of a Sidecar: a host that nobody knows is answered 502, whatever the client's bootstrap
+ * says. A gRPC client fails without it.
+ */
+const blocked = (world: World, view: View): string | undefined =>
+  view.kind !== 'grpc' && outboundPolicy(world, view) === 'REGISTRY_ONLY' ? BLOCK_ALL : undefined;
+
+/** Only what is written is sent (Istio MeshConfig.pathNormalization). */
+const pathNormalization = (world: World): Fields<typeof HttpConnectionManagerSchema> => {
+  switch (world.mesh().pathNormalization) {
+    case 'NONE':
+      return { normalizePath: false };
+    case 'BASE':
+      return { normalizePath: true };
+    case 'MERGE_SLASHES':
+      return { normalizePath: true, mergeSlashes: true };
+    case 'DECODE_AND_MERGE_SLASHES': {
+      const { UNESCAPE_AND_FORWARD } = HttpConnectionManager_PathWithEscapedSlashesAction;
+      return { normalizePath: true, mergeSlashes: true, pathWithEscapedSlashesAction: UNESCAPE_AND_FORWARD };
+    }
+    default:
+      return {};
+  }
+};
 
 type FilterFields = Fields<typeof HttpFilterSchema>;
 
@@ -31,14 +58,16 @@ const FAULT: FilterFields = {
 /** What a client asks for first, under the name it dials (`reviews:9080`); undefined = the mesh does not know it. */
 export const listener = (world: World, view: View, name: string): Listener | undefined => {
   const target = targetByAddress(world, view, name);
-  if (target === undefined) return undefined;
-  const routeConfigName = routeConfigurationName(target.port, target.host);
+  const routeConfigName =
+    target === undefined ? blocked(world, view) : routeConfigurationName(target.port, target.host);
+  if (routeConfigName === undefined) return undefined;
   const routes = routeConfiguration(world, view, routeConfigName);
   const faults = routes !== undefined && injectsFaults(routes);
   const manager = packAny(HttpConnectionManagerSchema, {
     statPrefix: routeConfigName,
     routeSpecifier: { case: 'rds', value: { configSource: ADS, routeConfigName } },
     httpFilters: faults ? [FAULT, ROUTER] : [ROUTER],
+    ...pathNormalization(world),
   });
   return create(ListenerSchema, { name, apiListener: { apiListener: manager } });
 };

@@ -1,29 +1,37 @@
 import type { PortPolicy, TrafficPolicy } from '../schema/spec/destination-rule.ts';
+import type { MeshSettings } from './mesh-settings.ts';
 import type { Relevance } from './view.ts';
-import type { DestinationRule, VirtualService } from './world.ts';
+import type { DestinationRule, Sidecar, VirtualService } from './world.ts';
+
+interface RelevantRules {
+  readonly virtualServices: Iterable<VirtualService>;
+  readonly destinationRules: Iterable<DestinationRule>;
+  readonly sidecars: Iterable<Sidecar>;
+  readonly mesh: MeshSettings;
+}
 
 /** What any rule looks at in a client; everything else about it cannot make its configuration different. */
-export const relevanceOf = (
-  virtualServices: Iterable<VirtualService>,
-  destinationRules: Iterable<DestinationRule>,
-): Relevance => {
-  const labelKeys = new Set<string>();
+export const relevanceOf = ({ virtualServices, destinationRules, sidecars, mesh }: RelevantRules): Relevance => {
+  const labelKeys = new Set<string>(keysWithoutValue(mesh.localityLbSetting?.failoverPriority));
+  for (const { spec } of sidecars) for (const key of spec.workloadSelector?.labels.keys() ?? []) labelKeys.add(key);
   for (const { spec } of virtualServices) {
     for (const { match } of spec.http) {
       for (const { sourceLabels } of match) for (const key of sourceLabels.keys()) labelKeys.add(key);
     }
   }
-  let locality = false;
   for (const { spec } of destinationRules) {
     for (const key of spec.workloadSelector?.matchLabels.keys() ?? []) labelKeys.add(key);
     for (const policy of policiesOf([spec.trafficPolicy, ...spec.subsets.map((subset) => subset.trafficPolicy)])) {
-      const setting = policy.loadBalancer?.localityLbSetting;
-      locality ||= policy.outlierDetection !== undefined || (setting?.distribute.length ?? 0) > 0;
-      for (const entry of setting?.failoverPriority ?? []) if (!entry.includes('=')) labelKeys.add(entry);
+      const priorities = policy.loadBalancer?.localityLbSetting?.failoverPriority;
+      for (const key of keysWithoutValue(priorities)) labelKeys.add(key);
     }
   }
-  return { labelKeys, locality };
+  return { labelKeys };
 };
+
+/** `key=value` says itself what to compare with; a key alone takes the client's value. */
+const keysWithoutValue = (priorities: readonly string[] = []): readonly string[] =>
+  priorities.filter((entry) => !entry.includes('='));
 
 function* policiesOf(policies: readonly (TrafficPolicy | undefined)[]): Generator<PortPolicy> {
   for (const policy of policies) {
@@ -34,4 +42,4 @@ function* policiesOf(policies: readonly (TrafficPolicy | undefined)[]): Generato
 }
 
 export const sameRelevance = (a: Relevance, b: Relevance): boolean =>
-  a.locality === b.locality && a.labelKeys.size === b.labelKeys.size && a.labelKeys.isSubsetOf(b.labelKeys);
+  a.labelKeys.size === b.labelKeys.size && a.labelKeys.isSubsetOf(b.labelKeys);

@@ -1,7 +1,8 @@
 import type { ConfigObject, ObjectKey } from '../schema/types.ts';
 import { bySpecificity, isWildcard, resolveHost } from './names.ts';
 import { byAge } from './rule-order.ts';
-import type { RuleReads } from './world.ts';
+import { referencesOf } from './sidecar-destinations.ts';
+import type { RuleReads, VirtualService } from './world.ts';
 
 export interface RuleChanges {
   /** Hosts for which `at` gives another list now. */
@@ -11,7 +12,6 @@ export interface RuleChanges {
 
 /** Rules of one kind by the hosts they name, completed; lists keep their identity until they change. */
 export interface RuleIndex<R extends ConfigObject> extends RuleReads<R> {
-  get(key: ObjectKey): R | undefined;
   all(): Iterable<R>;
   /** A rule equal in content replaces the object without being a change: only its place in the file is another. */
   put(rule: R): RuleChanges;
@@ -23,13 +23,22 @@ const NONE: readonly never[] = [];
 export const createRuleIndex = <R extends ConfigObject>(
   hostsOf: (rule: R) => readonly string[],
   clusterDomain: string,
-): RuleIndex<R> => {
+): RuleIndex<R> => createIndex((rule) => hostsOf(rule).map((host) => resolveHost(host, rule.namespace, clusterDomain)));
+
+/** The same by what rules refer to. */
+export const createReferenceIndex = (clusterDomain: string): RuleIndex<VirtualService> =>
+  createIndex((rule) => referencesOf(rule, (host) => resolveHost(host, rule.namespace, clusterDomain)));
+
+/** The same for rules that are looked up by their namespace. */
+export const createNamespaceIndex = <R extends ConfigObject>(): RuleIndex<R> =>
+  createIndex(({ namespace }) => [namespace]);
+
+const createIndex = <R extends ConfigObject>(keysOf: (rule: R) => readonly string[]): RuleIndex<R> => {
   const rules = new Map<ObjectKey, R>();
   const byHost = new Map<string, readonly R[]>();
   let wildcards: readonly string[] = [];
 
-  const hosts = (rule: R): ReadonlySet<string> =>
-    new Set(hostsOf(rule).map((host) => resolveHost(host, rule.namespace, clusterDomain)));
+  const hosts = (rule: R): ReadonlySet<string> => new Set(keysOf(rule));
 
   const edit = (host: string, list: readonly R[]): boolean => {
     const before = byHost.has(host);

@@ -13,17 +13,19 @@ const compareAge = (a = Number.POSITIVE_INFINITY, b = Number.POSITIVE_INFINITY):
 
 /**
  * Those of a namespace's rules that the client may use, private ones before those exported to its namespace by name,
- * those before public ones (Istio VirtualServicesForGateway); `rules` is in the order of age and stays so inside a rank.
+ * those before public ones (Istio VirtualServicesForGateway), `byDefault` standing for what is not written; `rules` is in the order of age and stays so inside a rank.
  */
 export const visibleRules = <R extends ConfigObject<'VirtualService'>>(
   rules: readonly R[],
   view: View,
+  byDefault: readonly string[],
 ): readonly R[] => {
+  const exportTo = ({ spec }: R): readonly string[] => (spec.exportTo.length > 0 ? spec.exportTo : byDefault);
   const rank = (rule: R): number => {
-    if (rule.spec.exportTo.length === 0 || rule.spec.exportTo.includes('*')) return 2;
+    if (exportTo(rule).length === 0 || exportTo(rule).includes('*')) return 2;
     return rule.namespace === view.namespace ? 0 : 1;
   };
   return rules
-    .filter((rule) => isVisible(rule.spec.exportTo, rule.namespace, view.namespace))
+    .filter((rule) => isVisible(exportTo(rule), rule.namespace, view.namespace))
     .toSorted((a, b) => rank(a) - rank(b));
 };

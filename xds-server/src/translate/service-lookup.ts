@@ -1,5 +1,6 @@
 import type { MeshService, MeshServicePort } from '../registry/read-model.ts';
 import { hostCandidates, hostCovers, isIpLiteral, parseClusterName, parseTarget } from './names.ts';
+import { dialable, imported } from './sidecar-scope.ts';
 import { isVisible, type View } from './view.ts';
 import { visibleVirtualServices } from './virtual-service-lookup.ts';
 import type { World } from './world.ts';
@@ -16,14 +17,36 @@ export interface Target {
 /** On this port a client gets virtual hosts for hosts that no service has (Istio's listener 0.0.0.0_80). */
 const UNREGISTERED_HOSTS_PORT = 80;
 
-/** One of several services of a hostname: the client's own namespace first, else the registry's order. */
-export const selectService = (world: World, view: View, hostname: string): MeshService | undefined =>
-  preferOwn(world.services(hostname), view);
-
-const preferOwn = (services: readonly MeshService[], view: View): MeshService | undefined => {
-  const visible = services.filter(({ exportTo, namespace }) => isVisible(exportTo, namespace, view.namespace));
-  return visible.find(({ namespace }) => namespace === view.namespace) ?? visible[0];
+/**
+ * One of several services of a hostname: the client's own namespace first, else the registry's order; with the ports that
+ * its Sidecar imports.
+ */
+export const selectService = (world: World, view: View, hostname: string): MeshService | undefined => {
+  const usable = visible(world, view, world.services(hostname)).flatMap(
+    (service) => imported(world, view, service) ?? [],
+  );
+  return preferOwn(usable, view);
 };
+
+/** The same, of those that the client may dial itself on this port. */
+const selectTarget = (
+  world: World,
+  view: View,
+  services: readonly MeshService[],
+  port: number,
+): MeshService | undefined =>
+  preferOwn(
+    visible(world, view, services).filter((service) => dialable(world, view, service, port)),
+    view,
+  );
+
+const visible = (world: World, view: View, services: readonly MeshService[]): readonly MeshService[] =>
+  services.filter(({ exportTo, namespace }) =>
+    isVisible(exportTo.length > 0 ? exportTo : world.mesh().exportTo.service, namespace, view.namespace),
+  );
+
+const preferOwn = (services: readonly MeshService[], view: View): MeshService | undefined =>
+  services.find(({ namespace }) => namespace === view.namespace) ?? services[0];
 
 export const servicePort = (service: MeshService, port: number): MeshServicePort | undefined =>
   service.ports.find(({ number, protocol }) => number === port && protocol !== 'udp');
@@ -33,13 +56,13 @@ export const targetByAddress = (world: World, view: View, name: string): Target 
   const written = parseTarget(name);
   if (written === undefined) return undefined;
   const { host, port } = written;
-  const candidates = hostCandidates(host, view.namespace, world.mesh.clusterDomain);
+  const candidates = hostCandidates(host, view.namespace, world.clusterDomain);
   for (const candidate of candidates) {
-    const found = registered(candidate, port, selectService(world, view, candidate));
+    const found = registered(candidate, port, selectTarget(world, view, world.services(candidate), port));
     if (found !== undefined) return found;
   }
   if (isIpLiteral(host)) {
-    const service = preferOwn(world.servicesAt(host), view);
+    const service = selectTarget(world, view, world.servicesAt(host), port);
     const found = service && registered(service.hostname, port, service);
     if (found !== undefined) return found;
   }
@@ -51,7 +74,10 @@ export const targetByRouteName = (world: World, view: View, name: string): Targe
   const key = parseClusterName(name);
   if (key === undefined || key.subset !== '') return undefined;
   const { host, port } = key;
-  return registered(host, port, selectService(world, view, host)) ?? unregistered(world, view, [host], port);
+  return (
+    registered(host, port, selectTarget(world, view, world.services(host), port)) ??
+    unregistered(world, view, [host], port)
+  );
 };
 
 const registered = (host: string, port: number, service: MeshService | undefined): Target | undefined =>
@@ -62,7 +88,7 @@ const byWildcard = (world: World, view: View, { host, port }: { host: string; po
   if (isIpLiteral(host)) return undefined;
   for (const wildcard of world.serviceWildcards()) {
     if (!hostCovers(wildcard, host)) continue;
-    const found = registered(wildcard, port, selectService(world, view, wildcard));
+    const found = registered(wildcard, port, selectTarget(world, view, world.services(wildcard), port));
     if (found !== undefined) return found;
   }
   return undefined;
@@ -70,6 +96,6 @@ const byWildcard = (world: World, view: View, { host, port }: { host: string; po
 
 const unregistered = (world: World, view: View, hosts: readonly string[], port: number): Target | undefined => {
   if (port !== UNREGISTERED_HOSTS_PORT) return undefined;
-  const host = hosts.find((one) => visibleVirtualServices(world, view, one).length > 0);
+  const host = hosts.find((one) => visibleVirtualServices(world, view, one, port).length > 0);
   return host === undefined ? undefined : { host, port, service: undefined };
 };

@@ -14,10 +14,9 @@ export interface View {
 
 export const NO_LOCALITY: EndpointLocality = { region: '', zone: '', subZone: '' };
 
-/** What rules look at in a client. */
+/** What rules look at in a client; its place counts only for clusters that spread by it, which are told one by one. */
 export interface Relevance {
   readonly labelKeys: ReadonlySet<string>;
-  readonly locality: boolean;
 }
 
 /** The View without what no rule reads. */
@@ -25,7 +24,7 @@ export const canonicalView = (view: View, relevance: Relevance): View => ({
   kind: view.kind,
   namespace: view.namespace,
   labels: new Map(sortedEntries(view.labels).filter(([key]) => relevance.labelKeys.has(key))),
-  locality: relevance.locality ? view.locality : NO_LOCALITY,
+  locality: view.locality,
 });
 
 /** One line of text, the same for equal Views, from which `viewOfKey` makes the View again. */

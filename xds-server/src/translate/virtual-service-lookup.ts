@@ -1,6 +1,7 @@
 import type { HttpMatch } from '../schema/spec/virtual-service.ts';
 import { hostCovers } from './names.ts';
 import { visibleRules } from './rule-order.ts';
+import { importsRule } from './sidecar-scope.ts';
 import { selects, type View } from './view.ts';
 import type { VirtualService, World } from './world.ts';
 
@@ -11,8 +12,15 @@ export const appliesToMesh = ({ spec }: VirtualService): boolean =>
   spec.gateways.length === 0 || spec.gateways.includes(MESH_GATEWAY);
 
 /** VirtualServices with HTTP rules for mesh clients that name exactly this host. */
-export const visibleVirtualServices = (world: World, view: View, host: string): readonly VirtualService[] =>
-  visibleRules(world.virtualServices(host), view).filter((rule) => appliesToMesh(rule) && rule.spec.http.length > 0);
+export const visibleVirtualServices = (
+  world: World,
+  view: View,
+  host: string,
+  port: number,
+): readonly VirtualService[] =>
+  visibleRules(world.virtualServices(host), view, world.mesh().exportTo.virtualService).filter(
+    (rule) => appliesToMesh(rule) && rule.spec.http.length > 0 && importsRule(world, view, rule, port),
+  );
 
 /**
  * In the order in which the first one with a usable route wins (no merging for mesh clients): by the hostname, by an
@@ -21,11 +29,11 @@ export const visibleVirtualServices = (world: World, view: View, host: string): 
 export const virtualServicesFor = (
   world: World,
   view: View,
-  host: string,
+  { host, port }: { readonly host: string; readonly port: number },
   addresses: readonly string[],
 ): readonly VirtualService[] => {
   const wildcards = world.virtualServiceWildcards().filter((pattern) => pattern !== host && hostCovers(pattern, host));
-  return [host, ...addresses, ...wildcards].flatMap((one) => visibleVirtualServices(world, view, one));
+  return [host, ...addresses, ...wildcards].flatMap((one) => visibleVirtualServices(world, view, one, port));
 };
 
 /**

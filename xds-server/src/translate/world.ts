@@ -1,24 +1,23 @@
 import type { MeshEndpoint, MeshService, RegistryReads, ServiceKey } from '../registry/read-model.ts';
-import type { ConfigObject } from '../schema/types.ts';
+import type { ConfigObject, ObjectKey } from '../schema/types.ts';
+import { MESH_DEFAULTS, type MeshSettings } from './mesh-settings.ts';
+import { resolveHost } from './names.ts';
 
-/** What is the same for the whole mesh (Istio MeshConfig, as far as it is settable here). */
-export interface MeshSettings {
-  readonly clusterDomain: string;
-  /** Its DestinationRules are the last resort of every namespace (Istio rootNamespace). */
-  readonly rootNamespace: string;
-}
-
-export const MESH_SETTINGS: MeshSettings = { clusterDomain: 'cluster.local', rootNamespace: 'istio-system' };
+export const CLUSTER_DOMAIN = 'cluster.local';
 
 export type VirtualService = ConfigObject<'VirtualService'>;
 export type DestinationRule = ConfigObject<'DestinationRule'>;
+export type Sidecar = ConfigObject<'Sidecar'>;
 
 /**
  * All that translation reads. It asks by key, also for keys that hold nothing, so an implementation can record the reads
  * (`graph/`) and translation stays plain functions that look like full recomputation.
  */
 export interface World {
-  readonly mesh: MeshSettings;
+  readonly clusterDomain: string;
+  mesh(): MeshSettings;
+  /** A rule's host, completed for its namespace. */
+  resolveHost(host: string, namespace: string): string;
   /** Every service with exactly this hostname, best first. */
   services(hostname: string): readonly MeshService[];
   /** Wildcard hostnames of the registry, longest first. */
@@ -28,14 +27,21 @@ export interface World {
   endpoints(service: ServiceKey, port: number): readonly MeshEndpoint[];
   /** Rules that name exactly this (completed) host, in the order that decides conflicts. */
   virtualServices(host: string): readonly VirtualService[];
+  /** By name: one that others may delegate to. */
+  virtualService(namespace: string, name: string): VirtualService | undefined;
   destinationRules(host: string): readonly DestinationRule[];
+  /** Rules that refer to this host as a destination, or to `delegate namespace/name`. */
+  virtualServicesTo(reference: string): readonly VirtualService[];
   /** Wildcard hosts that some rule names, most specific first. */
   virtualServiceWildcards(): readonly string[];
   destinationRuleWildcards(): readonly string[];
+  /** Of one namespace, the oldest first. */
+  sidecars(namespace: string): readonly Sidecar[];
 }
 
 /** Rules of one kind, by the hosts they name. */
 export interface RuleReads<R> {
+  get(key: ObjectKey): R | undefined;
   at(host: string): readonly R[];
   wildcards(): readonly string[];
 }
@@ -46,16 +52,25 @@ export const worldOf = (
   rules: {
     readonly virtualServices: RuleReads<VirtualService>;
     readonly destinationRules: RuleReads<DestinationRule>;
+    readonly references: RuleReads<VirtualService>;
+    readonly sidecars: RuleReads<Sidecar>;
   },
-  mesh: MeshSettings = MESH_SETTINGS,
+  mesh: MeshSettings = MESH_DEFAULTS,
 ): World => ({
-  mesh,
+  clusterDomain: CLUSTER_DOMAIN,
+  mesh: () => mesh,
+  resolveHost: (host, namespace) => resolveHost(host, namespace, CLUSTER_DOMAIN),
   services: (hostname) => registry.services(hostname),
   serviceWildcards: () => registry.wildcards(),
   servicesAt: (address) => registry.servicesAt(address),
   endpoints: (service, port) => registry.endpoints(service, port),
   virtualServices: (host) => rules.virtualServices.at(host),
+  virtualService: (namespace, name) => rules.virtualServices.get(virtualServiceKey(namespace, name)),
+  virtualServicesTo: (reference) => rules.references.at(reference),
   destinationRules: (host) => rules.destinationRules.at(host),
   virtualServiceWildcards: () => rules.virtualServices.wildcards(),
   destinationRuleWildcards: () => rules.destinationRules.wildcards(),
+  sidecars: (namespace) => rules.sidecars.at(namespace),
 });
+
+export const virtualServiceKey = (namespace: string, name: string): ObjectKey => `VirtualService/${namespace}/${name}`;

@@ -1,6 +1,8 @@
 /** Kubernetes core/v1 and discovery.k8s.io/v1, as far as a mesh reads them; conventions as in virtual-service.ts. */
 
 export type NamespaceSpec = Readonly<Record<never, never>>;
+/** Its labels say where its Pods run. */
+export type NodeSpec = Readonly<Record<never, never>>;
 export type ServiceAccountSpec = Readonly<Record<never, never>>;
 
 export interface ServiceSpec {

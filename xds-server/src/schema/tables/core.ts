@@ -6,6 +6,7 @@ import type {
   EndpointSliceSpec,
   EndpointsSpec,
   NamespaceSpec,
+  NodeSpec,
   ObjectReference,
   PodContainer,
   PodSpec,
@@ -39,6 +40,9 @@ export const serviceAccount = message<ServiceAccountSpec>(
   {},
   { others: unused('secrets', 'imagePullSecrets', 'automountServiceAccountToken') },
 );
+
+/** Only a Node's labels are read (its place); the rest is the cluster's own. */
+export const node = message<NodeSpec>({}, { unknown: 'ignore' });
 
 const servicePort = message<ServicePort>(
   {

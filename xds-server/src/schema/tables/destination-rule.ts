@@ -67,7 +67,7 @@ const consistentHash = message<ConsistentHash>(
   { check: checkConsistentHash },
 );
 
-const locality = message<LocalityLoadBalancer>(
+export const locality = message<LocalityLoadBalancer>(
   {
     distribute: supported(
       list(
@@ -114,18 +114,18 @@ const loadBalancer = message<LoadBalancerSettings>(
 
 const keepAlive = { kind: 'ignored', because: 'connections are watched by their age, not by pings' } as const;
 
-const connectionPool = message<ConnectionPool>({
+export const keepalive = message<NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>>({
+  probes: supported(uint32),
+  time: supported(duration()),
+  interval: supported(duration()),
+});
+
+export const connectionPool = message<ConnectionPool>({
   tcp: supported(
     message<NonNullable<ConnectionPool['tcp']>>({
       maxConnections: translatedOnly(count),
       connectTimeout: supported(duration()),
-      tcpKeepalive: later(
-        message<NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>>({
-          probes: supported(uint32),
-          time: supported(duration()),
-          interval: supported(duration()),
-        }),
-      ),
+      tcpKeepalive: later(keepalive),
       maxConnectionDuration: supported(duration()),
       idleTimeout: supported(duration(0)),
     }),

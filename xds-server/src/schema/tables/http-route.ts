@@ -157,7 +157,7 @@ const httpRewrite = message<HttpRewrite>(
   },
 );
 
-const httpRetry = message<HttpRetry>(
+export const httpRetry = message<HttpRetry>(
   {
     attempts: supported(count),
     perTryTimeout: supported(duration()),
@@ -209,7 +209,7 @@ export const httpRoute = message<HttpRoute>(
     route: supported(list(httpDestination)),
     redirect: supported(httpRedirect),
     directResponse: supported(httpDirectResponse),
-    delegate: translatedOnly(message<Delegate>({ name: required(host), namespace: supported(dnsLabel) })),
+    delegate: supported(message<Delegate>({ name: required(host), namespace: supported(dnsLabel) })),
     rewrite: supported(httpRewrite),
     timeout: supported(duration(1, ' (leave it out for none)')),
     retries: translatedOnly(httpRetry),

@@ -9,7 +9,7 @@ import { ownView } from './virtual-service.ts';
 export const checkDestinationRule = (world: World, rule: DestinationRule): readonly Finding[] => {
   const { spec } = rule;
   const findings: Finding[] = [];
-  const host = resolveHost(spec.host, rule.namespace, world.mesh.clusterDomain);
+  const host = resolveHost(spec.host, rule.namespace, world.clusterDomain);
   if (!isWildcard(host) && selectService(world, ownView(rule.namespace), host) === undefined) {
     findings.push(warning('spec.host', `no effect: no service has the host ${host}`));
   }

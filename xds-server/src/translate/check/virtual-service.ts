@@ -1,5 +1,6 @@
 import type { HttpMatch, HttpRoute } from '../../schema/spec/virtual-service.ts';
 import { isWildcard, resolveHost } from '../names.ts';
+import { delegated } from '../route/delegate.ts';
 import { resolveDestination } from '../route/destination.ts';
 import { isCatchAll, routeMatch } from '../route/match.ts';
 import { notYetEnforced } from '../route/notes.ts';
@@ -28,6 +29,7 @@ export const checkVirtualService = (world: World, rule: VirtualService): readonl
   }
   if (spec.http.length > 0) findings.push(...spec.hosts.flatMap((_, index) => checkHost(world, rule, index)));
   findings.push(...unreachable(spec.http));
+  for (const { path, message } of delegated(world, rule).lost) findings.push(warning(path, message));
   for (const [index, http] of spec.http.entries())
     findings.push(...checkHttp(world, rule, http, `spec.http[${index}]`));
   return findings;
@@ -44,10 +46,15 @@ export const ownView = (namespace: string): View => ({
 const checkHost = (world: World, rule: VirtualService, index: number): readonly Finding[] => {
   const fieldPath = `spec.hosts[${index}]`;
   const written = rule.spec.hosts[index] ?? '';
-  const host = resolveHost(written, rule.namespace, world.mesh.clusterDomain);
+  const host = resolveHost(written, rule.namespace, world.clusterDomain);
   const view = ownView(rule.namespace);
   const service = selectService(world, view, host);
-  const owner = virtualServicesFor(world, view, host, service?.addresses ?? [])[0];
+  const owner = virtualServicesFor(
+    world,
+    view,
+    { host, port: service?.ports[0]?.number ?? 80 },
+    service?.addresses ?? [],
+  )[0];
   if (owner !== undefined && owner.key !== rule.key) {
     const message = `no effect: VirtualService ${owner.namespace}/${owner.name} comes first and owns ${host}, two are not merged`;
     return [warning(fieldPath, message)];
@@ -97,7 +104,7 @@ const checkHttp = (world: World, rule: VirtualService, http: HttpRoute, path: st
 /** A destination without port takes the one dialled: any port of the rule's host will do to look for it. */
 const portOf = (world: World, rule: VirtualService): number => {
   for (const written of rule.spec.hosts) {
-    const host = resolveHost(written, rule.namespace, world.mesh.clusterDomain);
+    const host = resolveHost(written, rule.namespace, world.clusterDomain);
     const port = selectService(world, ownView(rule.namespace), host)?.ports[0]?.number;
     if (port !== undefined) return port;
   }

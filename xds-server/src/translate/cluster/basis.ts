@@ -2,6 +2,7 @@ import { Cluster_DiscoveryType } from '@inmesh/sdk/internal/gen/cluster';
 import type { MeshService } from '../../registry/read-model.ts';
 import type { Subset } from '../../schema/spec/destination-rule.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
+import { type Spread, spreadOf } from '../endpoint/locality.ts';
 import { type ClusterKey, isWildcard, parseClusterName } from '../names.ts';
 import { selectService, servicePort } from '../service-lookup.ts';
 import { type EffectivePolicy, effectivePolicy } from '../traffic-policy.ts';
@@ -18,6 +19,7 @@ export interface ClusterBasis {
   readonly subset: Subset | undefined;
   readonly policy: EffectivePolicy;
   readonly type: Cluster_DiscoveryType;
+  readonly spread: Spread | undefined;
 }
 
 export const clusterBasis = (world: World, view: View, name: string): ClusterBasis | undefined => {
@@ -29,7 +31,8 @@ export const clusterBasis = (world: World, view: View, name: string): ClusterBas
   if (key.subset !== '' && subset === undefined) return undefined;
   const policy = effectivePolicy(rule, key.subset, key.port);
   const type = view.kind === 'grpc' ? grpcDiscoveryType(world, service, key) : discoveryType(service, policy);
-  return type === undefined ? undefined : { key, service, rule, subset, policy, type };
+  const spread = spreadOf(policy, service, world.mesh());
+  return type === undefined ? undefined : { key, service, rule, subset, policy, type, spread };
 };
 
 /** Static endpoints come by EDS too, so a change of one does not re-make the cluster. */

@@ -9,7 +9,6 @@ import { defaultOf } from '../../defaults.ts';
 import type { MeshService } from '../../registry/read-model.ts';
 import { duration } from '../duration.ts';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
-import { isLocalityWeighted } from '../endpoint/locality.ts';
 import { clusterName } from '../names.ts';
 import { configPath } from '../origin.ts';
 import { ADS } from '../proto.ts';
@@ -26,28 +25,42 @@ import { transportSocket } from './upstream-tls.ts';
 export const cluster = (world: World, view: View, name: string): Cluster | undefined => {
   const basis = clusterBasis(world, view, name);
   if (basis === undefined) return undefined;
-  const { key, service, type, policy } = basis;
+  const { key, service, type, policy, spread } = basis;
+  const mesh = world.mesh();
   const { connectionPool: pool, loadBalancer, outlierDetection: outlier } = policy;
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: 'type', value: type },
     ...discovery(world, view, basis),
-    connectTimeout: connectTimeout(pool),
+    connectTimeout: connectTimeout(pool, mesh),
     ...loadBalancing(loadBalancer, type, view.kind),
     commonLbConfig: {
       // 0 = never spread over hosts that are known to be bad; Envoy's 50 % is for fleets, not for a few pods.
       healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 },
-      ...(isLocalityWeighted(policy)
+      ...(spread !== undefined
         ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } as const }
         : {}),
     },
     circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget)] },
     ...(outlier && { outlierDetection: outlierDetection(outlier) }),
-    ...tcpKeepalive(pool),
+    ...tcpKeepalive(pool, mesh),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol),
-    ...transportSocket(policy.tls, { key, serviceNames: service.subjectAltNames, client: view.kind }),
+    ...transportSocket(policy.tls, { key, serviceNames: peerNames(world, basis), client: view.kind }),
     metadata: { filterMetadata: { istio: metadata(basis) } },
   });
+};
+
+/** Of whoever answers: the service's own names, else the identities that its endpoints run as (Istio SpiffeURI). */
+const peerNames = (world: World, { key, service, policy }: ClusterBasis): readonly string[] => {
+  if (policy.tls?.mode !== 'ISTIO_MUTUAL' || service.subjectAltNames.length > 0) return service.subjectAltNames;
+  const { trustDomain, trustDomainAliases } = world.mesh();
+  const accounts = world
+    .endpoints(service.key, key.port)
+    .flatMap(({ namespace, serviceAccount }) => (serviceAccount ? [`ns/${namespace}/sa/${serviceAccount}`] : []));
+  const names = [trustDomain, ...trustDomainAliases].flatMap((domain) =>
+    accounts.map((account) => `spiffe://${domain}/${account}`),
+  );
+  return [...new Set(names)].sort();
 };
 
 const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {

@@ -9,6 +9,7 @@ import { defaultOf } from '../../defaults.ts';
 import type { PortProtocol } from '../../registry/read-model.ts';
 import type { ConnectionPool, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
 import { duration } from '../duration.ts';
+import type { MeshSettings } from '../mesh-settings.ts';
 import { type Fields, packAny } from '../proto.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
@@ -40,11 +41,16 @@ export const thresholds = (
   }),
 });
 
-export const connectTimeout = (pool: ConnectionPool | undefined): { seconds: bigint; nanos: number } =>
-  duration(pool?.tcp?.connectTimeout ?? defaultOf('connectTimeoutMs'));
+export const connectTimeout = (
+  pool: ConnectionPool | undefined,
+  mesh: MeshSettings,
+): { seconds: bigint; nanos: number } => duration(pool?.tcp?.connectTimeout ?? mesh.connectTimeoutMs);
 
-export const tcpKeepalive = (pool: ConnectionPool | undefined): Pick<ClusterInit, 'upstreamConnectionOptions'> => {
-  const keepalive = pool?.tcp?.tcpKeepalive;
+export const tcpKeepalive = (
+  pool: ConnectionPool | undefined,
+  mesh: MeshSettings,
+): Pick<ClusterInit, 'upstreamConnectionOptions'> => {
+  const keepalive = pool?.tcp?.tcpKeepalive ?? mesh.tcpKeepalive;
   if (keepalive === undefined) return {};
   const { probes, time, interval } = keepalive;
   return {

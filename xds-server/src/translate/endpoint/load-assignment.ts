@@ -28,13 +28,13 @@ const HEALTH: Readonly<Record<MeshEndpoint['health'], HealthStatus>> = {
 export const loadAssignment = (world: World, view: View, name: string): ClusterLoadAssignment | undefined => {
   const basis = clusterBasis(world, view, name);
   if (basis === undefined) return undefined;
-  const { key, service, subset, policy, type } = basis;
+  const { key, service, subset, spread, type } = basis;
   const all =
     type === Cluster_DiscoveryType.LOGICAL_DNS && service.resolution === 'none'
       ? [hostItself(service, key.port)]
       : world.endpoints(service.key, key.port);
   const chosen = subset === undefined ? all : all.filter(({ labels }) => selects(subset.labels, labels));
-  const groups = spreadByLocality(byLocality(chosen), policy, view);
+  const groups = spreadByLocality(byLocality(chosen), spread, view);
   return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: groups.map(localityEndpoints) });
 };
 
@@ -85,8 +85,19 @@ const lbEndpoint = (endpoint: MeshEndpoint): LbEndpointInit => ({
   },
   healthStatus: HEALTH[endpoint.health],
   loadBalancingWeight: endpoint.weight,
-  metadata: { filterMetadata: { istio: { workload: workloadLabel(endpoint) } } },
+  metadata: { filterMetadata: { istio: { workload: workloadLabel(endpoint) }, ...transportMatch(endpoint) } },
 });
+
+/** Which of a cluster's transport sockets this peer understands (Istio AppendLbEndpointMetadata). */
+const transportMatch = ({ labels }: MeshEndpoint) => {
+  const tlsMode = labels.get('security.istio.io/tlsMode');
+  const tunnels = labels.get('networking.istio.io/tunnel')?.split(',') ?? [];
+  const match = {
+    ...(tlsMode && tlsMode !== 'disabled' && { tlsMode }),
+    ...(tunnels.includes('http') && { tunnel: 'http' }),
+  };
+  return Object.keys(match).length === 0 ? {} : { 'envoy.transport_socket_match': match };
+};
 
 const UNIX = 'unix:';
 
@@ -103,7 +114,8 @@ const workloadLabel = ({ workload, namespace, labels }: MeshEndpoint): string =>
     labels.get('service.istio.io/canonical-revision') ??
     labels.get('app.kubernetes.io/version') ??
     labels.get('version');
-  return [workload, namespace, app ?? '', version ?? '', CLUSTER].join(';');
+  // `latest` is what is meant when nothing is said (Istio kubelabels.CanonicalService).
+  return [workload, namespace, app ?? workload, version === 'latest' ? '' : (version ?? ''), CLUSTER].join(';');
 };
 
 /** Istio's name of the only cluster. */

@@ -1,5 +1,6 @@
-import type { EndpointLocality, MeshEndpoint } from '../../registry/read-model.ts';
+import type { EndpointLocality, MeshEndpoint, MeshService } from '../../registry/read-model.ts';
 import type { LocalityLoadBalancer } from '../../schema/spec/destination-rule.ts';
+import type { MeshSettings } from '../mesh-settings.ts';
 import type { EffectivePolicy } from '../traffic-policy.ts';
 import type { View } from '../view.ts';
 
@@ -11,29 +12,33 @@ export interface LocalityGroup {
   readonly weight: number;
 }
 
-/** Istio GetLocalityLbSetting: on by default for the whole mesh, off where the rule says `enabled: false`. */
-const settingOf = ({ loadBalancer }: EffectivePolicy): LocalityLoadBalancer | undefined => {
-  const setting = loadBalancer?.localityLbSetting;
-  if (setting?.enabled === false) return undefined;
-  return setting ?? { distribute: [], failover: [], failoverPriority: [] };
-};
+/** How calls spread over localities; undefined = without regard to them. */
+export type Spread = LocalityLoadBalancer | 'near first';
 
-/** Failover without outlier detection would never leave the first priority, so Istio makes none. */
-export const isLocalityWeighted = (policy: EffectivePolicy): boolean => {
-  const setting = settingOf(policy);
-  return setting !== undefined && (policy.outlierDetection !== undefined || setting.distribute.length > 0);
+/** Kubernetes: the client's zone, then its region (KEP-4444; the second is the newer name). */
+const NEAR_FIRST: ReadonlySet<string | undefined> = new Set(['PreferClose', 'PreferSameZone']);
+
+/**
+ * The rule decides, else the service's trafficDistribution, else the mesh (Istio GetLocalityLbSetting). Failover without
+ * outlier detection would never leave the first priority, so Istio makes none; a service that asks for it gets it.
+ */
+export const spreadOf = (policy: EffectivePolicy, service: MeshService, mesh: MeshSettings): Spread | undefined => {
+  const written = policy.loadBalancer?.localityLbSetting;
+  if (written === undefined && NEAR_FIRST.has(service.trafficDistribution)) return 'near first';
+  const setting = written ?? mesh.localityLbSetting;
+  if (setting === undefined || setting.enabled === false) return undefined;
+  return policy.outlierDetection !== undefined || setting.distribute.length > 0 ? setting : undefined;
 };
 
 /** Weights or priorities by where the client is (Istio ApplyLocalityLoadBalancer). */
 export const spreadByLocality = (
   groups: readonly LocalityGroup[],
-  policy: EffectivePolicy,
+  setting: Spread | undefined,
   view: View,
 ): readonly LocalityGroup[] => {
-  const setting = settingOf(policy);
   if (setting === undefined) return groups;
+  if (setting === 'near first') return compact(byZone(groups, view.locality));
   if (setting.distribute.length > 0) return distribute(groups, setting, view.locality);
-  if (policy.outlierDetection === undefined) return groups;
   if (setting.failoverPriority.length > 0) {
     const ranked = groups.flatMap((group) => byLabels(group, setting.failoverPriority, view.labels));
     return compact(setting.failover.length > 0 ? byDistance(ranked, setting, view.locality) : ranked);
@@ -74,6 +79,9 @@ const distribute = (
     return weight ? [{ ...group, weight }] : [];
   });
 };
+
+const byZone = (groups: readonly LocalityGroup[], client: EndpointLocality): readonly LocalityGroup[] =>
+  groups.map((group) => ({ ...group, priority: Math.max(0, distance(client, group.locality) - 1) }));
 
 /** 0 same sub-zone, 1 zone, 2 region, 3 elsewhere, 4 elsewhere and not where this region fails over to. */
 const byDistance = (

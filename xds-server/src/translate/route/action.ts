@@ -41,7 +41,7 @@ export const forward = (scope: RouteScope, http: HttpRoute): Forward => {
   // A rewrite beats a `host` header of the route, that one a `host` header of its only destination.
   const authority = http.rewrite?.authority || own.authority || split.authority;
   const hashed = http.route.length === 1 && split.hashPolicy.length > 0;
-  const retry = retryPolicy(http.retries, hashed);
+  const retry = retryPolicy(http.retries ?? scope.world.mesh().defaultHttpRetryPolicy, hashed);
   return {
     headers: concatHeaders(own, split.headers),
     action: {

@@ -34,7 +34,7 @@ export interface ResolvedDestination {
 /** Istio GetDestinationCluster: the written port, else the service's only one, else the one dialled. */
 export const resolveDestination = (scope: RouteScope, destination: Destination): ResolvedDestination => {
   const { world, view } = scope;
-  const host = resolveHost(destination.host, scope.namespace, world.mesh.clusterDomain);
+  const host = resolveHost(destination.host, scope.namespace, world.clusterDomain);
   const service = selectService(world, view, host);
   const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
   const port = destination.port?.number ?? only ?? scope.port;

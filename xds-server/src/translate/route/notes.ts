@@ -9,7 +9,6 @@ export const notYetEnforced = (http: HttpRoute): readonly { readonly field: stri
     ['mirror', http.mirror !== undefined],
     ['mirrors', http.mirrors.length > 0],
     ['corsPolicy', http.corsPolicy !== undefined],
-    ['delegate', http.delegate !== undefined],
   ];
   return fields.filter(([, set]) => set).map(([field]) => ({ field, note: `${field}: not yet enforced` }));
 };

@@ -28,12 +28,16 @@ export const isOpaque = (protocol: PortProtocol): boolean => OPAQUE.has(protocol
  * a proxyless client every virtual host of the port. undefined = no such route configuration.
  */
 export const routeConfiguration = (world: World, view: View, name: string): TranslatedRoutes | undefined => {
+  if (name === BLOCK_ALL) return blockAll();
   const target = targetByRouteName(world, view, name);
   if (target === undefined) return undefined;
   const { host, port, service } = target;
   const routes = routesOf(world, view, target);
   const virtualHost = `${host}:${port}`;
-  const domains = virtualHostDomains(host, port, service, { namespace: view.namespace, mesh: world.mesh });
+  const domains = virtualHostDomains(host, port, service, {
+    namespace: view.namespace,
+    clusterDomain: world.clusterDomain,
+  });
   const configuration = create(RouteConfigurationSchema, {
     name: routeConfigurationName(port, host),
     virtualHosts: [{ name: virtualHost, domains, routes: routes.map(({ route }) => route) }],
@@ -41,6 +45,24 @@ export const routeConfiguration = (world: World, view: View, name: string): Tran
     validateClusters: false,
   });
   return { configuration, virtualHost, routes };
+};
+
+/** Istio's name for what answers in place of hosts that are not in the registry. */
+export const BLOCK_ALL = 'block_all';
+
+const blockAll = (): TranslatedRoutes => {
+  const route: TranslatedRoute['route'] = {
+    name: BLOCK_ALL,
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: { case: 'directResponse', value: { status: 502 } },
+  };
+  const configuration = create(RouteConfigurationSchema, {
+    name: BLOCK_ALL,
+    virtualHosts: [{ name: BLOCK_ALL, domains: ['*'], routes: [route] }],
+    validateClusters: false,
+  });
+  const notes = ['outboundTrafficPolicy REGISTRY_ONLY: no service has this host'];
+  return { configuration, virtualHost: BLOCK_ALL, routes: [{ route, origin: undefined, notes }] };
 };
 
 /** Whether the listener needs the fault filter before the router. */
@@ -51,7 +73,7 @@ export const injectsFaults = ({ routes }: TranslatedRoutes): boolean =>
 const routesOf = (world: World, view: View, { host, port, service }: Target): readonly TranslatedRoute[] => {
   const protocol = service && servicePort(service, port)?.protocol;
   if (protocol === undefined || !isOpaque(protocol)) {
-    for (const rule of virtualServicesFor(world, view, host, service?.addresses ?? [])) {
+    for (const rule of virtualServicesFor(world, view, { host, port }, service?.addresses ?? [])) {
       const routes = virtualServiceRoutes({ world, view, namespace: rule.namespace, port }, rule);
       if (routes.length > 0) return routes;
     }

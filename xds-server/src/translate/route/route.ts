@@ -6,6 +6,7 @@ import { type Fields, packAny } from '../proto.ts';
 import { matchApplies } from '../virtual-service-lookup.ts';
 import type { VirtualService } from '../world.ts';
 import { forward } from './action.ts';
+import { delegated } from './delegate.ts';
 import type { RouteScope } from './destination.ts';
 import { FAULT_FILTER, faultFilter } from './fault.ts';
 import { headerOperations } from './header-operations.ts';
@@ -46,17 +47,15 @@ export const defaultRoute = (scope: RouteScope, host: string, origin: FieldRef |
  */
 export const virtualServiceRoutes = (scope: RouteScope, rule: VirtualService): readonly TranslatedRoute[] => {
   const routes: TranslatedRoute[] = [];
-  for (const [index, http] of rule.spec.http.entries()) {
-    const path = `spec.http[${index}]`;
-    const matches: readonly (readonly [HttpMatch | undefined, string])[] =
-      http.match.length === 0
-        ? [[undefined, path]]
-        : http.match.map((match, position) => [match, `${path}.match[${position}]`]);
-    for (const [match, fieldPath] of matches) {
+  for (const { http, rule: written, path, matches } of delegated(scope.world, rule).routes) {
+    const at = { ...scope, namespace: written.namespace };
+    const listed: readonly { readonly match: HttpMatch | undefined; readonly path: string }[] =
+      matches.length > 0 ? matches : [{ match: undefined, path }];
+    for (const { match, path: fieldPath } of listed) {
       if (match !== undefined && !matchApplies(match, scope.view, scope.port)) continue;
-      const route = httpRoute(scope, rule, http, match);
+      const route = httpRoute(at, rule, http, match);
       if (route === undefined) continue;
-      routes.push({ route, origin: fieldRef(rule, fieldPath), notes: routeNotes(scope, http) });
+      routes.push({ route, origin: fieldRef(written, fieldPath), notes: routeNotes(at, http) });
       if (isCatchAll(routeMatch(match))) return routes;
     }
   }
@@ -90,7 +89,6 @@ const httpRoute = (
       action: { case: 'directResponse', value: directResponseAction(http.directResponse) },
     };
   }
-  // Delegates have no destination of their own.
   if (http.route.length === 0) return undefined;
   const { action, headers: merged } = forward(scope, http);
   return { ...base, ...merged, ...filters, action: { case: 'route', value: action } };

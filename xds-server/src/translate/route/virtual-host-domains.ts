@@ -1,6 +1,5 @@
 import type { MeshService } from '../../registry/read-model.ts';
 import { isIpLiteral, isWildcard } from '../names.ts';
-import type { MeshSettings } from '../world.ts';
 
 /**
  * Every authority under which a client in `namespace` may call the service, each with and without the port (Istio
@@ -11,9 +10,9 @@ export const virtualHostDomains = (
   host: string,
   port: number,
   service: MeshService | undefined,
-  { namespace, mesh }: { readonly namespace: string; readonly mesh: MeshSettings },
+  { namespace, clusterDomain }: { readonly namespace: string; readonly clusterDomain: string },
 ): string[] => {
-  const names = [host, ...aliases(host, namespace, mesh.clusterDomain)];
+  const names = [host, ...aliases(host, namespace, clusterDomain)];
   // A prefix is no authority.
   for (const address of service?.addresses ?? []) if (!address.includes('/')) names.push(address);
   const domains = names.flatMap((name) => (name === '*' ? ['*'] : [domain(name), `${domain(name)}:${port}`]));

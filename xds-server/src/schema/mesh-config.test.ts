@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import { parseText } from './parse.ts';
+import { formatProblem } from './problem.ts';
+
+const configMap = (mesh: string, name = 'istio'): string => `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ${name}
+  namespace: istio-system
+data:
+  meshNetworks: 'networks: {}'
+  mesh: |-
+${mesh.replace(/^/gm, '    ')}
+`;
+const problems = (text: string): readonly string[] => parseText(text, 'mesh.yaml').problems.map(formatProblem);
+
+describe('MeshConfig in the ConfigMap istio of istio-system', () => {
+  it('reads what the mesh is told', () => {
+    const [object] = parseText(
+      configMap('rootNamespace: admin\nconnectTimeout: 3s\ndefaultServiceExportTo: ["."]'),
+      'f',
+    ).objects;
+    expect(object).toMatchObject({
+      key: 'ConfigMap/istio-system/istio',
+      spec: { data: { mesh: { rootNamespace: 'admin', connectTimeout: 3_000, defaultServiceExportTo: ['.'] } } },
+    });
+  });
+
+  it('an error has the line it is on, inside the block of text', () => {
+    expect(problems(configMap('rootNamespace: admin\n\nconnectTimeout: 3\ndefaultConfig: { anything: 1 }'))).toEqual([
+      'mesh.yaml:11: ConfigMap istio-system/istio: data.mesh.connectTimeout: got 3 (number), want a duration of at least 1ms like "500ms", "10s" or "1h30m": write "3s" for seconds',
+    ]);
+  });
+
+  it('its places can be asked for', () => {
+    const [object] = parseText(
+      configMap('a: 1\n'.replace('a: 1', 'rootNamespace: admin\ntrustDomain: t')),
+      'f',
+    ).objects;
+    expect(object?.origin.line('data.mesh.trustDomain')).toBe(10);
+    expect(object?.origin.line('data.mesh')).toBe(8);
+  });
+
+  it('an unknown field is an error and a slip of the pen is told', () => {
+    expect(problems(configMap('rootNamespce: x'))[0]).toContain(
+      'data.mesh.rootNamespce: unknown field, did you mean rootNamespace?',
+    );
+    expect(problems(configMap('{'))[0]).toContain('data.mesh: YAML, line 1 of the text');
+  });
+
+  it('what has no effect yet is said', () => {
+    expect(problems(configMap('accessLogFile: /dev/stdout\ntrustDomain: corp'))).toEqual([
+      'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.accessLogFile: not yet enforced',
+      'mesh.yaml:10: ConfigMap istio-system/istio: data.mesh.trustDomain: not yet enforced',
+    ]);
+  });
+
+  it('any other ConfigMap is some application’s', () => {
+    const { objects, problems: found } = parseText(configMap('nonsense', 'app'), 'f');
+    expect(objects).toEqual([]);
+    expect(found.map(({ severity }) => severity)).toEqual(['info']);
+  });
+});
+
+describe('Sidecar', () => {
+  const sidecar = (spec: string): readonly string[] =>
+    problems(`apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: { name: s }\nspec: ${spec}\n`);
+
+  it.each([
+    ['{ egress: [{ hosts: ["./*", "istio-system/*", "ns/ext-api.example.com"] }] }', []],
+    ['{ egress: [{ hosts: [reviews] }] }', ['spec.egress[0].hosts[0]: got "reviews" (string), want namespace/host']],
+    ['{ egress: [{ hosts: [] }] }', ['spec.egress[0].hosts: want at least one']],
+    [
+      '{ egress: [{ hosts: ["*/*"] }, { hosts: ["./*"] }] }',
+      ['spec.egress[0]: an entry without a port must be the last'],
+    ],
+    ['{ ingress: [{ port: { number: 80 } }] }', ['spec.ingress: not yet enforced']],
+    ['{ inboundConnectionPool: { http: { maxRetries: 1 } } }', ['spec.inboundConnectionPool: not yet enforced']],
+    [
+      '{ outboundTrafficPolicy: { mode: NONE } }',
+      ['spec.outboundTrafficPolicy.mode: got "NONE" (string), want one of'],
+    ],
+  ])('%s', (spec, expected) => {
+    const found = sidecar(spec);
+    expect(found).toHaveLength(expected.length);
+    for (const [index, part] of expected.entries()) expect(found[index]).toContain(part);
+  });
+});

@@ -1,0 +1,100 @@
+import { later, list, mapOf, message, required, supported, translatedOnly, unused } from '../message.ts';
+import type { ConfigMapSpec, LabelSelector, MeshConfigSpec, OutboundTrafficPolicy } from '../spec/mesh-config.ts';
+import { dnsLabel, exportScope, isHost, labelValue, wrongLabelName } from '../syntax.ts';
+import { duration, type Type, text, textThat, truth, word, wordOr } from '../type.ts';
+import { yamlText } from '../yaml-text.ts';
+import { keepalive, locality } from './destination-rule.ts';
+import { httpRetry } from './http-route.ts';
+
+const trustDomain = textThat('a trust domain like "cluster.local"', (value) => !isHost(value));
+
+export const outboundTrafficPolicy = message<OutboundTrafficPolicy>(
+  { mode: supported(wordOr('REGISTRY_ONLY', 'ALLOW_ANY')) },
+  { others: { egressProxy: { kind: 'ignored', because: 'unknown hosts are called directly' } } },
+);
+
+const labelSelector = message<LabelSelector>({
+  matchLabels: supported(mapOf(labelValue, wrongLabelName)),
+  matchExpressions: supported(
+    list(
+      message<LabelSelector['matchExpressions'][number]>({
+        key: required(text()),
+        operator: required(word('In', 'NotIn', 'Exists', 'DoesNotExist')),
+        values: supported(list(text())),
+      }),
+    ),
+  ),
+});
+
+const pathNormalization = message<NonNullable<MeshConfigSpec['pathNormalization']>>({
+  normalization: supported(word('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES')),
+});
+
+/** Fields of Istio's own proxies, gateways and providers: there is nothing here that they could mean. */
+const OTHERS = unused(
+  'proxyListenPort',
+  'proxyInboundListenPort',
+  'proxyHttpPort',
+  'protocolDetectionTimeout',
+  'ingressClass',
+  'ingressService',
+  'ingressControllerMode',
+  'ingressSelector',
+  'enableTracing',
+  'enableEnvoyAccessLogService',
+  'disableEnvoyListenerLog',
+  'defaultConfig',
+  'configSources',
+  'inboundTrafficPolicy',
+  'enablePrometheusMerge',
+  'verifyCertificateAtClient',
+  'dnsRefreshRate',
+  'h2UpgradePolicy',
+  'inboundClusterStatName',
+  'outboundClusterStatName',
+  'certificates',
+  'thriftConfig',
+  'serviceSettings',
+  'extensionProviders',
+  'defaultProviders',
+  'caCertificates',
+  'ca',
+  'meshMTLS',
+  'tlsDefaults',
+  'serviceScopeConfigs',
+  'hboneIdleTimeout',
+);
+
+export const meshConfig = message<MeshConfigSpec>(
+  {
+    rootNamespace: supported(dnsLabel),
+    trustDomain: later(trustDomain),
+    trustDomainAliases: later(list(trustDomain)),
+    outboundTrafficPolicy: supported(outboundTrafficPolicy),
+    defaultHttpRetryPolicy: supported(httpRetry),
+    connectTimeout: supported(duration()),
+    tcpKeepalive: later(keepalive),
+    localityLbSetting: supported(locality),
+    // Quiet: it is `true` in every installation, and there is no mTLS it could switch on yet.
+    enableAutoMtls: translatedOnly(truth),
+    defaultServiceExportTo: supported(list(exportScope)),
+    defaultVirtualServiceExportTo: supported(list(exportScope)),
+    defaultDestinationRuleExportTo: supported(list(exportScope)),
+    discoverySelectors: supported(list(labelSelector)),
+    pathNormalization: later(pathNormalization),
+    accessLogFile: later(text()),
+    accessLogFormat: later(text()),
+    accessLogEncoding: later(word('TEXT', 'JSON')),
+  },
+  { others: OTHERS },
+);
+
+const data: Type<ConfigMapSpec['data']> = {
+  ...message<ConfigMapSpec['data']>({ mesh: supported(yamlText(meshConfig)) }, { unknown: 'ignore' }),
+  absent: () => ({}),
+};
+
+export const configMap = message<ConfigMapSpec>(
+  { data: supported(data) },
+  { others: unused('binaryData', 'immutable') },
+);

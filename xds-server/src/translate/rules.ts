@@ -1,0 +1,96 @@
+import { MESH_CONFIG_MAP } from '../schema/object.ts';
+import type { AnyObject, ChangeEvent, ConfigObject, ObjectKey } from '../schema/types.ts';
+import { MESH_DEFAULTS, type MeshSettings, meshSettings } from './mesh-settings.ts';
+import { relevanceOf } from './relevance.ts';
+import {
+  createNamespaceIndex,
+  createReferenceIndex,
+  createRuleIndex,
+  type RuleChanges,
+  type RuleIndex,
+} from './rule-index.ts';
+import type { Relevance } from './view.ts';
+import type { DestinationRule, Sidecar, VirtualService } from './world.ts';
+
+/** The ways rules are looked up. */
+export interface RuleIndexes {
+  readonly virtualServices: RuleIndex<VirtualService>;
+  /** The same by what they refer to. */
+  readonly references: RuleIndex<VirtualService>;
+  readonly destinationRules: RuleIndex<DestinationRule>;
+  /** By namespace. */
+  readonly sidecars: RuleIndex<Sidecar>;
+}
+
+export type Rule = VirtualService | DestinationRule | Sidecar;
+
+export interface IndexChanges extends RuleChanges {
+  readonly index: keyof RuleIndexes;
+}
+
+/** The rules as they are now. */
+export interface Rules extends RuleIndexes {
+  get(key: ObjectKey): Rule | undefined;
+  all(): readonly Rule[];
+  /** The same object until the MeshConfig says something else. */
+  mesh(): MeshSettings;
+  /** Empty: the event is about something else, or only moves an object in its file. */
+  apply(event: ChangeEvent): readonly IndexChanges[];
+  relevance(): Relevance;
+}
+
+const MESH_CONFIG: ObjectKey = `ConfigMap/${MESH_CONFIG_MAP}`;
+
+export const createRules = (clusterDomain: string): Rules => {
+  const indexes: RuleIndexes = {
+    virtualServices: createRuleIndex<VirtualService>(({ spec }) => spec.hosts, clusterDomain),
+    references: createReferenceIndex(clusterDomain),
+    destinationRules: createRuleIndex<DestinationRule>(({ spec }) => [spec.host], clusterDomain),
+    sidecars: createNamespaceIndex<Sidecar>(),
+  };
+  const { virtualServices, references, destinationRules, sidecars } = indexes;
+  let config: ConfigObject<'ConfigMap'> | undefined;
+  let mesh = MESH_DEFAULTS;
+  const configure = (next: ConfigObject<'ConfigMap'> | undefined): void => {
+    if (next?.contentHash !== config?.contentHash) mesh = meshSettings(next?.spec.data.mesh);
+    config = next;
+  };
+  const put = (object: AnyObject): readonly IndexChanges[] => {
+    switch (object.kind) {
+      case 'VirtualService':
+        return [
+          { index: 'virtualServices', ...virtualServices.put(object) },
+          { index: 'references', ...references.put(object) },
+        ];
+      case 'DestinationRule':
+        return [{ index: 'destinationRules', ...destinationRules.put(object) }];
+      case 'Sidecar':
+        return [{ index: 'sidecars', ...sidecars.put(object) }];
+      case 'ConfigMap':
+        configure(object);
+        return [];
+      default:
+        return [];
+    }
+  };
+  const remove = (key: ObjectKey): readonly IndexChanges[] => {
+    if (key === MESH_CONFIG) configure(undefined);
+    return (['virtualServices', 'references', 'destinationRules', 'sidecars'] as const).flatMap((index) =>
+      indexes[index].get(key) === undefined ? [] : [{ index, ...indexes[index].remove(key) }],
+    );
+  };
+  return {
+    ...indexes,
+    get: (key) => virtualServices.get(key) ?? destinationRules.get(key) ?? sidecars.get(key),
+    all: () => [...virtualServices.all(), ...destinationRules.all(), ...sidecars.all()],
+    mesh: () => mesh,
+    apply: (event) => (event.kind === 'upsert' ? put(event.object) : remove(event.key)),
+    relevance: () =>
+      relevanceOf({
+        virtualServices: virtualServices.all(),
+        destinationRules: destinationRules.all(),
+        sidecars: sidecars.all(),
+        mesh,
+      }),
+  };
+};
