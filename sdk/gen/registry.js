@@ -65,6 +65,8 @@ import {
   file_envoy_config_route_v3_route,
   file_envoy_config_route_v3_route_components,
   file_envoy_config_route_v3_scoped_route,
+  file_envoy_extensions_path_match_uri_template_v3_uri_template_match,
+  file_envoy_extensions_path_rewrite_uri_template_v3_uri_template_rewrite,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
 } from './route.js';
 import {
@@ -212,6 +214,8 @@ const files = [
   file_envoy_config_route_v3_route,
   file_envoy_config_route_v3_route_components,
   file_envoy_config_route_v3_scoped_route,
+  file_envoy_extensions_path_match_uri_template_v3_uri_template_match,
+  file_envoy_extensions_path_rewrite_uri_template_v3_uri_template_rewrite,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
   file_envoy_config_accesslog_v3_accesslog,
   file_envoy_config_listener_v3_api_listener,

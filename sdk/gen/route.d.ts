@@ -141,6 +141,16 @@ export {
   file_envoy_config_route_v3_scoped_route,
 } from './types/envoy/config/route/v3/scoped_route_pb.js';
 export {
+  type UriTemplateMatchConfig,
+  UriTemplateMatchConfigSchema,
+  file_envoy_extensions_path_match_uri_template_v3_uri_template_match,
+} from './types/envoy/extensions/path/match/uri_template/v3/uri_template_match_pb.js';
+export {
+  type UriTemplateRewriteConfig,
+  UriTemplateRewriteConfigSchema,
+  file_envoy_extensions_path_rewrite_uri_template_v3_uri_template_rewrite,
+} from './types/envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite_pb.js';
+export {
   type PreviousHostsPredicate,
   PreviousHostsPredicateSchema,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,

@@ -71,6 +71,8 @@ function parse(value: string): readonly Part[] {
   return [...parts, literal];
 }
 
+const LOOPBACK = '127.0.0.1';
+
 const meaningless: Command = () => undefined;
 
 function commandOf(name: string, argument: string | undefined, length: string | undefined): Command {
@@ -92,6 +94,10 @@ function commandOf(name: string, argument: string | undefined, length: string | 
       return pathCommand(argument ?? '', limit);
     case 'DYNAMIC_METADATA':
       return argument === undefined ? meaningless : metadataCommand(argument.split(':'), limit);
+    case 'DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT':
+    case 'DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT':
+      // The caller is this process.
+      return () => LOOPBACK;
     case 'ROUTE_NAME':
       return shown(limit, ({ way }) => way?.decision.routeName);
     case 'UPSTREAM_CLUSTER':

@@ -3,16 +3,23 @@ import { createMesh, type Explanation, formatExplanation } from '@inmesh/sdk';
 import { createXdsServer, type XdsServer } from '../embedded.ts';
 import { watchFiles } from '../source/files.ts';
 import { folderOf } from './check.ts';
+import type { RouteQuestions } from './explain-route-configuration.ts';
 import { type Command, labelsOf, required, UsageError } from './usage.ts';
 
 const usage = `inmesh explain --config DIR --from NAMESPACE/WORKLOAD [options] METHOD URL
+inmesh explain --route-configuration FILE --request FILE [--json]
 
 Says what a request would meet and why: the rules looked at, the one that matched and where it is written, the split, the endpoints.
   --from NAMESPACE/WORKLOAD   who asks; a workload that DIR knows brings its labels
   --label K=V                 a label of it; may be repeated
   -H, --header 'NAME: VALUE'  a header of the request; may be repeated
   --random N                  the number that decides splits, 0 to 4294967295 (0)
-  --json                      one JSON object instead of a page`;
+  --json                      one JSON object instead of a page
+
+  --route-configuration FILE  an Envoy RouteConfiguration (YAML or JSON), asked without a mesh around it
+  --request FILE              JSON: one request or an array of {method, scheme, authority, path, headers, random, runtime,
+                              metadata}; a runtime key is a percentage, or true where the route's own fraction is to
+                              count; a route whose runtime key is not given is out`;
 
 interface ExplainCommand {
   readonly config: string;
@@ -56,6 +63,22 @@ function parse(args: readonly string[]): ExplainCommand {
     url: urlOf(url),
     headers: values.header.map(headerOf),
     random: randomOf(values.random),
+    json: values.json,
+  };
+}
+
+function parseQuestions(args: readonly string[]): RouteQuestions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      'route-configuration': { type: 'string' },
+      request: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    },
+  });
+  return {
+    configuration: required(values['route-configuration'], '--route-configuration'),
+    request: required(values.request, '--request'),
     json: values.json,
   };
 }
@@ -113,6 +136,10 @@ export const explain: Command = {
   summary: 'says what a request would meet, and why',
   usage,
   async run(args) {
+    if (args.some((arg) => arg.startsWith('--route-configuration'))) {
+      const { explainRouteConfiguration } = await import('./explain-route-configuration.ts');
+      return explainRouteConfiguration(parseQuestions(args));
+    }
     const command = parse(args);
     const server = createXdsServer({ source: watchFiles(await folderOf(command.config)) });
     try {
