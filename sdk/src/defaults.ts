@@ -120,6 +120,12 @@ export const DEFAULTS = {
   maglevTable: entry(65_537, 'count', 'Envoy MaglevLbConfig.table_size', 'entries'),
   overprovisioning: entry(140, 'percent', 'Envoy ClusterLoadAssignment.Policy.overprovisioning_factor', 'factor'),
   leastRequestChoices: entry(2, 'count', 'Envoy LeastRequestLbConfig.choice_count', 'hosts compared'),
+  slowStartMinPercent: entry(
+    10,
+    'percent',
+    'Envoy SlowStartConfig.min_weight_percent',
+    'of its weight that a new host has at least',
+  ),
   originalDestinationHosts: entry(
     1_024,
     'count',

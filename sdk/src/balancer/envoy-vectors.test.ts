@@ -16,6 +16,7 @@ interface VectorHost {
   readonly weight: number;
   readonly active: number;
   readonly hashKey: string;
+  readonly healthySinceMs: undefined;
 }
 
 function build(vector: HashVector): { hosts: readonly VectorHost[]; picker: Picker } {
@@ -25,6 +26,7 @@ function build(vector: HashVector): { hosts: readonly VectorHost[]; picker: Pick
     weight: host.weight,
     active: 0,
     hashKey: hashKeyOf(endpointOf(host), balancer.useHostname),
+    healthySinceMs: undefined,
   }));
   const localities = (vector.localities ?? [{ zone: '', weight: 1 }])
     .map(({ zone, weight }, locality) => ({
@@ -68,7 +70,7 @@ describe('ring hash and Maglev equal live Envoy', () => {
     ({ vector }) => {
       const { hosts, picker } = build(vector);
       const picks = Object.keys(vector.picks).map((key) => {
-        const draw = { hash: xxHash64(key), attempt: 0, random: () => 0 };
+        const draw = { hash: xxHash64(key), attempt: 0, random: () => 0, active: 0, nowMs: 0 };
         return [key, hosts[pick(picker, hosts, draw)]?.index];
       });
       expect(Object.fromEntries(picks)).toEqual(vector.picks);
@@ -92,7 +94,7 @@ describe('ring hash and Maglev equal live Envoy', () => {
   );
 
   it('answers -1 when there is nobody to pick', () => {
-    const draw = { hash: NO_HASH, attempt: 0, random: () => 0 };
+    const draw = { hash: NO_HASH, attempt: 0, random: () => 0, active: 0, nowMs: 0 };
     const nobody: VectorHost[] = [];
     for (const vector of VECTORS.slice(0, 1).concat(VECTORS.slice(-1))) {
       const { picker } = build({ ...vector, hosts: [] });

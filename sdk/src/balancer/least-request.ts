@@ -1,34 +1,59 @@
 import type { Random } from '../clock.ts';
+import type { Start } from './round-robin.ts';
+import { type Ramp, type RampedHost, slowStartFactor } from './slow-start.ts';
 import { createWeighted, peekWeighted, putBack, type Weighted, weightsDiffer } from './weighted.ts';
 
 /**
  * Envoy LEAST_REQUEST: of a few random hosts the one with the fewest requests under way (the power of two choices).
- * Where weights differ: a schedule in which a host counts weight / (active + 1), Envoy's active_request_bias of 1.
+ * Where weights differ or hosts are new: a schedule in which a host counts weight / (active + 1)^active_request_bias.
  */
 export interface LeastRequest {
   readonly kind: 'least-request';
-  readonly choices: number;
+  readonly settings: LeastRequestSettings;
   readonly schedule: Weighted | undefined;
+  readonly ramp: Ramp | undefined;
 }
 
-type LoadedHost = { readonly weight: number; readonly active: number };
+export interface LeastRequestSettings {
+  readonly choiceCount: number;
+  /** 1 where absent (Envoy LeastRequestLbConfig.active_request_bias). */
+  readonly activeRequestBias?: number;
+}
 
-export const createLeastRequest = (hosts: readonly LoadedHost[], choices: number, seed: number): LeastRequest => ({
-  kind: 'least-request',
-  choices,
-  schedule: weightsDiffer(hosts) ? createWeighted(hosts.map(biasedWeight), seed) : undefined,
-});
+interface LoadedHost extends RampedHost {
+  readonly active: number;
+}
 
-const biasedWeight = (host: LoadedHost): number => host.weight / (host.active + 1);
+export function createLeastRequest(
+  hosts: readonly LoadedHost[],
+  settings: LeastRequestSettings,
+  { seed, nowMs }: Start,
+  ramp: Ramp | undefined,
+): LeastRequest {
+  const state = { kind: 'least-request', settings, schedule: undefined, ramp } as const;
+  if (ramp === undefined && !weightsDiffer(hosts)) return state;
+  const weights = hosts.map((host) => weightNow(state, host, nowMs));
+  return { ...state, schedule: createWeighted(weights, seed) };
+}
 
-export function pickLeastRequest(state: LeastRequest, hosts: readonly LoadedHost[], random: Random): number {
+function weightNow({ settings, ramp }: LeastRequest, host: LoadedHost, nowMs: number): number {
+  const { activeRequestBias: bias = 1 } = settings;
+  const load = host.active + 1;
+  return (host.weight / (bias === 1 ? load : load ** bias)) * slowStartFactor(ramp, host, nowMs);
+}
+
+export function pickLeastRequest(
+  state: LeastRequest,
+  hosts: readonly LoadedHost[],
+  { random, nowMs }: { readonly random: Random; readonly nowMs: number },
+): number {
   if (state.schedule !== undefined) {
     const index = peekWeighted(state.schedule);
     const host = hosts[index];
-    if (host !== undefined) putBack(state.schedule, biasedWeight(host));
+    if (host !== undefined) putBack(state.schedule, weightNow(state, host, nowMs));
     return index;
   }
-  return hosts.length === 0 ? -1 : leastOf(hosts, state.choices, random);
+  return hosts.length === 0 ? -1 : leastOf(hosts, state.settings.choiceCount, random);
 }
 
 /** Hosts may be drawn twice, and the first of equals stays, as in Envoy. */

@@ -31,6 +31,9 @@ const ring = (hashFunction: 'xx-hash' | 'murmur-hash-2', minimumRingSize = 65_53
   useHostname: false,
 });
 
+const bounded = (balancer: LoadBalancer): LoadBalancer =>
+  isHashBalancer(balancer) ? { ...balancer, balanceFactor: 150 } : balancer;
+
 const KINDS: readonly Kind[] = [
   { name: 'round robin', balancer: { kind: 'round-robin' }, weighted: true, slack: 0 },
   { name: 'least request', balancer: { kind: 'least-request', choiceCount: 2 }, weighted: true, slack: 0 },
@@ -38,13 +41,21 @@ const KINDS: readonly Kind[] = [
   { name: 'ring hash', balancer: ring('xx-hash'), weighted: true, slack: 0.02 },
   { name: 'ring hash (murmur)', balancer: ring('murmur-hash-2'), weighted: true, slack: 0.02 },
   { name: 'maglev', balancer: { kind: 'maglev', tableSize: 65_537, useHostname: false }, weighted: true, slack: 0.001 },
+  { name: 'ring hash, bounded', balancer: bounded(ring('xx-hash')), weighted: true, slack: 0.02 },
 ];
 
+const hostOf = (host: Partial<PickableHost>): PickableHost => ({
+  weight: 1,
+  active: 0,
+  hashKey: '',
+  healthySinceMs: 0,
+  ...host,
+});
 const hostList = (weights: readonly number[]): PickableHost[] =>
-  weights.map((weight, index) => ({ weight, active: 0, hashKey: `10.1.0.${index}:80` }));
+  weights.map((weight, index) => hostOf({ weight, hashKey: `10.1.0.${index}:80` }));
 
 function pickerOf({ balancer }: Kind, hosts: readonly PickableHost[], seed = 1): Picker {
-  if (!isHashBalancer(balancer)) return createPicker(balancer, hosts, seed);
+  if (!isHashBalancer(balancer)) return createPicker(balancer, hosts, { seed, nowMs: 0 });
   const steps = buildHashPicker(balancer, normaliseWeights([{ weight: 1, hosts }]));
   for (;;) {
     const step = steps.next();
@@ -53,7 +64,7 @@ function pickerOf({ balancer }: Kind, hosts: readonly PickableHost[], seed = 1):
 }
 
 const random = seededRandom(4_711);
-const drawFor = (key: string, attempt = 0): Draw => ({ hash: xxHash64(key), attempt, random });
+const drawFor = (key: string, attempt = 0): Draw => ({ hash: xxHash64(key), attempt, random, active: 0, nowMs: 0 });
 
 function countPicks(picker: Picker, hosts: readonly PickableHost[], draws: number): number[] {
   const counts = hosts.map(() => 0);
@@ -130,12 +141,18 @@ describe.each(KINDS)('$name', (kind) => {
       expect(seen.size).toBe(4);
     });
 
-    it('when one of n hosts goes, about 1/n of the keys move', () => {
-      const hosts = hostList(new Array<number>(20).fill(1));
-      const fewer = hosts.toSpliced(7, 1);
-      const share = movedShare(kind, hosts, fewer);
+    it.each([5, 20, 60])('when one of %i hosts goes or comes, about 1/n of the keys move', (count) => {
+      const hosts = hostList(new Array<number>(count).fill(1));
+      const fewer = hosts.toSpliced(count >>> 1, 1);
       // A ring that must reach its minimum size gives every host that stays more entries, which take as much again.
-      expect(share).toBeLessThan((kind.balancer.kind === 'ring-hash' ? 2 : 1) / 20 + 0.03);
+      const bound = (kind.balancer.kind === 'ring-hash' ? 2 : 1) / count + 0.03;
+      expect(movedShare(kind, hosts, fewer)).toBeLessThan(bound);
+      expect(movedShare(kind, fewer, hosts)).toBeLessThan(bound);
+    });
+
+    it('the order in which hosts come changes no pick', () => {
+      const hosts = hostList([1, 5, 2, 4, 3, 1, 1, 2]);
+      expect(movedShare(kind, hosts, hosts.toReversed())).toBeLessThan(kind.balancer.kind === 'maglev' ? 1e-9 : 0.01);
     });
   }
 });
@@ -143,16 +160,18 @@ describe.each(KINDS)('$name', (kind) => {
 describe('round robin', () => {
   it('takes equal hosts in turn from where the seed says', () => {
     const hosts = hostList([1, 1, 1]);
-    const picker = createPicker({ kind: 'round-robin' }, hosts, 5);
+    const picker = createPicker({ kind: 'round-robin' }, hosts, { seed: 5, nowMs: 0 });
     expect(Array.from({ length: 6 }, () => pick(picker, hosts, drawFor('')))).toEqual([2, 0, 1, 2, 0, 1]);
   });
 });
 
+const START = { seed: 0, nowMs: 0 };
+
 describe('least request', () => {
   it('takes the less busy of the hosts it draws, the first of equals', () => {
-    const hosts = [5, 2, 2, 0].map((active, index) => ({ weight: 1, active, hashKey: `${index}` }));
+    const hosts = [5, 2, 2, 0].map((active) => hostOf({ active }));
     const drawn = (...draws: number[]): number => {
-      const picker = createPicker({ kind: 'least-request', choiceCount: draws.length }, hosts, 0);
+      const picker = createPicker({ kind: 'least-request', choiceCount: draws.length }, hosts, START);
       return pick(picker, hosts, { ...drawFor(''), random: () => draws.shift() ?? 0 });
     };
     expect(drawn(0, 1)).toBe(1);
@@ -161,13 +180,16 @@ describe('least request', () => {
     expect(drawn(0, 0)).toBe(0);
   });
 
-  it('with weights, a host under way with requests comes round more seldom (active_request_bias 1)', () => {
-    const hosts = [
-      { weight: 2, active: 3, hashKey: 'busy' },
-      { weight: 1, active: 0, hashKey: 'idle' },
-    ];
-    const counts = countPicks(createPicker({ kind: 'least-request', choiceCount: 2 }, hosts, 0), hosts, 3_000);
-    expect(counts).toEqual([1_000, 2_000]);
+  it.each([
+    { bias: undefined, counts: [1_000, 2_000] },
+    { bias: 0, counts: [2_000, 1_000] },
+    { bias: 2, counts: [333, 2_667] },
+  ])('with weights, a host with requests under way counts weight / (active + 1)^$bias', ({ bias, counts }) => {
+    const hosts = [hostOf({ weight: 2, active: 3 }), hostOf({})];
+    const settings = bias === undefined ? {} : { activeRequestBias: bias };
+    const picker = createPicker({ kind: 'least-request', choiceCount: 2, ...settings }, hosts, START);
+    const picks = countPicks(picker, hosts, 3_000);
+    expect(picks).toEqual(counts);
   });
 });
 

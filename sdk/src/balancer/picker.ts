@@ -1,12 +1,14 @@
 import type { Random } from '../clock.ts';
 import type { LoadBalancer } from '../model/cluster.ts';
 import type { Hash64 } from '../model/hash.ts';
+import { type BoundedLoad, pickBounded } from './bounded-load.ts';
 import { createLeastRequest, type LeastRequest, pickLeastRequest } from './least-request.ts';
 import { buildMaglev, type Maglev, pickMaglev } from './maglev.ts';
 import type { NormalisedWeights } from './normalise.ts';
 import { pickRandom, type RandomChoice } from './random.ts';
 import { buildRing, pickRing, type Ring } from './ring-hash.ts';
-import { createRoundRobin, peekRoundRobin, pickRoundRobin, type RoundRobin } from './round-robin.ts';
+import { createRoundRobin, peekRoundRobin, pickRoundRobin, type RoundRobin, type Start } from './round-robin.ts';
+import { startRamp } from './slow-start.ts';
 import { peekWeighted } from './weighted.ts';
 
 /** What a picker reads of a host. `active` is read at the moment of the pick. */
@@ -17,16 +19,22 @@ export interface PickableHost {
   readonly active: number;
   /** What rings and Maglev tables hash. */
   readonly hashKey: string;
+  /** When it was first seen healthy; undefined while it is not. */
+  readonly healthySinceMs: number | undefined;
 }
 
 /** The state of one picker over one list of hosts: a value; its owner keeps it and lends it to `pick`. */
-export type Picker = RoundRobin | LeastRequest | RandomChoice | Ring | Maglev;
+export type Picker = RoundRobin | LeastRequest | RandomChoice | Ring | Maglev | BoundedLoad;
 
 /** One draw. The hash decides for rings and tables; `attempt` counts the hosts already turned down. */
 export interface Draw {
   readonly hash: Hash64;
   readonly attempt: number;
   readonly random: Random;
+  /** Requests under way in the whole cluster; read where loads are bounded. */
+  readonly active: number;
+  /** Read where hosts start slowly. */
+  readonly nowMs: number;
 }
 
 export const NO_HASH: Hash64 = { hi: 0, lo: 0 };
@@ -41,15 +49,17 @@ export const isHashBalancer = (balancer: LoadBalancer): balancer is HashBalancer
 export function pick(picker: Picker, hosts: readonly PickableHost[], draw: Draw): number {
   switch (picker.kind) {
     case 'round-robin':
-      return pickRoundRobin(picker, hosts);
+      return pickRoundRobin(picker, hosts, draw.nowMs);
     case 'least-request':
-      return pickLeastRequest(picker, hosts, draw.random);
+      return pickLeastRequest(picker, hosts, draw);
     case 'random':
       return pickRandom(hosts, draw.random);
     case 'ring':
       return pickRing(picker, draw.hash, draw.attempt);
     case 'maglev':
       return pickMaglev(picker, draw.hash, draw.attempt);
+    case 'bounded':
+      return pickBounded(picker, hosts, draw);
   }
 }
 
@@ -59,12 +69,11 @@ export function peek(picker: Picker, hosts: readonly PickableHost[], draw: Draw)
     case 'round-robin':
       return peekRoundRobin(picker, hosts);
     case 'least-request':
-      return picker.schedule === undefined
-        ? pickLeastRequest(picker, hosts, draw.random)
-        : peekWeighted(picker.schedule);
+      return picker.schedule === undefined ? pickLeastRequest(picker, hosts, draw) : peekWeighted(picker.schedule);
     case 'random':
     case 'ring':
     case 'maglev':
+    case 'bounded':
       return pick(picker, hosts, draw);
   }
 }
@@ -73,13 +82,13 @@ export function peek(picker: Picker, hosts: readonly PickableHost[], draw: Draw)
 export function createPicker(
   balancer: Exclude<LoadBalancer, HashBalancer>,
   hosts: readonly PickableHost[],
-  seed: number,
+  start: Start,
 ): Picker {
   switch (balancer.kind) {
     case 'round-robin':
-      return createRoundRobin(hosts, seed);
+      return createRoundRobin(hosts, start, startRamp(balancer.slowStart, hosts, start.nowMs));
     case 'least-request':
-      return createLeastRequest(hosts, balancer.choiceCount, seed);
+      return createLeastRequest(hosts, balancer, start, startRamp(balancer.slowStart, hosts, start.nowMs));
     case 'random':
       return { kind: 'random' };
   }
@@ -92,8 +101,9 @@ export function createPicker(
 export function* buildHashPicker(
   balancer: HashBalancer,
   weights: NormalisedWeights<PickableHost>,
-): Generator<void, Ring | Maglev> {
-  return balancer.kind === 'maglev'
-    ? yield* buildMaglev(weights, balancer.tableSize)
-    : yield* buildRing(weights, balancer);
+): Generator<void, Ring | Maglev | BoundedLoad> {
+  const table =
+    balancer.kind === 'maglev' ? yield* buildMaglev(weights, balancer.tableSize) : yield* buildRing(weights, balancer);
+  const { balanceFactor } = balancer;
+  return balanceFactor === undefined ? table : { kind: 'bounded', table, shares: weights.shares, balanceFactor };
 }

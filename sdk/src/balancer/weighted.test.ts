@@ -41,7 +41,8 @@ describe('the weighted schedule (Envoy EdfScheduler)', () => {
         const skipped = takeMany(createWeighted(weights, seed), weights, 50);
         const expected = count(walked.slice(seed));
         for (const [entry, turns] of count(skipped).entries()) {
-          expect(Math.abs(turns - (expected[entry] ?? 0))).toBeLessThanOrEqual(1);
+          // A tie at either end may be broken the other way.
+          expect(Math.abs(turns - (expected[entry] ?? 0))).toBeLessThanOrEqual(2);
         }
       }),
     );

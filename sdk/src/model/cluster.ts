@@ -2,9 +2,23 @@
 
 export type HashFunction = 'xx-hash' | 'murmur-hash-2';
 
+/** Envoy SlowStartConfig: how the weight of a new host grows. */
+export interface SlowStart {
+  readonly windowMs: number;
+  /** > 0; the weight grows with time ^ (1 / aggression). */
+  readonly aggression: number;
+  readonly minWeightPercent: number;
+}
+
 export type LoadBalancer =
-  | { readonly kind: 'round-robin'; readonly slowStartMs?: number }
-  | { readonly kind: 'least-request'; readonly choiceCount: number; readonly slowStartMs?: number }
+  | { readonly kind: 'round-robin'; readonly slowStart?: SlowStart }
+  | {
+      readonly kind: 'least-request';
+      readonly choiceCount: number;
+      /** 1 where absent. */
+      readonly activeRequestBias?: number;
+      readonly slowStart?: SlowStart;
+    }
   | { readonly kind: 'random' }
   | {
       readonly kind: 'ring-hash';
@@ -12,8 +26,15 @@ export type LoadBalancer =
       readonly maximumRingSize: number;
       readonly hashFunction: HashFunction;
       readonly useHostname: boolean;
+      /** Percent of its share of the requests that a host gets at most; unbounded where absent. */
+      readonly balanceFactor?: number;
     }
-  | { readonly kind: 'maglev'; readonly tableSize: number; readonly useHostname: boolean };
+  | {
+      readonly kind: 'maglev';
+      readonly tableSize: number;
+      readonly useHostname: boolean;
+      readonly balanceFactor?: number;
+    };
 
 /** Envoy OutlierDetection. Translated and decoded; enforced by the call-policy work. Times in ms. */
 export interface OutlierDetection {
@@ -109,4 +130,6 @@ export interface LoadAssignment {
   readonly localities: readonly LocalityEndpoints[];
   /** Percent; Envoy default 140. */
   readonly overprovisioningFactor: number;
+  /** The health of a priority is that of its weights, not of its number of endpoints. */
+  readonly weightedPriorityHealth?: boolean;
 }

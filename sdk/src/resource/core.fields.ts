@@ -21,6 +21,10 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.core.v3.HeaderValueOption', { supported: 'header append append_action keep_empty_value' }),
   ...rowsOf('envoy.config.core.v3.HeaderValue', { supported: 'key value raw_value' }),
   ...rowsOf('envoy.config.core.v3.RuntimeFractionalPercent', { supported: 'default_value runtime_key' }),
+  ...rowsOf('envoy.config.core.v3.RuntimeDouble', {
+    supported: 'default_value',
+    ignored: { 'there is no runtime here: the default counts': 'runtime_key' },
+  }),
   ...rowsOf('envoy.config.core.v3.DataSource', {
     supported: 'filename inline_bytes inline_string environment_variable',
     ignored: { 'files are not watched': 'watched_directory' },

@@ -10,6 +10,8 @@ export interface Choice extends Draw {
   hash: Hash64;
   attempt: number;
   random: Random;
+  active: number;
+  nowMs: number;
   /** The hash decides; else chance and turns do. */
   hashed: boolean;
   /** Turns are taken; else only looked at. */

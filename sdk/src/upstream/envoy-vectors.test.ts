@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { configOf, readVectors } from '../../../test/interop/envoy-hash/vectors.ts';
+import { configOf, ownHeldPicks, readHeldVectors, readVectors } from '../../../test/interop/envoy-hash/vectors.ts';
 import { xxHash64 } from '../balancer/hash/xx-hash-64.ts';
 import { addressText } from '../balancer/hash-key.ts';
 import { systemClock, systemRandom } from '../clock.ts';
@@ -15,5 +15,11 @@ describe('an upstream with a hash balancer equals live Envoy, priorities and pan
       return [key, picked.kind === 'pick' ? index.get(addressText(picked.host)) : picked.reason];
     });
     expect(Object.fromEntries(picks)).toEqual(vector.picks);
+  });
+});
+
+describe('an upstream whose loads are bounded equals live Envoy with requests under way', () => {
+  it.each(readHeldVectors().map((vector) => ({ name: vector.name, vector })))('$name', async ({ vector }) => {
+    expect(await ownHeldPicks(vector, vector.steps)).toEqual(vector.picks);
   });
 });

@@ -1,7 +1,7 @@
 import { addressText } from '../balancer/hash-key.ts';
 import { compareLocalities } from '../balancer/locality.ts';
 import type { Endpoint, LoadAssignment, Locality } from '../model/cluster.ts';
-import { LiveHost } from './host.ts';
+import { LiveHost, type Reading } from './host.ts';
 
 export interface LocalityHosts {
   readonly locality: Locality;
@@ -27,13 +27,13 @@ export const NO_HOSTS: HostSet = { byAddress: new Map(), priorities: [] };
  * Brings the hosts in line with an assignment. A host that stays is the same object with its counters; one that goes is
  * marked. Of an address that is named twice the first one counts (Envoy BaseDynamicClusterImpl).
  */
-export function reconcileHosts(previous: HostSet, assignment: LoadAssignment, useHostname: boolean): HostSet {
+export function reconcileHosts(previous: HostSet, assignment: LoadAssignment, reading: Reading): HostSet {
   const byAddress = new Map<string, LiveHost>();
   const adopt = (endpoint: Endpoint, place: { readonly locality: Locality; readonly priority: number }): LiveHost[] => {
     const key = addressText(endpoint);
     if (byAddress.has(key)) return [];
     const host = previous.byAddress.get(key) ?? new LiveHost(endpoint, place.locality, place.priority);
-    host.adopt(endpoint, place, useHostname);
+    host.adopt(endpoint, place, reading);
     byAddress.set(key, host);
     return [host];
   };

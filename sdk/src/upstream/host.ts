@@ -38,6 +38,12 @@ export interface HostView {
   readonly weight: number;
 }
 
+/** How an assignment is read, and when. */
+export interface Reading {
+  readonly useHostname: boolean;
+  readonly nowMs: number;
+}
+
 /** Host as its upstream changes it. */
 export class LiveHost implements Host {
   readonly address: string;
@@ -52,6 +58,7 @@ export class LiveHost implements Host {
   availability: Availability = 'healthy';
   weight = 1;
   hashKey = '';
+  #firstHealthyMs: number | undefined;
 
   constructor(endpoint: Endpoint, locality: Locality, priority: number) {
     this.address = endpoint.address;
@@ -61,11 +68,16 @@ export class LiveHost implements Host {
     this.priority = priority;
   }
 
+  /** A host starts slowly once, when it is first healthy: it may be ill for a while and come back (as in Envoy). */
+  get healthySinceMs(): number | undefined {
+    return this.availability === 'healthy' ? this.#firstHealthyMs : undefined;
+  }
+
   /** Takes over what the control plane says now; counters stay. */
   adopt(
     endpoint: Endpoint,
     place: { readonly locality: Locality; readonly priority: number },
-    useHostname: boolean,
+    { useHostname, nowMs }: Reading,
   ): void {
     this.endpoint = endpoint;
     this.locality = place.locality;
@@ -73,6 +85,7 @@ export class LiveHost implements Host {
     this.availability = availabilityOf(endpoint.health);
     this.weight = Math.max(1, endpoint.weight);
     this.hashKey = hashKeyOf(endpoint, useHostname);
+    if (this.availability === 'healthy') this.#firstHealthyMs ??= Math.floor(nowMs);
   }
 }
 

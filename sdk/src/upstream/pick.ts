@@ -29,6 +29,11 @@ export interface PickFailure {
 
 export const noHost = (reason: string): PickFailure => ({ kind: 'failure', flag: 'UH', reason });
 
+/** Requests under way in a whole cluster. */
+export interface ClusterLoad {
+  active: number;
+}
+
 const PICKED = 0;
 const ANSWERED = 1;
 const RELEASED = 2;
@@ -37,11 +42,14 @@ export class LivePick implements Pick {
   readonly kind = 'pick';
   readonly endpoint: Endpoint;
   readonly host: LiveHost;
+  readonly #load: ClusterLoad;
   #state = PICKED;
 
-  constructor(host: LiveHost) {
+  constructor(host: LiveHost, load: ClusterLoad) {
     this.endpoint = host.endpoint;
     this.host = host;
+    this.#load = load;
+    load.active++;
     host.active++;
     host.requests++;
   }
@@ -56,5 +64,6 @@ export class LivePick implements Pick {
     if (this.#state === RELEASED) return;
     this.#state = RELEASED;
     this.host.active--;
+    this.#load.active--;
   }
 }

@@ -1,9 +1,9 @@
 import { effectiveLocalityWeight } from '../balancer/locality.ts';
 import { normaliseWeights } from '../balancer/normalise.ts';
 import { buildHashPicker, createPicker, isHashBalancer, type Picker } from '../balancer/picker.ts';
-import { type PriorityLoads, priorityChoices, priorityLoads } from '../balancer/priority.ts';
+import { type PriorityHealth, type PriorityLoads, priorityChoices, priorityLoads } from '../balancer/priority.ts';
 import { createWeighted, peekWeighted, putBack, type Weighted } from '../balancer/weighted.ts';
-import type { Cluster, LoadBalancer } from '../model/cluster.ts';
+import type { Cluster } from '../model/cluster.ts';
 import type { LiveHost } from './host.ts';
 import type { PriorityHosts } from './host-set.ts';
 
@@ -40,6 +40,9 @@ export interface TableInput {
   readonly overprovisioningFactor: number;
   /** Where turns begin. */
   readonly seed: number;
+  readonly nowMs: number;
+  /** ClusterLoadAssignment.Policy.weighted_priority_health. */
+  readonly weightedHealth: boolean;
 }
 
 const EMPTY: Pool = { panic: false, whole: undefined, localities: undefined };
@@ -48,11 +51,7 @@ const EMPTY: Pool = { panic: false, whole: undefined, localities: undefined };
 export function* buildTable(input: TableInput): Generator<void, Table> {
   const { cluster, priorities, overprovisioningFactor } = input;
   const loads = priorityLoads(
-    priorities.map(({ hosts }) => ({
-      total: hosts.length,
-      healthy: countOf(hosts, 'healthy'),
-      degraded: countOf(hosts, 'degraded'),
-    })),
+    priorities.map(({ hosts }) => healthOf(hosts, input.weightedHealth)),
     { overprovisioningFactor, panicThreshold: cluster.panicThreshold },
   );
   const healthy: Pool[] = [];
@@ -75,15 +74,22 @@ const poolKind = (loads: PriorityLoads, priority: number, kind: 'healthy' | 'deg
   return loads.panic[priority] === true ? 'panic' : kind;
 };
 
-const countOf = (hosts: readonly LiveHost[], availability: LiveHost['availability']): number =>
-  hosts.reduce((count, host) => (host.availability === availability ? count + 1 : count), 0);
+function healthOf(hosts: readonly LiveHost[], isWeighted: boolean): PriorityHealth {
+  const health = { total: 0, healthy: 0, degraded: 0 };
+  for (const { availability, weight } of hosts) {
+    const count = isWeighted ? weight : 1;
+    health.total += count;
+    if (availability !== 'out') health[availability] += count;
+  }
+  return health;
+}
 
 const selectHosts = (hosts: readonly LiveHost[], kind: PoolKind): readonly LiveHost[] =>
   kind === 'panic' ? hosts : hosts.filter((host) => host.availability === kind);
 
 function* buildPool(input: TableInput, level: PriorityHosts, kind: PoolKind): Generator<void, Pool> {
   if (kind === 'unused') return EMPTY;
-  const { cluster, seed } = input;
+  const { cluster } = input;
   const panic = kind === 'panic';
   if (isHashBalancer(cluster.loadBalancer)) {
     // Envoy's hash balancers build over healthy hosts (all, in panic) and never over degraded ones.
@@ -99,14 +105,15 @@ function* buildPool(input: TableInput, level: PriorityHosts, kind: PoolKind): Ge
   if (localities !== undefined) return { panic, whole: undefined, localities };
   return {
     panic,
-    whole: createSource(cluster.loadBalancer, selectHosts(level.hosts, kind), seed),
+    whole: createSource(input, selectHosts(level.hosts, kind)),
     localities: undefined,
   };
 }
 
-function createSource(balancer: LoadBalancer, hosts: readonly LiveHost[], seed: number): Source | undefined {
-  if (hosts.length === 0 || isHashBalancer(balancer)) return undefined;
-  return { hosts, picker: createPicker(balancer, hosts, seed) };
+function createSource(input: TableInput, hosts: readonly LiveHost[]): Source | undefined {
+  const { loadBalancer } = input.cluster;
+  if (hosts.length === 0 || isHashBalancer(loadBalancer)) return undefined;
+  return { hosts, picker: createPicker(loadBalancer, hosts, input) };
 }
 
 /** undefined when no locality has a weight: Envoy then picks from the whole priority. */
@@ -115,7 +122,7 @@ function createLocalityPool(input: TableInput, level: PriorityHosts, kind: PoolK
   const sources: Source[] = [];
   for (const { weight, hosts } of level.localities) {
     const usable = selectHosts(hosts, kind);
-    const source = createSource(input.cluster.loadBalancer, usable, input.seed);
+    const source = createSource(input, usable);
     const effective = effectiveLocalityWeight(
       { weight, total: hosts.length, usable: usable.length },
       input.overprovisioningFactor,

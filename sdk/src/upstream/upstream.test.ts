@@ -197,6 +197,21 @@ describe('priorities and localities', () => {
     expect(share(create(configOf(localities)))).toBeCloseTo(0.25, 1);
   });
 
+  it("a priority's health is that of its weights where the assignment says so (weighted_priority_health)", () => {
+    const localities = [
+      locality([endpoint(1, 'healthy', 3), endpoint(2, 'unhealthy', 1)], 'a', 0),
+      locality([endpoint(3)], 'b', 1),
+    ];
+    const config = configOf(localities);
+    const weighted = {
+      ...config,
+      assignment: config.assignment && { ...config.assignment, weightedPriorityHealth: true },
+    };
+    // 1 of 2 hosts is 70 %, 3 of 4 by weight more than all of it.
+    expect(addresses(create(config))).toEqual(new Set(['10.0.0.1', '10.0.0.3']));
+    expect(addresses(create(weighted))).toEqual(new Set(['10.0.0.1']));
+  });
+
   it('of an address that is named twice the first counts', () => {
     const upstream = create(configOf([locality([endpoint(1)], 'a', 0), locality([endpoint(1), endpoint(2)], 'b', 1)]));
     expect(upstream.hosts().map(({ address, priority }) => ({ address, priority }))).toEqual([
@@ -238,6 +253,50 @@ describe('hosts', () => {
     for (let index = 0; index < 100; index++) upstream.pick({});
     const [one, other] = upstream.hosts().map((host) => host.activeRequests);
     expect(Math.abs((one ?? 0) - (other ?? 0))).toBeLessThanOrEqual(10);
+  });
+});
+
+describe('slow start', () => {
+  const loadBalancer: LoadBalancer = {
+    kind: 'round-robin',
+    slowStart: { windowMs: 10_000, aggression: 1, minWeightPercent: 10 },
+  };
+  const of = (...endpoints: readonly Endpoint[]) => configOf([locality(endpoints)], { loadBalancer });
+  const rig = (config: ClusterConfig) => {
+    let time = 5_000;
+    const upstream = create(config, { ...still, now: () => time });
+    return { upstream, pass: (ms: number) => (time += ms) };
+  };
+  const shareOf = (upstream: Upstream, address: string): number => {
+    const picks = Array.from({ length: 2_000 }, () => pickedAddress(upstream));
+    return picks.filter((one) => one === address).length / picks.length;
+  };
+
+  it('a host that comes later begins with little and grows to its part', () => {
+    const { upstream, pass } = rig(of(endpoint(1)));
+    pass(20_000);
+    upstream.update(of(endpoint(1), endpoint(2)));
+    expect(shareOf(upstream, '10.0.0.2')).toBeCloseTo(0.1 / 1.1, 1);
+    pass(5_000);
+    expect(shareOf(upstream, '10.0.0.2')).toBeCloseTo(0.5 / 1.5, 1);
+    pass(5_000);
+    expect(shareOf(upstream, '10.0.0.2')).toBeCloseTo(0.5, 1);
+  });
+
+  it('hosts that start together share alike', () => {
+    expect(shareOf(rig(of(endpoint(1), endpoint(2))).upstream, '10.0.0.2')).toBeCloseTo(0.5, 1);
+  });
+
+  it('it begins when a host is first healthy, and only once', () => {
+    const { upstream, pass } = rig(of(endpoint(1), endpoint(2, 'unhealthy')));
+    pass(20_000);
+    upstream.update(of(endpoint(1), endpoint(2)));
+    expect(shareOf(upstream, '10.0.0.2')).toBeCloseTo(0.1 / 1.1, 1);
+    pass(20_000);
+    upstream.update(of(endpoint(1), endpoint(2, 'draining')));
+    expect(shareOf(upstream, '10.0.0.2')).toBe(0);
+    upstream.update(of(endpoint(1), endpoint(2)));
+    expect(shareOf(upstream, '10.0.0.2')).toBeCloseTo(0.5, 1);
   });
 });
 

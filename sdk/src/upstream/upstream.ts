@@ -9,7 +9,7 @@ import { type Choice, chooseHost } from './choose.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { createOriginalDestinations, type Destination } from './original-destination.ts';
-import { LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
+import { type ClusterLoad, LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
 import type { Table } from './table.ts';
 import { createTables } from './tables.ts';
 
@@ -55,6 +55,7 @@ export interface UpstreamDeps {
 export function createUpstream(initial: ClusterConfig, { clock, random, emit }: UpstreamDeps): Upstream {
   let config = initial;
   let hosts = NO_HOSTS;
+  const load: ClusterLoad = { active: 0 };
   const { name } = initial.cluster;
   const destinations = createOriginalDestinations(defaultOf('originalDestinationHosts'));
   const tables = createTables({
@@ -66,20 +67,36 @@ export function createUpstream(initial: ClusterConfig, { clock, random, emit }: 
       overprovisioningFactor: assignmentOf(config)?.overprovisioningFactor ?? defaultOf('overprovisioning'),
       // A new start for every table: with the same one, frequent updates would favour the host that stands there.
       seed: random(),
+      nowMs: clock.now(),
+      weightedHealth: assignmentOf(config)?.weightedPriorityHealth === true,
     }),
     warn: (message) => emit({ kind: 'warning', message: `cluster ${name}: ${message}` }),
   });
-  const choice: Choice = { hash: NO_HASH, attempt: 0, random, hashed: false, take: true, stale: false };
+  const choice: Choice = {
+    hash: NO_HASH,
+    attempt: 0,
+    random,
+    active: 0,
+    nowMs: 0,
+    hashed: false,
+    take: true,
+    stale: false,
+  };
 
   const apply = (): void => {
     const assignment = assignmentOf(config);
-    if (assignment !== undefined) hosts = reconcileHosts(hosts, assignment, hashesHostname(config));
+    if (assignment !== undefined) {
+      hosts = reconcileHosts(hosts, assignment, { useHostname: hashesHostname(config), nowMs: clock.now() });
+    }
     tables.rebuild(isHashBalancer(config.cluster.loadBalancer));
   };
 
   const choose = (table: Table, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined => {
     choice.stale = tables.stale;
-    choice.hashed = isHashBalancer(config.cluster.loadBalancer);
+    const { loadBalancer } = config.cluster;
+    choice.hashed = isHashBalancer(loadBalancer);
+    choice.active = load.active;
+    if ('slowStart' in loadBalancer) choice.nowMs = clock.now();
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
     return chooseHost(table, choice, exclude, selectionAttempts ?? defaultOf('hostSelectionAttempts'));
   };
@@ -108,7 +125,7 @@ export function createUpstream(initial: ClusterConfig, { clock, random, emit }: 
     prepare: () => tables.settled(),
     pick(context) {
       const found = find(context);
-      return 'kind' in found ? found : new LivePick(found);
+      return 'kind' in found ? found : new LivePick(found, load);
     },
     peek(context, chance = () => 0) {
       choice.take = false;

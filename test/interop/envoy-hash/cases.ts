@@ -23,6 +23,8 @@ export interface CaseSettings {
   readonly murmur?: true;
   readonly tableSize?: number;
   readonly useHostname?: true;
+  /** Percent, hash_balance_factor. */
+  readonly balanceFactor?: number;
   /** Percent; off where absent. */
   readonly panicThreshold?: number;
   /** Present = locality weighted. */
@@ -43,6 +45,17 @@ export interface HashVector extends HashCase {
   /** Envoy's gauges, e.g. `ring_hash_lb.size`. */
   readonly gauges: Readonly<Record<string, number>>;
   readonly picks: Readonly<Record<string, number>>;
+}
+
+/** A request that is not answered yet, or the answer to the n-th of them. */
+export type HeldStep = { readonly ask: string } | { readonly answer: number };
+
+/** Bounded load: where each request goes depends on those under way. */
+export interface HeldVector extends HashCase {
+  readonly envoy: string;
+  readonly steps: readonly HeldStep[];
+  /** Index of the host, for each `ask` in turn. */
+  readonly picks: readonly number[];
 }
 
 /** All IPv4 hosts share one port: one server on 0.0.0.0 is all of them. */
@@ -156,6 +169,24 @@ export const CASES: readonly HashCase[] = [
   maglev('17-localities', zoned, { localityWeighted: true }, ZONES),
   maglev('16-priorities', failing, {}, FAILOVER),
 ];
+
+/** Apart: these go by what is under way, so their requests must come one after the other. */
+export const BOUNDED_CASES: readonly HashCase[] = [
+  ring('10-bounded-125', hosts(10), { balanceFactor: 125 }),
+  ring('40-bounded-100', hosts(40), { balanceFactor: 100, murmur: true }),
+  ring('17-bounded-localities', zoned, { balanceFactor: 150, localityWeighted: true }, ZONES),
+  maglev('20-bounded-110', hosts(20), { balanceFactor: 110 }),
+  maglev('3-bounded-300', hosts(3), { balanceFactor: 300 }),
+];
+
+/** Two hot keys among others; in the second half every third step ends an earlier request. */
+export function heldSteps(count: number): readonly HeldStep[] {
+  let answered = 0;
+  return Array.from({ length: count }, (_, index) => {
+    if (index > count / 2 && index % 3 === 0) return { answer: answered++ };
+    return { ask: index % 5 < 3 ? `hot-${(index >>> 4) % 2}` : `key-${index * 31}` };
+  });
+}
 
 /** Header values of all lengths around the hash's blocks of 4, 8 and 32 bytes, some with bytes beyond ASCII. */
 export function keysOf(count: number): readonly string[] {

@@ -1,24 +1,28 @@
 import http from 'node:http';
 import { addressText } from '../../../sdk/src/balancer/hash-key.ts';
-import { type CaseHost, type HashCase, SERVER_PORT, SERVER_PORTS_V6 } from './cases.ts';
+import { type CaseHost, type HashCase, type HeldStep, SERVER_PORT, SERVER_PORTS_V6 } from './cases.ts';
 import { type RunningEnvoy, startEnvoy } from './envoy.ts';
 
 const LISTENER_PORT = 18_430;
 const ADMIN_PORT = 18_429;
 const KEY_HEADER = 'x-key';
+const HELD_HEADER = 'x-held';
 const IN_FLIGHT = 32;
 
 /** Live Envoy with one cluster a case, and the servers behind them. */
 export interface LiveHashing {
   /** Index of the host that Envoy sent each key to. */
   picks(from: HashCase, keys: readonly string[]): Promise<Map<string, number>>;
+  /** The same for requests that stay under way, one after the other. */
+  heldPicks(from: HashCase, steps: readonly HeldStep[]): Promise<number[]>;
   gauges(from: HashCase): Promise<Record<string, number>>;
   stop(): Promise<void>;
 }
 
 export async function startLive(binary: string, cases: readonly HashCase[]): Promise<LiveHashing> {
-  const servers = [await startServer('0.0.0.0', SERVER_PORT)];
-  for (const port of SERVER_PORTS_V6) servers.push(await startServer('::1', port));
+  const held = createHeld();
+  const servers = [await startServer('0.0.0.0', SERVER_PORT, held)];
+  for (const port of SERVER_PORTS_V6) servers.push(await startServer('::1', port, held));
   const closeServers = (): void => {
     for (const server of servers) {
       server.close();
@@ -35,6 +39,7 @@ export async function startLive(binary: string, cases: readonly HashCase[]): Pro
   }
   return {
     picks: (from, keys) => askAll(agent, from, keys),
+    heldPicks: (from, steps) => askHeld(held, from, steps),
     gauges: async (from) =>
       readGauges(await envoy.admin(`/stats?filter=${encodeURIComponent(`^cluster\\.${from.name}\\..*_lb\\.`)}`)),
     async stop() {
@@ -45,11 +50,35 @@ export async function startLive(binary: string, cases: readonly HashCase[]): Pro
   };
 }
 
-/** Answers with the address that was connected to. */
-function startServer(host: string, port: number): Promise<http.Server> {
+/** Requests that the servers have not answered yet. */
+interface Held {
+  /** Resolves to the address that was connected to once the request with this label is there. */
+  arrival(label: string): Promise<string>;
+  arrived(label: string, address: string, answer: () => void): void;
+  answer(label: string): void;
+}
+
+function createHeld(): Held {
+  const waiting = new Map<string, (address: string) => void>();
+  const answers = new Map<string, () => void>();
+  return {
+    arrival: (label) => new Promise((resolve) => waiting.set(label, resolve)),
+    arrived(label, address, answer) {
+      answers.set(label, answer);
+      waiting.get(label)?.(address);
+    },
+    answer: (label) => answers.get(label)?.(),
+  };
+}
+
+/** Answers with the address that was connected to; a request that is to be held, when told to. */
+function startServer(host: string, port: number, held: Held): Promise<http.Server> {
   const server = http.createServer((request, response) => {
     const { localAddress, localPort } = request.socket;
-    response.end(addressText({ address: localAddress ?? '', port: localPort ?? 0 }));
+    const address = addressText({ address: localAddress ?? '', port: localPort ?? 0 });
+    const label = request.headers[HELD_HEADER];
+    if (typeof label === 'string') held.arrived(label, address, () => response.end(address));
+    else response.end(address);
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -74,9 +103,38 @@ async function askAll(agent: http.Agent, from: HashCase, keys: readonly string[]
   return new Map(keys.map((key) => [key, picks.get(key) ?? -1]));
 }
 
-function ask(agent: http.Agent, cluster: string, key: string): Promise<string> {
+async function askHeld(held: Held, from: HashCase, steps: readonly HeldStep[]): Promise<number[]> {
+  const index = new Map(from.hosts.map((host, at) => [addressText(host), at]));
+  const agent = new http.Agent({ keepAlive: true });
+  const picks: number[] = [];
+  const requests: Promise<string>[] = [];
+  const answer = async (number: number): Promise<void> => {
+    held.answer(`${from.name} ${number}`);
+    // Envoy has counted it off when its answer is here.
+    await requests[number];
+  };
+  try {
+    for (const step of steps) {
+      if ('answer' in step) {
+        await answer(step.answer);
+        continue;
+      }
+      const label = `${from.name} ${requests.length}`;
+      const arrival = held.arrival(label);
+      requests.push(ask(agent, from.name, step.ask, label));
+      picks.push(index.get(await Promise.race([arrival, ...requests.slice(-1)])) ?? -1);
+    }
+  } finally {
+    for (const number of requests.keys()) await answer(number);
+    agent.destroy();
+  }
+  return picks;
+}
+
+function ask(agent: http.Agent, cluster: string, key: string, label?: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const options = { agent, port: LISTENER_PORT, path: `/${cluster}/`, headers: { [KEY_HEADER]: key } };
+    const headers = { [KEY_HEADER]: key, ...(label !== undefined && { [HELD_HEADER]: label }) };
+    const options = { agent, port: LISTENER_PORT, path: `/${cluster}/`, headers };
     const request = http.get(options, (response) => {
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => {
@@ -135,7 +193,8 @@ const route = ({ name }: HashCase) => ({
 });
 
 function cluster({ name, policy, settings, localities = [{ zone: '', priority: 0, weight: 1 }], hosts }: HashCase) {
-  const { minimumRingSize, maximumRingSize, murmur, tableSize, useHostname, localityWeighted } = settings;
+  const { minimumRingSize, maximumRingSize, murmur, tableSize, useHostname, localityWeighted, balanceFactor } =
+    settings;
   return {
     name,
     // Envoy hashes host names only where it resolves them itself; an address resolves to itself.
@@ -154,6 +213,7 @@ function cluster({ name, policy, settings, localities = [{ zone: '', priority: 0
     common_lb_config: {
       healthy_panic_threshold: { value: settings.panicThreshold ?? 0 },
       ...(useHostname ? { consistent_hashing_lb_config: { use_hostname_for_hashing: true } } : {}),
+      ...(balanceFactor === undefined ? {} : { consistent_hashing_lb_config: { hash_balance_factor: balanceFactor } }),
       ...(localityWeighted ? { locality_weighted_lb_config: {} } : {}),
     },
     load_assignment: {

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CASES, type HashVector, keysOf } from './cases.ts';
+import { BOUNDED_CASES, CASES, type HashVector, type HeldVector, heldSteps, keysOf } from './cases.ts';
 import { ENVOY_VERSION, findEnvoy } from './envoy.ts';
 import { startLive } from './live.ts';
 
@@ -10,7 +10,9 @@ import { startLive } from './live.ts';
  * `node --conditions=source test/interop/envoy-hash/record.ts`
  */
 const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../fixtures/envoy-hash');
+const HELD_FOLDER = path.join(FOLDER, 'held');
 const KEYS = 800;
+const HELD_STEPS = 240;
 
 async function main(): Promise<number> {
   const binary = findEnvoy();
@@ -20,9 +22,11 @@ async function main(): Promise<number> {
     );
     return 1;
   }
-  const live = await startLive(binary, CASES);
+  const live = await startLive(binary, [...CASES, ...BOUNDED_CASES]);
   try {
     mkdirSync(FOLDER, { recursive: true });
+    rmSync(HELD_FOLDER, { recursive: true, force: true });
+    mkdirSync(HELD_FOLDER);
     for (const file of readdirSync(FOLDER)) if (file.endsWith('.json')) rmSync(path.join(FOLDER, file));
     for (const hashCase of CASES) {
       const picks = await live.picks(hashCase, keysOf(KEYS));
@@ -32,6 +36,13 @@ async function main(): Promise<number> {
       process.stdout.write(
         `${hashCase.name}: ${picks.size} keys over ${new Set(picks.values()).size} hosts, ${JSON.stringify(gauges)}\n`,
       );
+    }
+    const steps = heldSteps(HELD_STEPS);
+    for (const hashCase of BOUNDED_CASES) {
+      const picks = await live.heldPicks(hashCase, steps);
+      const vector: HeldVector = { envoy: ENVOY_VERSION, ...hashCase, steps, picks };
+      writeFileSync(path.join(HELD_FOLDER, `${hashCase.name}.json`), `${JSON.stringify(vector)}\n`);
+      process.stdout.write(`${hashCase.name}: ${picks.length} requests under way\n`);
     }
   } finally {
     await live.stop();

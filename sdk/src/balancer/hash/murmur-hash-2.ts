@@ -1,7 +1,11 @@
 import { byteAt, productHigh, wordAt } from './words.ts';
 import type { HashHalves } from './xx-hash-64.ts';
 
-/** The 64-bit MurmurHash2 of libstdc++'s `std::hash`, which Envoy's RingHashLbConfig.MURMUR_HASH_2 names. */
+/**
+ * The 64-bit MurmurHash2 of libstdc++'s `std::hash`, which Envoy's RingHashLbConfig.MURMUR_HASH_2 names: XX_HASH beside
+ * it is all that Envoy and gRPC (A42: XX_HASH alone) have. MurmurHash3 is in neither, so no other ring could be equal to
+ * one made by it.
+ */
 
 const MUL_HI = 0xc6a4a793 | 0;
 const MUL_LO = 0x5bd1e995 | 0;

@@ -1,6 +1,6 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
 import { defaultOf } from '../../defaults.ts';
-import type { LoadBalancer } from '../../model/cluster.ts';
+import type { LoadBalancer, SlowStart } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
 import { durationMs, inRange } from '../values.ts';
 
@@ -10,24 +10,65 @@ const LARGEST_RING = 8_388_608;
 /** Envoy MaglevLbConfig.table_size. */
 const LARGEST_TABLE = 5_000_011;
 
-export function slowStart(
-  config: { readonly slowStartWindow?: Duration | undefined } | undefined,
-  at: Scope,
-): { readonly slowStartMs?: number } {
-  const slowStartMs = durationMs(config?.slowStartWindow, at.at('slow_start_config').at('slow_start_window'));
-  return slowStartMs === undefined ? {} : { slowStartMs };
+interface SlowStartFields {
+  readonly slowStartWindow?: Duration | undefined;
+  readonly aggression?: RuntimeDouble | undefined;
+  readonly minWeightPercent?: { readonly value: number } | undefined;
+}
+
+interface RuntimeDouble {
+  readonly defaultValue: number;
+}
+
+/** Envoy takes 1 for a factor out of range, and logs it (least_request_lb.h, EdfLoadBalancerBase). */
+function usable(value: RuntimeDouble | undefined, isUsable: (value: number) => boolean, at: Scope): number | undefined {
+  if (value === undefined || isUsable(value.defaultValue)) return value?.defaultValue;
+  at.warn(`${value.defaultValue} is out of range, 1 counts`);
+  return 1;
+}
+
+/** A window of 0 is none (Envoy EdfLoadBalancerBase::isSlowStartEnabled). */
+export function slowStart(config: SlowStartFields | undefined, at: Scope): { readonly slowStart?: SlowStart } {
+  const here = at.at('slow_start_config');
+  const windowMs = durationMs(config?.slowStartWindow, here.at('slow_start_window')) ?? 0;
+  const minWeightPercent = config?.minWeightPercent?.value ?? defaultOf('slowStartMinPercent');
+  inRange(minWeightPercent, 0, 100, here.at('min_weight_percent'));
+  const aggression = usable(config?.aggression, (value) => value > 0, here.at('aggression')) ?? 1;
+  return windowMs === 0 ? {} : { slowStart: { windowMs, aggression, minWeightPercent } };
+}
+
+/** Consistent hashing's own settings, whichever message they come in. */
+export interface Hashing {
+  readonly useHostname: boolean;
+  readonly balanceFactor?: number;
+}
+
+interface HashingFields {
+  readonly useHostnameForHashing: boolean;
+  readonly hashBalanceFactor?: number | undefined;
+}
+
+export function hashing(config: HashingFields | undefined, at: Scope): Hashing {
+  const { useHostnameForHashing: useHostname = false, hashBalanceFactor: balanceFactor } = config ?? {};
+  if (balanceFactor === undefined) return { useHostname };
+  // Envoy ConsistentHashingLbConfig.hash_balance_factor: 100 or more.
+  inRange(balanceFactor, 100, 4_294_967_295, at.at('hash_balance_factor'));
+  return { useHostname, balanceFactor };
 }
 
 interface LeastRequestFields {
   readonly choiceCount?: number | undefined;
-  readonly slowStartConfig?: { readonly slowStartWindow?: Duration | undefined } | undefined;
+  readonly activeRequestBias?: RuntimeDouble | undefined;
+  readonly slowStartConfig?: SlowStartFields | undefined;
 }
 
 export function leastRequest(config: LeastRequestFields, at: Scope): LoadBalancer {
   const choiceCount = config.choiceCount ?? defaultOf('leastRequestChoices');
+  const activeRequestBias = usable(config.activeRequestBias, (value) => value >= 0, at.at('active_request_bias'));
   return {
     kind: 'least-request',
     choiceCount: inRange(choiceCount, 2, 4_294_967_295, at.at('choice_count')),
+    ...(activeRequestBias !== undefined && { activeRequestBias }),
     ...slowStart(config.slowStartConfig, at),
   };
 }
@@ -39,7 +80,7 @@ interface RingFields {
 
 export function ringHash(
   config: RingFields,
-  hash: { useHostname: boolean; isMurmur: boolean },
+  { isMurmur, ...settings }: Hashing & { readonly isMurmur: boolean },
   at: Scope,
 ): LoadBalancer {
   const minimumRingSize = Number(config.minimumRingSize ?? defaultOf('ringMinimum'));
@@ -53,14 +94,14 @@ export function ringHash(
     kind: 'ring-hash',
     minimumRingSize,
     maximumRingSize,
-    hashFunction: hash.isMurmur ? 'murmur-hash-2' : 'xx-hash',
-    useHostname: hash.useHostname,
+    hashFunction: isMurmur ? 'murmur-hash-2' : 'xx-hash',
+    ...settings,
   };
 }
 
 export function maglev(
   config: { readonly tableSize?: bigint | undefined },
-  useHostname: boolean,
+  settings: Hashing,
   at: Scope,
 ): LoadBalancer {
   const tableSize = Number(config.tableSize ?? defaultOf('maglevTable'));
@@ -68,7 +109,7 @@ export function maglev(
   // Envoy: the table size of maglev must be prime number.
   if (tableSize <= LARGEST_TABLE && !isPrime(tableSize))
     at.at('table_size').error(`${tableSize}, a prime number allowed`);
-  return { kind: 'maglev', tableSize, useHostname };
+  return { kind: 'maglev', tableSize, ...settings };
 }
 
 function isPrime(value: number): boolean {

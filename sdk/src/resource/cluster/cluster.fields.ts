@@ -7,17 +7,15 @@ const RESOLVER = 'names are resolved by the platform, when dialling';
 const BUFFERS = "Node's sockets have their own buffers and options";
 
 const LB = 'envoy.extensions.load_balancing_policies';
-const SLOW_START = {
-  supported: 'slow_start_window',
-  ignored: { 'the ramp is linear': 'aggression min_weight_percent' },
-};
+const SLOW_START = { supported: 'slow_start_window aggression min_weight_percent' };
 
 export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.Cluster', {
     supported: `name type eds_cluster_config connect_timeout lb_policy load_assignment
       max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
-      least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy`,
+      least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
+      upstream_http_protocol_options`,
     ignored: {
       [STATISTICS]: 'alt_stat_name track_timeout_budgets track_cluster_stats',
       [BUFFERS]: 'per_connection_buffer_limit_bytes upstream_bind_config upstream_connection_options',
@@ -29,7 +27,6 @@ export const fields: FieldRows = {
       'a cluster never waits for health checks': 'wait_for_warm_on_init ignore_health_on_host_removal',
       'idle connections age out': 'cleanup_interval close_connections_on_host_health_failure preconnect_policy',
       'there is no downstream connection': 'connection_pool_per_downstream_connection protocol_selection',
-      'SNI follows the transport socket': 'upstream_http_protocol_options',
     },
     rejected: {
       'mutual TLS towards some endpoints only is not there yet': 'transport_socket_matches',
@@ -42,8 +39,7 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', { supported: 'slow_start_config' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.SlowStartConfig', SLOW_START),
   ...rowsOf('envoy.config.cluster.v3.Cluster.LeastRequestLbConfig', {
-    supported: 'choice_count slow_start_config',
-    ignored: { 'weights count as they are': 'active_request_bias' },
+    supported: 'choice_count active_request_bias slow_start_config',
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RingHashLbConfig', {
     supported: 'minimum_ring_size hash_function maximum_ring_size',
@@ -59,8 +55,7 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig', {
-    supported: 'use_hostname_for_hashing',
-    ignored: { [NOT_YET_ENFORCED]: 'hash_balance_factor' },
+    supported: 'use_hostname_for_hashing hash_balance_factor',
   }),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers', {
     supported: 'thresholds',
@@ -86,17 +81,15 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.LoadBalancingPolicy', { supported: 'policies' }),
   ...rowsOf('envoy.config.cluster.v3.LoadBalancingPolicy.Policy', { supported: 'typed_extension_config' }),
   ...rowsOf(`${LB}.ring_hash.v3.RingHash`, {
-    supported: `hash_function minimum_ring_size maximum_ring_size use_hostname_for_hashing consistent_hashing_lb_config
-      locality_weighted_lb_config`,
-    ignored: { [NOT_YET_ENFORCED]: 'hash_balance_factor' },
+    supported: `hash_function minimum_ring_size maximum_ring_size use_hostname_for_hashing hash_balance_factor
+      consistent_hashing_lb_config locality_weighted_lb_config`,
   }),
   ...rowsOf(`${LB}.maglev.v3.Maglev`, {
     supported: 'table_size consistent_hashing_lb_config locality_weighted_lb_config',
   }),
   ...rowsOf(`${LB}.least_request.v3.LeastRequest`, {
-    supported: 'choice_count slow_start_config locality_lb_config',
+    supported: 'choice_count active_request_bias slow_start_config locality_lb_config',
     ignored: {
-      'weights count as they are': 'active_request_bias',
       'hosts are drawn, not scanned': 'enable_full_scan selection_method',
     },
   }),
@@ -109,13 +102,12 @@ export const fields: FieldRows = {
   }),
   ...rowsOf(`${LB}.common.v3.SlowStartConfig`, SLOW_START),
   ...rowsOf(`${LB}.common.v3.ConsistentHashingLbConfig`, {
-    supported: 'use_hostname_for_hashing',
-    ignored: { [NOT_YET_ENFORCED]: 'hash_balance_factor' },
+    supported: 'use_hostname_for_hashing hash_balance_factor',
   }),
   ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
-    supported: `common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config`,
+    supported: `common_http_protocol_options explicit_http_config use_downstream_protocol_config auto_config
+      upstream_http_protocol_options`,
     ignored: {
-      'SNI follows the transport socket': 'upstream_http_protocol_options',
       'headers are checked by the HTTP client': 'header_validation_config',
     },
     rejected: { 'no upstream filter is known': 'http_filters' },
@@ -145,8 +137,9 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext', {
-    supported: 'validation_context validation_context_sds_secret_config combined_validation_context alpn_protocols',
-    ignored: { "protocol versions and ciphers are the platform's": 'tls_params', 'keys are never logged': 'key_log' },
+    supported: `validation_context validation_context_sds_secret_config combined_validation_context alpn_protocols
+      tls_params`,
+    ignored: { 'keys are never logged': 'key_log' },
     rejected: {
       'a client certificate is not sent yet': `tls_certificates tls_certificate_sds_secret_configs
         tls_certificate_provider_instance tls_certificate_certificate_provider_instance
@@ -154,6 +147,18 @@ export const fields: FieldRows = {
       "the platform's roots are allowed so far": `validation_context_certificate_provider
         validation_context_certificate_provider_instance`,
       'it is Envoy code': 'custom_handshaker',
+    },
+  }),
+  ...rowsOf('envoy.config.core.v3.UpstreamHttpProtocolOptions', {
+    // The name asked for (SNI, else the host the caller dialled) is always verified.
+    supported: 'auto_sni auto_san_validation',
+    rejected: { 'the name verified is the one that was dialled': 'override_auto_sni_header' },
+  }),
+  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.TlsParameters', {
+    supported: 'tls_minimum_protocol_version',
+    ignored: { 'the newest version both sides know is spoken': 'tls_maximum_protocol_version' },
+    rejected: {
+      "the platform's are used, and these would narrow them": 'cipher_suites ecdh_curves signature_algorithms',
     },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext', {

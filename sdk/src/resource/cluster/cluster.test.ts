@@ -104,7 +104,7 @@ describe('cluster', () => {
   it.each([
     [
       { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: { slowStartConfig: { slowStartWindow: '30s' } } },
-      { kind: 'round-robin', slowStartMs: 30_000 },
+      { kind: 'round-robin', slowStart: { windowMs: 30_000, aggression: 1, minWeightPercent: 10 } },
     ],
     [
       { lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 3 } },
@@ -140,11 +140,48 @@ describe('cluster', () => {
     ],
     [
       policies(policy('round_robin.v3.RoundRobin', { slowStartConfig: { slowStartWindow: '1s' } })),
-      { kind: 'round-robin', slowStartMs: 1_000 },
+      { kind: 'round-robin', slowStart: { windowMs: 1_000, aggression: 1, minWeightPercent: 10 } },
     ],
     [policies(policy('random.v3.Random')), { kind: 'random' }],
+    [
+      {
+        lbPolicy: 'LEAST_REQUEST',
+        leastRequestLbConfig: {
+          activeRequestBias: { defaultValue: 0.5, runtimeKey: 'k' },
+          slowStartConfig: {
+            slowStartWindow: '9s',
+            aggression: { defaultValue: 2, runtimeKey: 'k' },
+            minWeightPercent: { value: 25 },
+          },
+        },
+      },
+      {
+        kind: 'least-request',
+        activeRequestBias: 0.5,
+        slowStart: { windowMs: 9_000, aggression: 2, minWeightPercent: 25 },
+      },
+    ],
+    [
+      { lbPolicy: 'MAGLEV', commonLbConfig: { consistentHashingLbConfig: { hashBalanceFactor: 120 } } },
+      { kind: 'maglev', balanceFactor: 120 },
+    ],
+    [policies(policy('ring_hash.v3.RingHash', { hashBalanceFactor: 150 })), { kind: 'ring-hash', balanceFactor: 150 }],
+    [
+      policies(policy('maglev.v3.Maglev', { consistentHashingLbConfig: { hashBalanceFactor: 200 } })),
+      { kind: 'maglev', balanceFactor: 200 },
+    ],
   ])('balancer %j', (json, loadBalancer) => {
     expect(ok(json).loadBalancer).toMatchObject(loadBalancer);
+  });
+
+  it('a slow start without a window is none; a factor out of range counts as 1, with a warning (as Envoy does)', () => {
+    const slowStartConfig = { aggression: { defaultValue: 0, runtimeKey: 'k' } };
+    expect(ok({ roundRobinLbConfig: { slowStartConfig } }).loadBalancer).toEqual({ kind: 'round-robin' });
+    const timed = { roundRobinLbConfig: { slowStartConfig: { ...slowStartConfig, slowStartWindow: '1s' } } };
+    expect(ok(timed).loadBalancer).toMatchObject({ slowStart: { aggression: 1 } });
+    expect(decode(timed)).toMatchObject({
+      warnings: expect.arrayContaining([expect.stringContaining('slow_start_config.aggression: 0 is out of range')]),
+    });
   });
 
   it('the first policy that is known counts, through wrr_locality too (gRFC A52)', () => {
@@ -175,6 +212,14 @@ describe('cluster', () => {
     [{ lbPolicy: 'MAGLEV', maglevLbConfig: { tableSize: '65536' } }, 'table_size: 65536, a prime number'],
     [{ lbPolicy: 'LEAST_REQUEST', leastRequestLbConfig: { choiceCount: 1 } }, 'choice_count: 1, 2 to'],
     [{ lbPolicy: 'LOAD_BALANCING_POLICY_CONFIG' }, 'lb_policy: 7'],
+    [
+      { lbPolicy: 'MAGLEV', commonLbConfig: { consistentHashingLbConfig: { hashBalanceFactor: 99 } } },
+      'common_lb_config.consistent_hashing_lb_config.hash_balance_factor: 99, 100 to',
+    ],
+    [
+      { roundRobinLbConfig: { slowStartConfig: { slowStartWindow: '1s', minWeightPercent: { value: 101 } } } },
+      'round_robin_lb_config.slow_start_config.min_weight_percent: 101, 0 to 100',
+    ],
     [policies(), 'load_balancing_policy.policies: none is known (empty)'],
     [
       policies(policy('pick_first.v3.PickFirst')),
@@ -237,7 +282,30 @@ describe('TLS to the upstream', () => {
     ).toBeUndefined();
   });
 
+  it('what the platform does anyway may be asked for', () => {
+    const auto = { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } };
+    const limits = common({
+      tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' },
+    });
+    expect(ok({ ...auto, ...limits }).tls).toEqual({ alpn: [], subjectAltNames: [] });
+  });
+
+  it('a field it has never heard of may ask for a check', () => {
+    const cluster = { name: 'c', type: 'EDS', edsClusterConfig: { edsConfig: { ads: {} } } };
+    const message = fromJson(ClusterSchema, { ...cluster, ...tls({ sni: 'a' }) }, { registry });
+    const any = message.transportSocket?.configType;
+    if (any?.case !== 'typedConfig') throw new Error('no typed_config');
+    // UpstreamTlsContext.auto_sni_san_validation, newer than the generated code.
+    any.value.value = Buffer.concat([any.value.value, Buffer.from([7 << 3, 1])]);
+    expect(clusterType.decode(toBinary(ClusterSchema, message))).toMatchObject({
+      errors: [expect.stringContaining('transport_socket.typed_config: field 7 is set')],
+    });
+  });
+
   it.each([
+    [common({ tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3' } }), 'tls_minimum_protocol_version: TLSv1_3'],
+    [common({ tlsParams: { cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'] } }), 'cipher_suites: set, but not'],
+    [{ upstreamHttpProtocolOptions: { overrideAutoSniHeader: 'x' } }, 'override_auto_sni_header: set, but not'],
     [common({ tlsCertificateSdsSecretConfigs: [{ name: 'default' }] }), 'a client certificate is not sent yet'],
     [common({ tlsCertificateProviderInstance: { instanceName: 'default' } }), 'a client certificate is not sent yet'],
     [common({ validationContext: { trustedCa: { filename: '/ca.pem' } } }), "the platform's roots are allowed so far"],

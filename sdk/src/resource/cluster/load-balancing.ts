@@ -2,7 +2,7 @@ import type { Cluster as Message } from '../../../gen/cluster.js';
 import { Cluster_RingHashLbConfig_HashFunction as OldHash, Cluster_LbPolicy as Policy } from '../../../gen/cluster.js';
 import type { Cluster, LoadBalancer } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
-import { leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
+import { type Hashing, hashing, leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
 import { decodePolicyList } from './policy-list.ts';
 
 export type LoadBalancing = Pick<Cluster, 'loadBalancer' | 'localityWeighted'>;
@@ -21,7 +21,6 @@ export function decodeLoadBalancing(message: Message, at: Scope): LoadBalancing 
 
 function decodeOld(message: Message, at: Scope): LoadBalancer {
   const { lbConfig, lbPolicy } = message;
-  const useHostname = message.commonLbConfig?.consistentHashingLbConfig?.useHostnameForHashing ?? false;
   switch (lbPolicy) {
     case Policy.ROUND_ROBIN: {
       const config = lbConfig.case === 'roundRobinLbConfig' ? lbConfig.value : undefined;
@@ -35,10 +34,12 @@ function decodeOld(message: Message, at: Scope): LoadBalancer {
     case Policy.RING_HASH: {
       const config = lbConfig.case === 'ringHashLbConfig' ? lbConfig.value : undefined;
       const isMurmur = config?.hashFunction === OldHash.MURMUR_HASH_2;
-      return ringHash(config ?? {}, { useHostname, isMurmur }, at.at('ring_hash_lb_config'));
+      return ringHash(config ?? {}, { ...decodeHashing(message, at), isMurmur }, at.at('ring_hash_lb_config'));
     }
-    case Policy.MAGLEV:
-      return maglev(lbConfig.case === 'maglevLbConfig' ? lbConfig.value : {}, useHostname, at.at('maglev_lb_config'));
+    case Policy.MAGLEV: {
+      const config = lbConfig.case === 'maglevLbConfig' ? lbConfig.value : {};
+      return maglev(config, decodeHashing(message, at), at.at('maglev_lb_config'));
+    }
     case Policy.RANDOM:
     // ORIGINAL_DST clusters bring their own: the host the caller dialled.
     case Policy.CLUSTER_PROVIDED:
@@ -50,3 +51,6 @@ function decodeOld(message: Message, at: Scope): LoadBalancer {
       return { kind: 'random' };
   }
 }
+
+const decodeHashing = ({ commonLbConfig }: Message, at: Scope): Hashing =>
+  hashing(commonLbConfig?.consistentHashingLbConfig, at.at('common_lb_config').at('consistent_hashing_lb_config'));

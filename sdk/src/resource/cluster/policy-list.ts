@@ -13,7 +13,7 @@ import {
 import type { LoadBalancer } from '../../model/cluster.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
-import { leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
+import { hashing, leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
 import type { LoadBalancing } from './load-balancing.ts';
 
 type Decode = (any: Any, at: Scope) => LoadBalancing | undefined;
@@ -49,9 +49,9 @@ const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
     MaglevSchema.typeName,
     (any, at) => {
       const message = unpack(any, MaglevSchema, at);
-      const useHostname = message?.consistentHashingLbConfig?.useHostnameForHashing ?? false;
+      const settings = hashing(message?.consistentHashingLbConfig, at.at('consistent_hashing_lb_config'));
       const localityWeighted = message?.localityWeightedLbConfig !== undefined;
-      return { loadBalancer: maglev(message ?? {}, useHostname, at), localityWeighted };
+      return { loadBalancer: maglev(message ?? {}, settings, at), localityWeighted };
     },
   ],
   [WrrLocalitySchema.typeName, decodeWrrLocality],
@@ -59,10 +59,12 @@ const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
 
 function decodeRingHash(any: Any, at: Scope): LoadBalancing {
   const message = unpack(any, RingHashSchema, at);
-  const useHostname =
-    message?.consistentHashingLbConfig?.useHostnameForHashing ?? message?.useHostnameForHashing ?? false;
+  // The fields of its own are the older spelling; the message wins.
+  const settings = message?.consistentHashingLbConfig
+    ? hashing(message.consistentHashingLbConfig, at.at('consistent_hashing_lb_config'))
+    : hashing(message, at);
   const isMurmur = message?.hashFunction === RingHash_HashFunction.MURMUR_HASH_2;
-  const loadBalancer = ringHash(message ?? {}, { useHostname, isMurmur }, at);
+  const loadBalancer = ringHash(message ?? {}, { ...settings, isMurmur }, at);
   return { loadBalancer, localityWeighted: message?.localityWeightedLbConfig !== undefined };
 }
 

@@ -1,5 +1,5 @@
 import type { TransportSocket } from '../../../gen/core.js';
-import { type CommonTlsContext, UpstreamTlsContextSchema } from '../../../gen/tls.js';
+import { type CommonTlsContext, TlsParameters_TlsProtocol, UpstreamTlsContextSchema } from '../../../gen/tls.js';
 import type { UpstreamTls } from '../../model/cluster.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
@@ -33,7 +33,11 @@ export function decodeTransportSocket({ configType }: TransportSocket, at: Scope
 }
 
 function decodeCommon(common: CommonTlsContext, at: Scope): readonly string[] {
-  const { validationContextType: validation } = common;
+  const { validationContextType: validation, tlsParams } = common;
+  // Node speaks TLS 1.2 and up unless it is told otherwise for the whole process.
+  if (tlsParams?.tlsMinimumProtocolVersion === TlsParameters_TlsProtocol.TLSv1_3) {
+    at.at('tls_params').at('tls_minimum_protocol_version').error('TLSv1_3, up to TLSv1_2 allowed so far');
+  }
   switch (validation.case) {
     case undefined:
       return [];

@@ -9,9 +9,9 @@ export const fields: FieldRows = {
     rejected: { 'endpoints stand in their localities': 'named_endpoints' },
   }),
   ...rowsOf('envoy.config.endpoint.v3.ClusterLoadAssignment.Policy', {
-    supported: 'overprovisioning_factor',
+    supported: 'overprovisioning_factor weighted_priority_health',
     ignored: {
-      [NOT_YET_ENFORCED]: 'drop_overloads weighted_priority_health',
+      [NOT_YET_ENFORCED]: 'drop_overloads',
       'the last endpoints known are kept': 'endpoint_stale_after',
     },
   }),

@@ -102,5 +102,6 @@ function assemble(message: ClusterLoadAssignment, localities: readonly LocalityE
     clusterName: required(message.clusterName, at.at('cluster_name')),
     localities,
     overprovisioningFactor: factor ?? defaultOf('overprovisioning'),
+    ...(message.policy?.weightedPriorityHealth && { weightedPriorityHealth: true }),
   };
 }
