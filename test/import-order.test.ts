@@ -82,10 +82,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 
 function sources(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter(
-      (file) =>
-        file.endsWith('.ts') && !file.endsWith('.test.ts') && !file.endsWith('.d.ts') && !file.includes('node_modules'),
-    )
+    .filter((file) => file.endsWith('.ts') && !/\.(test|fixture|d)\.ts$/.test(file) && !file.includes('node_modules'))
     .map((file) => path.join(folder, file));
 }
 
@@ -175,6 +172,11 @@ describe('import order', () => {
       expect(impure(src, layers)).toEqual([]));
     it(`${name}: has no import cycle`, () => expect(cycles(src)).toEqual([]));
   }
+
+  it('fixtures are for tests: nothing that is built imports one', () => {
+    const built = ['sdk/src', 'xds-server/src'].flatMap((src) => sources(path.join(ROOT, src)).flatMap(imports));
+    expect(built.filter(({ to }) => to.endsWith('.fixture.ts')).map(({ from }) => from)).toEqual([]);
+  });
 
   it('packages import only the packages below them', () => {
     const faults: string[] = [];
