@@ -4,9 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { type BootstrapVariable, VARIABLES } from '../sdk/src/bootstrap/variables.ts';
 import { DEFAULTS, type Default } from '../sdk/src/defaults.ts';
 import { DEFAULTS as SERVER_DEFAULTS } from '../xds-server/src/defaults.ts';
+import { supportedFields } from './supported-fields.ts';
 
 /** Prints the reference pages that are data in the code; with --check it only says which are out of date. */
-const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), '../docs/reference');
+const FOLDER = path.join(path.dirname(fileURLToPath(import.meta.url)), '../docs');
 
 const cell = (text: unknown): string => String(text).replaceAll('|', '\\|').replaceAll('\n', ' ');
 
@@ -27,9 +28,9 @@ function defaults(entries: Readonly<Record<string, Default>>): string {
 }
 
 const PAGES: Readonly<Record<string, () => string>> = {
-  'defaults.md': () =>
+  'reference/defaults.md': () =>
     `# Defaults\n\nPrinted from the code by \`npm run docs\`.\n\n## @inmesh/sdk\n\n${defaults(DEFAULTS)}\n\n## @inmesh/xds-server\n\n${defaults(SERVER_DEFAULTS)}\n`,
-  'bootstrap.md': () =>
+  'reference/bootstrap.md': () =>
     `# Bootstrap\n\nWhat \`@inmesh/sdk\` reads from the environment; \`createMesh\` takes options of the same meaning. Printed from the code by \`npm run docs\`.\n\n${table(
       ['variable', 'option', 'meaning', 'default', 'example'],
       (VARIABLES as readonly BootstrapVariable[]).map((variable) => [
@@ -40,6 +41,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
         `\`${variable.example}\``,
       ]),
     )}\n`,
+  'supported-fields.md': () => supportedFields(table),
 };
 
 const check = process.argv.includes('--check');
@@ -49,7 +51,7 @@ for (const [name, render] of Object.entries(PAGES)) {
   const text = render();
   if (existsSync(file) && readFileSync(file, 'utf8') === text) continue;
   stale++;
-  if (check) process.stderr.write(`docs/reference/${name} is out of date: run npm run docs\n`);
+  if (check) process.stderr.write(`docs/${name} is out of date: run npm run docs\n`);
   else writeFileSync(file, text);
 }
 process.stdout.write(

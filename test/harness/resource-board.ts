@@ -55,7 +55,14 @@ export function createResourceBoard(): ResourceBoard {
       setMetadata: () => {},
       connect: () => {},
       connected: () => Promise.resolve(),
-      status: () => ({ server: 'board', method: 'delta', state: 'up', reason: undefined, resources: [] }),
+      status: () => ({
+        server: 'board',
+        method: 'delta',
+        state: 'up',
+        reason: undefined,
+        resources: [],
+        counts: { responses: 0, nacks: 0, warnings: 0 },
+      }),
       settlesInMs: () => board.settlesInMs,
       ref: () => {
         board.refs += 1;

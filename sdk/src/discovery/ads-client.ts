@@ -30,6 +30,8 @@ export class AdsClient implements Discovery {
   readonly #books = new Map<string, TypeBook<unknown>>();
   readonly #inbox: Inbox;
   #timesUp = 0;
+  #responses = 0;
+  #nacks = 0;
   #isAway = false;
   #isFlushing = false;
   readonly #keepAlive: KeepAlive;
@@ -80,6 +82,11 @@ export class AdsClient implements Discovery {
       resources: [...this.#books.values()].flatMap((book) =>
         [...book.describe()].map((entry) => ({ typeUrl: book.type.typeUrl, ...entry })),
       ),
+      counts: {
+        responses: this.#responses,
+        nacks: this.#nacks,
+        warnings: [...this.#books.values()].reduce((sum, { warned }) => sum + warned, 0),
+      },
     };
   }
 
@@ -239,6 +246,8 @@ export class AdsClient implements Discovery {
 
   #announce(typeUrl: string, names: readonly string[], errors: readonly string[]): void {
     const { emit } = this.#options;
+    this.#responses += 1;
+    if (errors.length > 0) this.#nacks += 1;
     if (errors.length > 0) emit({ kind: 'xds-nack', typeUrl, errors });
     else emit({ kind: 'xds-ack', typeUrl, resources: names });
   }

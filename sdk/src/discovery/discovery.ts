@@ -7,9 +7,8 @@ import type { Connection } from './connection.ts';
 import type { LastGood } from './last-good.ts';
 import type { NodeDescription } from './protocol/node-description.ts';
 import type { YieldTurn } from './slices.ts';
-import type { Subscription } from './subscription.ts';
 import type { AdsMethod, AdsTransport } from './transport.ts';
-import type { ResourceWatcher } from './type-book.ts';
+import type { DescribedResource, ResourceWatcher } from './type-book.ts';
 
 export type { ResourceWatcher } from './type-book.ts';
 
@@ -35,7 +34,13 @@ export interface DiscoveryStatus {
   readonly state: Connection['kind'];
   /** Why the stream is not up. */
   readonly reason: string | undefined;
-  readonly resources: readonly { readonly typeUrl: string; readonly name: string; readonly state: Subscription }[];
+  readonly resources: readonly ResourceStatus[];
+  /** Since the start. */
+  readonly counts: { readonly responses: number; readonly nacks: number; readonly warnings: number };
+}
+
+export interface ResourceStatus extends DescribedResource {
+  readonly typeUrl: string;
 }
 
 /** The client's side of xDS towards one control plane: one stream, all types, no type known by name. */

@@ -33,7 +33,7 @@ class Entry<T> implements Held {
   value: T | undefined;
   /** Kept where the server sends everything each time (SotW): equal bytes are not decoded again. */
   bytes: Uint8Array | undefined;
-  warnings = '';
+  warnings: readonly string[] = [];
   timer: Timer | undefined;
   readonly watchers = new Set<ResourceWatcher<T>>();
 
@@ -46,6 +46,13 @@ export interface TypeBookParts {
   readonly clock: Clock;
   readonly emit: EventSink;
   readonly lastGood?: LastGood;
+}
+
+export interface DescribedResource {
+  readonly name: string;
+  readonly state: Subscription;
+  /** What its last good version asks for and does not get. */
+  readonly warnings: readonly string[];
 }
 
 export interface Applied {
@@ -62,6 +69,8 @@ export class TypeBook<T> {
   #isAway = false;
   /** A response is being decoded: what we want is told with its answer (a request now would carry a nonce too early). */
   isBusy = false;
+  /** Warnings given so far. */
+  warned = 0;
 
   constructor(type: ResourceType<T>, parts: TypeBookParts) {
     this.type = type;
@@ -130,8 +139,8 @@ export class TypeBook<T> {
     return { names, errors };
   }
 
-  *describe(): Generator<{ readonly name: string; readonly state: Subscription }> {
-    for (const [name, { state }] of this.#entries) yield { name, state };
+  *describe(): Generator<DescribedResource> {
+    for (const [name, { state, warnings }] of this.#entries) yield { name, state, warnings };
   }
 
   async #take(resource: WireResource, index: number, slices: Slices, errors: string[]): Promise<string> {
@@ -190,9 +199,10 @@ export class TypeBook<T> {
 
   /** The same warnings again (a push of something else in the resource) are not worth a second word. */
   #warn(name: string, entry: Entry<T>, warnings: readonly string[]): void {
-    const text = warnings.join('\n');
-    if (entry.warnings === text) return;
-    entry.warnings = text;
+    const before = new Set(entry.warnings);
+    entry.warnings = warnings;
+    if (before.size === new Set(warnings).size && warnings.every((message) => before.has(message))) return;
+    this.warned += warnings.length;
     for (const message of warnings) {
       this.#parts.emit({ kind: 'xds-warning', typeUrl: this.type.typeUrl, resource: name, message });
     }
@@ -224,6 +234,7 @@ export class TypeBook<T> {
     if (state.kind !== 'present') {
       entry.bytes = undefined;
       entry.value = undefined;
+      entry.warnings = [];
     }
     for (const effect of effects) {
       if (effect === 'start-timers') this.#startTimers(name, entry);

@@ -11,6 +11,7 @@ import { requestHash } from '../route/request-hash.ts';
 import { splitRanges } from '../route/split.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import { createTrace } from '../route/trace.ts';
+import { notesOnConfiguration } from './configuration-notes.ts';
 import type { Explanation } from './explanation.ts';
 import { notesOn } from './notes.ts';
 import { sourceOf } from './sources.ts';
@@ -47,7 +48,9 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   if (action.kind !== 'forward')
     return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes] };
   const forward = explainForward(live, action, question);
-  return { ...common, ...forward, notes: joinNotes(forward.notes, position.notes) };
+  const names = new Set([question.target, live.table.name, ...(forward.cluster === null ? [] : [forward.cluster])]);
+  const known = notesOnConfiguration(parts.discovery, names);
+  return { ...common, ...forward, notes: [...joinNotes(forward.notes, position.notes), ...known] };
 }
 
 const emptyExplanation = ({ request, url, random }: Question): Explanation => ({

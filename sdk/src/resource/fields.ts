@@ -55,9 +55,14 @@ export function checkFields(schema: DescMessage, message: Message, rows: FieldRo
       at.at(column.field.name).error(`set, but not supported: ${column.row.rejected}`);
     } else at.at(column.field.name).warn(`ignored: ${column.row?.ignored ?? 'this client does not read it'}`);
   }
-  for (const unknown of message.$unknown ?? [])
-    at.warn(`ignored: field ${unknown.no}, which this client does not know`);
+  for (const { no } of message.$unknown ?? []) {
+    if (isGuard(schema)) at.error(`field ${no} is set, which this client does not know: it may ask for a check`);
+    else at.warn(`ignored: field ${no}, which this client does not know`);
+  }
 }
+
+/** Messages that say whom to trust: what is not understood there is refused, never dropped. */
+const isGuard = ({ typeName }: DescMessage): boolean => typeName.startsWith('envoy.extensions.transport_sockets.');
 
 /** undefined where the field holds its default, which proto3 cannot tell from "not set". */
 function valueIn(values: Readonly<Record<string, unknown>>, { localName, oneof }: Column): unknown {

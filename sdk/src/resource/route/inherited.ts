@@ -23,10 +23,13 @@ export function decodePerFilter(configs: Readonly<Record<string, Any>>, at: Scop
   return fault;
 }
 
+/** Filters that let requests through or not (gRFC A39 refuses every unknown one; these are those that matter). */
+const GUARD = /^envoy\.extensions\.filters\.http\.(?:rbac|jwt_authn|ext_authz|oauth2|basic_auth|api_key_auth)\./;
+
 /** `{}`: no fault at all, which also takes away the one of the level above. */
 const NO_FAULT: FaultPolicy = {};
 
-function decodeOne(any: Any, at: Scope): FaultPolicy | undefined {
+function decodeOne(any: Any, at: Scope, isOptional = false): FaultPolicy | undefined {
   const type = typeNameOf(any);
   if (type === HTTPFaultSchema.typeName) {
     const message = unpack(any, HTTPFaultSchema, at);
@@ -37,8 +40,10 @@ function decodeOne(any: Any, at: Scope): FaultPolicy | undefined {
     const inner = wrapper?.config;
     const isFault = inner !== undefined && typeNameOf(inner) === HTTPFaultSchema.typeName;
     if (isFault && wrapper?.disabled) return NO_FAULT;
-    return inner && decodeOne(inner, at.at('config'));
+    return inner && decodeOne(inner, at.at('config'), wrapper?.isOptional);
   }
-  at.warn(`ignored: ${type || 'an empty type'}, of the filters set per route only the fault filter is known`);
+  if (GUARD.test(type) && !isOptional) {
+    at.error(`${type} is not known here, and requests must not go past it: mark it is_optional to leave it out`);
+  } else at.warn(`ignored: ${type || 'an empty type'}, of the filters set per route only the fault filter is known`);
   return undefined;
 }
