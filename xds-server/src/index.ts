@@ -11,3 +11,4 @@ export { formatProblem } from './schema/problem.ts';
 export type { ChangeEvent, Problem, Severity, Source, SourceObserver } from './schema/types.ts';
 export { type FilesOptions, watchFiles } from './source/files.ts';
 export { type MemorySource, memorySource } from './source/memory.ts';
+export { withMeshConfig } from './source/mesh-config.ts';

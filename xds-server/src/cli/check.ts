@@ -2,10 +2,12 @@ import { stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { createXdsServer } from '../embedded.ts';
 import { problemLine } from '../schema/problem.ts';
+import type { Source } from '../schema/types.ts';
 import { watchFiles } from '../source/files.ts';
+import { withMeshConfig } from '../source/mesh-config.ts';
 import { type Command, plural, required, UsageError } from './usage.ts';
 
-const usage = `inmesh check --config DIR
+const usage = `inmesh check --config DIR [--mesh-config FILE]
 
 Reads DIR as the control plane does and prints every located error and warning:
   file:line: Kind namespace/name: field path: what is wrong, what is allowed
@@ -20,12 +22,19 @@ export async function folderOf(value: string | undefined): Promise<string> {
   return folder;
 }
 
+/** Of every command that reads a folder. */
+export const CONFIG_OPTIONS = { config: { type: 'string' }, 'mesh-config': { type: 'string' } } as const;
+
+/** The folder, with Istio's MeshConfig from a file where one is named (in a cluster it is the ConfigMap istio). */
+export const sourceOf = (folder: string, meshConfig: string | undefined): Source =>
+  meshConfig === undefined ? watchFiles(folder) : withMeshConfig(watchFiles(folder), meshConfig);
+
 export const check: Command = {
   summary: 'prints every error and warning of a folder, exit code 1 on an error',
   usage,
   async run(args) {
-    const { values } = parseArgs({ args: [...args], options: { config: { type: 'string' } } });
-    const server = createXdsServer({ source: watchFiles(await folderOf(values.config)) });
+    const { values } = parseArgs({ args: [...args], options: CONFIG_OPTIONS });
+    const server = createXdsServer({ source: sourceOf(await folderOf(values.config), values['mesh-config']) });
     try {
       await server.start();
       const problems = server.problems();

@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util';
 import { createMesh, type Explanation, formatExplanation } from '@inmesh/sdk';
 import { createXdsServer, type XdsServer } from '../embedded.ts';
-import { watchFiles } from '../source/files.ts';
-import { folderOf } from './check.ts';
+import { CONFIG_OPTIONS, folderOf, sourceOf } from './check.ts';
 import type { RouteQuestions } from './explain-route-configuration.ts';
 import { type Command, labelsOf, required, UsageError } from './usage.ts';
 
@@ -11,6 +10,7 @@ inmesh explain --route-configuration FILE --request FILE [--json]
 
 Says what a request would meet and why: the rules looked at, the one that matched and where it is written, the split, the endpoints.
   --from NAMESPACE/WORKLOAD   who asks; a workload that DIR knows brings its labels
+  --mesh-config FILE          Istio's MeshConfig, where DIR has no ConfigMap istio
   --label K=V                 a label of it; may be repeated
   -H, --header 'NAME: VALUE'  a header of the request; may be repeated
   --random N                  the number that decides splits, 0 to 4294967295 (0)
@@ -23,6 +23,7 @@ Says what a request would meet and why: the rules looked at, the one that matche
 
 interface ExplainCommand {
   readonly config: string;
+  readonly meshConfig: string | undefined;
   readonly namespace: string;
   readonly workload: string;
   readonly labels: ReadonlyMap<string, string>;
@@ -38,7 +39,7 @@ function parse(args: readonly string[]): ExplainCommand {
     args: [...args],
     allowPositionals: true,
     options: {
-      config: { type: 'string' },
+      ...CONFIG_OPTIONS,
       from: { type: 'string' },
       label: { type: 'string', multiple: true, default: [] },
       header: { type: 'string', short: 'H', multiple: true, default: [] },
@@ -56,6 +57,7 @@ function parse(args: readonly string[]): ExplainCommand {
   }
   return {
     config: required(values.config, '--config'),
+    meshConfig: values['mesh-config'],
     namespace,
     workload,
     labels: labelsOf(values.label),
@@ -141,7 +143,7 @@ export const explain: Command = {
       return explainRouteConfiguration(parseQuestions(args));
     }
     const command = parse(args);
-    const server = createXdsServer({ source: watchFiles(await folderOf(command.config)) });
+    const server = createXdsServer({ source: sourceOf(await folderOf(command.config), command.meshConfig) });
     try {
       await server.start();
       const explanation = await explained(server, command);

@@ -1,16 +1,16 @@
 import { parseArgs } from 'node:util';
 import { hostOf, isLoopback } from '../admin/loopback.ts';
 import { createXdsServer, type Listening, type XdsServer } from '../embedded.ts';
-import { watchFiles } from '../source/files.ts';
-import { folderOf } from './check.ts';
+import { CONFIG_OPTIONS, folderOf, sourceOf } from './check.ts';
 import { addressOf, type Command, plural } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
 const DEFAULT_ADMIN = '127.0.0.1:15014';
 
-const usage = `inmesh serve --config DIR [--xds ADDRESS] [--admin ADDRESS]
+const usage = `inmesh serve --config DIR [--mesh-config FILE] [--xds ADDRESS] [--admin ADDRESS]
 
 Serves the YAML in DIR over xDS and follows its edits.
+  --mesh-config FILE  Istio's MeshConfig; without it the ConfigMap istio of istio-system in DIR
   --xds ADDRESS    host:port or unix:PATH for ADS (${DEFAULT_XDS}); plaintext: keep it on loopback or a unix socket
   --admin ADDRESS  health, readiness, metrics, clients, problems (${DEFAULT_ADMIN}); loopback only`;
 
@@ -32,7 +32,7 @@ export const serve: Command = {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        config: { type: 'string' },
+        ...CONFIG_OPTIONS,
         xds: { type: 'string', default: DEFAULT_XDS },
         admin: { type: 'string', default: DEFAULT_ADMIN },
       },
@@ -46,7 +46,7 @@ export const serve: Command = {
     if (!addresses.xds.startsWith('unix:') && !isLoopback(hostOf(addresses.xds))) {
       process.stderr.write(`--xds ${values.xds}: plaintext, and whoever reaches it may read the mesh and join it\n`);
     }
-    const server = createXdsServer({ source: watchFiles(folder) });
+    const server = createXdsServer({ source: sourceOf(folder, values['mesh-config']) });
     try {
       server.onProblem((problem) => process.stderr.write(`${problem}\n`));
       tell(server, folder, await server.listen(addresses));
