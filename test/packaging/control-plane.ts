@@ -3,7 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createXdsServer, memorySource } from '@inmesh/xds-server';
 
-/** A control plane on a port that knows one host, `ratings.example`, whose endpoint answers "five". */
+/** A control plane on a port that knows one host, `ratings.example`, whose endpoint answers "five", and a POST with its own body. */
 const mesh = (port: number): string => `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -23,7 +23,10 @@ export interface ControlPlane {
 }
 
 export async function startControlPlane(): Promise<ControlPlane> {
-  const origin = http.createServer((_request, response) => response.end('five'));
+  const origin = http.createServer((request, response) => {
+    if (request.method === 'POST') request.pipe(response);
+    else response.end('five');
+  });
   origin.listen(0, '127.0.0.1');
   await once(origin, 'listening');
   const server = createXdsServer({ source: memorySource(mesh((origin.address() as AddressInfo).port)) });

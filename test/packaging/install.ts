@@ -17,11 +17,14 @@ declare module 'vitest' {
     readonly nodes: Readonly<Record<string, string>>;
     /** Version → `tsc` of it. */
     readonly compilers: Readonly<Record<string, string>>;
+    /** Folder of the package. */
+    readonly oldestUndici: string;
   }
 }
 
-/** The oldest Node we say we run on, and the compilers a consumer may have. */
+/** The oldest Node and undici we say we run on, and the compilers a consumer may have. */
 const OLDEST_NODE = '22.19.0';
+const OLDEST_UNDICI = '8.12.0';
 const COMPILERS = { '5.9': '5.9.3', '6.0': '6.0.3' };
 
 function npm(args: readonly string[], cwd: string): void {
@@ -32,7 +35,7 @@ function npm(args: readonly string[], cwd: string): void {
 const INSTALL = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
 
 /** Pinned and without dependencies, so they need no lockfile; kept between runs, outside the repository. */
-function installTools(): Pick<Parameters<typeof provideAll>[1], 'nodes' | 'compilers'> {
+function installTools(): Omit<Provided, 'project' | 'packages'> {
   const folder = path.join(process.env.INMESH_CACHE ?? path.join(homedir(), '.cache', 'inmesh'), 'packaging');
   const node = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
   const compilers = Object.entries(COMPILERS).map(([name, version]) => [
@@ -41,7 +44,7 @@ function installTools(): Pick<Parameters<typeof provideAll>[1], 'nodes' | 'compi
   ]);
   const manifest = JSON.stringify({
     private: true,
-    dependencies: Object.fromEntries(compilers),
+    dependencies: { ...Object.fromEntries(compilers), undici: OLDEST_UNDICI },
     optionalDependencies: { [node]: OLDEST_NODE },
   });
   const file = path.join(folder, 'package.json');
@@ -54,6 +57,7 @@ function installTools(): Pick<Parameters<typeof provideAll>[1], 'nodes' | 'compi
   const modules = path.join(folder, 'node_modules');
   const oldest = path.join(modules, node, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   return {
+    oldestUndici: path.join(modules, 'undici'),
     nodes: { ...(existsSync(oldest) && { [OLDEST_NODE]: oldest }), [process.versions.node]: process.execPath },
     compilers: {
       ...Object.fromEntries(
@@ -95,6 +99,7 @@ interface Provided {
   readonly packages: string;
   readonly nodes: Readonly<Record<string, string>>;
   readonly compilers: Readonly<Record<string, string>>;
+  readonly oldestUndici: string;
 }
 
 function provideAll(tests: TestProject, provided: Provided): void {

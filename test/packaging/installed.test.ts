@@ -1,9 +1,22 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { printed, runProgram } from './run-program.ts';
 
 const cwd = inject('project');
 const CLUSTER = 'outbound|80||ratings.example';
+
+/** One line for each way to call. */
+const SURFACE = {
+  many: 1,
+  stream: 'six and seven',
+  request: '200 eight',
+  dispatcher: 'five',
+  installed: 'five',
+  aborted: 'enough',
+};
 
 describe.each(Object.entries(inject('nodes')))('installed from tarballs, on Node %s', (_version, node) => {
   let plane: ControlPlane;
@@ -19,6 +32,10 @@ describe.each(Object.entries(inject('nodes')))('installed from tarballs, on Node
 
   it('CommonJS requires it, and gets the very module that import gives', async () => {
     expect(await print('commonjs.cjs')).toEqual({ text: 'five', cluster: CLUSTER, isOne: true });
+  });
+
+  it('every way to call works', async () => {
+    expect(await print('surface.mjs')).toEqual(SURFACE);
   });
 
   it("--import @inmesh/sdk/register makes the platform's fetch go through the mesh", async () => {
@@ -64,5 +81,23 @@ describe.each(Object.entries(inject('nodes')))('installed from tarballs, on Node
     expect(init).toMatchObject({ code: 0, stderr: '' });
     const check = await runProgram(node, [bin, 'check', '--config', `mesh-${_version}`], { cwd });
     expect(check).toMatchObject({ code: 0, stderr: '' });
+  });
+});
+
+describe("with the oldest undici of the SDK's range", () => {
+  it('every way to call works', async () => {
+    const plane = await startControlPlane();
+    const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-oldest-'));
+    cpSync(cwd, folder, { recursive: true });
+    rmSync(path.join(folder, 'node_modules/undici'), { recursive: true });
+    cpSync(inject('oldestUndici'), path.join(folder, 'node_modules/undici'), { recursive: true });
+    const { dependencies } = JSON.parse(
+      readFileSync(path.join(folder, 'node_modules/@inmesh/sdk/package.json'), 'utf8'),
+    );
+    const { version } = JSON.parse(readFileSync(path.join(folder, 'node_modules/undici/package.json'), 'utf8'));
+    expect(dependencies.undici).toBe(`~${version}`);
+    expect(await printed(process.execPath, ['surface.mjs'], { cwd: folder, env: plane.env })).toEqual(SURFACE);
+    rmSync(folder, { recursive: true, force: true });
+    await plane.close();
   });
 });
