@@ -11,6 +11,7 @@ export function notesOn(action: ForwardAction, cluster: Cluster | undefined): st
   if (fault?.abort !== undefined) missing(`abort with ${fault.abort.httpStatus ?? fault.abort.grpcStatus}`);
   for (const { cluster: mirror } of mirrors) missing(`mirror to ${mirror}`);
   if (cluster === undefined) return notes;
+  if (cluster.http2) missing('HTTP/2 to its endpoints (calls are HTTP/1.1)');
   if (hasLimit(cluster.circuitBreakers[action.priority])) missing('connection pool limits');
   if (cluster.outlierDetection !== undefined) missing('outlier detection');
   return notes;
