@@ -24,7 +24,7 @@ function blocks(markdown: string): Block[] {
 /** Runs the page's shell blocks in one shell, each followed by a marker, and gives what each printed. */
 function runAll(folder: string, commands: readonly string[]): Promise<string[]> {
   const script = commands.map((command) => `${command}\necho "-- end of block --"`).join('\n');
-  const shell = spawn('bash', ['-e', '-c', `trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n${script}`], {
+  const shell = spawn('bash', ['-e', '-c', script], {
     cwd: folder,
     env: {
       ...process.env,
@@ -33,6 +33,7 @@ function runAll(folder: string, commands: readonly string[]): Promise<string[]> 
       NODE_OPTIONS: '',
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   let text = '';
   let errors = '';
@@ -44,6 +45,8 @@ function runAll(folder: string, commands: readonly string[]): Promise<string[]> 
   });
   return new Promise((resolve, reject) => {
     shell.on('exit', (code) => {
+      // What the page starts in the background (npx does not hand signals on) ends with its process group.
+      if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL');
       if (code === 0) resolve(text.split('-- end of block --\n'));
       else reject(new Error(`the quickstart's commands exited with ${code}\n${text}\n${errors}`));
     });
