@@ -46,7 +46,11 @@ function runAll(folder: string, commands: readonly string[]): Promise<string[]> 
   return new Promise((resolve, reject) => {
     shell.on('exit', (code) => {
       // What the page starts in the background (npx does not hand signals on) ends with its process group.
-      if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL');
+      try {
+        if (shell.pid !== undefined) process.kill(-shell.pid, 'SIGKILL');
+      } catch {
+        // Nothing was left.
+      }
       if (code === 0) resolve(text.split('-- end of block --\n'));
       else reject(new Error(`the quickstart's commands exited with ${code}\n${text}\n${errors}`));
     });
