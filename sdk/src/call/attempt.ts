@@ -188,7 +188,14 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     else this.#connection?.close();
     if (!isWanted) return;
     this.pick.release();
-    this.#owner.onEnd(flattenHeaders(trailers), nowMs);
+    try {
+      this.#owner.onEnd(flattenHeaders(trailers), nowMs);
+    } catch (error) {
+      // undici would tell it to this attempt, which is over: it is nobody's but the process's, as of any other callback.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   onRequestUpgrade(_: Http1Controller, status: number, headers: ParsedHeaders, socket: Duplex): void {

@@ -147,6 +147,33 @@ describe('mesh.dispatcher', () => {
   });
 });
 
+describe('what a handler throws', () => {
+  const failure = new Error('of the handler');
+  const places = ['onRequestStart', 'onResponseStart', 'onResponseData', 'onResponseEnd'];
+
+  it.each(places)('in %s reaches its onResponseError as with undici', async (place) => {
+    const told = (dispatcher: { dispatch: Agent['dispatch'] }, origin: string) =>
+      new Promise((resolve) => {
+        const fail = () => {
+          throw failure;
+        };
+        const handler = {
+          onRequestStart() {},
+          onResponseStart() {},
+          onResponseData() {},
+          onResponseEnd() {},
+          onResponseError: (_controller: unknown, error: unknown) => resolve(error),
+          [place]: fail,
+        };
+        dispatcher.dispatch({ origin, path: '/only', method: 'GET' }, handler as never);
+      });
+    const agent = new Agent();
+    expect(await told(agent, `http://127.0.0.1:${origin.port}`)).toBe(failure);
+    expect(await told(at.mesh.dispatcher as Agent, 'http://echo')).toBe(failure);
+    await agent.close();
+  });
+});
+
 describe('mesh.interceptor()', () => {
   it('composed on an Agent: hosts of the mesh through the mesh, others through the Agent', async () => {
     const dispatcher = new Agent().compose(at.mesh.interceptor());

@@ -28,7 +28,7 @@ export class DispatchCall implements ExchangeHandler {
 
   /** The call is the mesh's: from here on the handler may abort it, as of undici's own requests from their start. */
   onStart(): boolean {
-    this.#port.start();
+    this.#guard(() => this.#port.start());
     if (this.#abortReason !== undefined) this.onError(this.#abortReason);
     return this.#abortReason === undefined;
   }
@@ -74,7 +74,12 @@ export class DispatchCall implements ExchangeHandler {
   onEnd(trailers: string[]): void {
     if (this.#isDone) return;
     this.#finish();
-    this.#port.end(trailers);
+    try {
+      this.#port.end(trailers);
+    } catch (error) {
+      // As undici: what its own end throws is the handler's error.
+      this.#port.error(error as Error);
+    }
   }
 
   onUpgrade(status: number, headers: string[], socket: Duplex): void {
