@@ -20,10 +20,16 @@ const yaml = fc.oneof(
         `apiVersion: v1\nkind: Service\nmetadata: {name: ${n}}\nspec: {clusterIP: ${ip}, selector: ${l}, ports: [{port: ${port}}]}`,
     ),
   fc
+    .tuple(name, fc.constantFrom('eu', 'us'))
+    .map(
+      ([n, region]) =>
+        `apiVersion: v1\nkind: Node\nmetadata: {name: ${n}, labels: {topology.kubernetes.io/region: ${region}}}`,
+    ),
+  fc
     .tuple(name, label, address)
     .map(
       ([n, l, ip]) =>
-        `apiVersion: v1\nkind: Pod\nmetadata: {name: ${n}, labels: ${l}}\nspec: {containers: [{name: c, ports: [{name: web, containerPort: 8080}]}]}\nstatus: {podIP: ${ip}}`,
+        `apiVersion: v1\nkind: Pod\nmetadata: {name: ${n}, labels: ${l}}\nspec: {nodeName: ${n}, containers: [{name: c, ports: [{name: web, containerPort: 8080}]}]}\nstatus: {podIP: ${ip}}`,
     ),
   fc
     .tuple(name, label, address)
@@ -35,7 +41,7 @@ const yaml = fc.oneof(
     .tuple(name, name, address)
     .map(
       ([n, service, ip]) =>
-        `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: ${n}, labels: {kubernetes.io/service-name: ${service}}}\naddressType: IPv4\nports: [{port: 80}]\nendpoints: [{addresses: [${ip}], targetRef: {kind: Pod, name: ${n}}}]`,
+        `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: ${n}, labels: {kubernetes.io/service-name: ${service}}}\naddressType: IPv4\nports: [{port: 80}]\nendpoints: [{addresses: [${ip}], nodeName: b, targetRef: {kind: Pod, name: ${n}}}]`,
     ),
   fc
     .tuple(name, hostname, fc.constantFrom('endpoints: [{address: 10.0.0.1}]', 'workloadSelector: {labels: {app: a}}'))
@@ -63,8 +69,13 @@ const event = fc.oneof(
   {
     weight: 1,
     arbitrary: fc
-      .tuple(fc.constantFrom('Service', 'Pod', 'WorkloadEntry', 'EndpointSlice', 'ServiceEntry'), name)
-      .map(([kind, n]): ChangeEvent => ({ kind: 'delete', key: `${kind}/default/${n}` })),
+      .tuple(
+        fc.constantFrom('Service/default', 'Pod/default', 'WorkloadEntry/default', 'Node/').map(String),
+        fc.constantFrom('EndpointSlice/default', 'ServiceEntry/default'),
+        fc.boolean(),
+        name,
+      )
+      .map(([one, other, first, n]): ChangeEvent => ({ kind: 'delete', key: `${first ? one : other}/${n}` })),
   },
 );
 

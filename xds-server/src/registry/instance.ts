@@ -1,5 +1,5 @@
 import type { ConfigObject } from '../schema/types.ts';
-import { localityOfLabels, parseLocality } from './locality.ts';
+import { localityOfLabels, NOWHERE, parseLocality } from './locality.ts';
 import type { EndpointLocality, MeshEndpoint, Workload } from './read-model.ts';
 import { REGISTERED_PORT, REGISTERED_SERVICE, REGISTERED_WORKLOAD } from './registration.ts';
 
@@ -16,10 +16,13 @@ export interface Instance {
   readonly registered?: { readonly service: string; readonly port: number };
 }
 
-export const instanceOf = (object: ConfigObject<'Pod'> | ConfigObject<'WorkloadEntry'>): Instance | undefined =>
-  object.kind === 'Pod' ? podInstance(object) : entryInstance(object);
+/** `node` is where the Node of a Pod stands, if that is known. */
+export const instanceOf = (
+  object: ConfigObject<'Pod'> | ConfigObject<'WorkloadEntry'>,
+  node?: EndpointLocality,
+): Instance | undefined => (object.kind === 'Pod' ? podInstance(object, node) : entryInstance(object));
 
-const podInstance = (pod: ConfigObject<'Pod'>): Instance | undefined => {
+const podInstance = (pod: ConfigObject<'Pod'>, node: EndpointLocality | undefined): Instance | undefined => {
   const { spec, status, labels, name, namespace } = pod;
   const address = status?.podIP ?? status?.podIPs[0]?.ip;
   const phase = status?.phase;
@@ -38,7 +41,8 @@ const podInstance = (pod: ConfigObject<'Pod'>): Instance | undefined => {
       labels,
       address,
       serviceAccount: spec.serviceAccountName ?? 'default',
-      locality: localityOfLabels(labels),
+      // A Pod's own labels win over its Node's (Istio getPodLocality).
+      locality: placed(localityOfLabels(labels)) ?? node ?? NOWHERE,
     },
     health: ready === 'True' ? 'healthy' : 'unhealthy',
     ports,
@@ -46,6 +50,9 @@ const podInstance = (pod: ConfigObject<'Pod'>): Instance | undefined => {
     ...(spec.hostname !== undefined && { hostname: spec.hostname }),
   };
 };
+
+const placed = (locality: EndpointLocality): EndpointLocality | undefined =>
+  locality.region + locality.zone + locality.subZone === '' ? undefined : locality;
 
 const entryInstance = (entry: ConfigObject<'WorkloadEntry'>): Instance | undefined => {
   const { spec, annotations, namespace } = entry;

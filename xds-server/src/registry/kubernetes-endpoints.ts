@@ -2,17 +2,24 @@ import type { EndpointAddress, EndpointPort, ObjectReference, SliceEndpoint } fr
 import type { ConfigObject } from '../schema/types.ts';
 import type { Instance } from './instance.ts';
 import { NOWHERE } from './locality.ts';
-import type { MeshEndpoint, MeshService, MeshServicePort } from './read-model.ts';
+import type { EndpointLocality, MeshEndpoint, MeshService, MeshServicePort } from './read-model.ts';
 
 /** Finds the Pod (or other instance) behind an address, whose labels subsets select by. */
 export type FindInstance = (namespace: string, pod: string | undefined, address: string) => Instance | undefined;
+
+interface ListOptions {
+  readonly publishNotReady: boolean;
+  readonly find: FindInstance;
+  /** Where a Node stands. */
+  readonly place: (node: string | undefined) => EndpointLocality | undefined;
+}
 
 /** Endpoints of one service port out of its EndpointSlices. */
 export const fromSlices = (
   slices: Iterable<ConfigObject<'EndpointSlice'>>,
   service: MeshService,
   port: MeshServicePort,
-  options: { readonly publishNotReady: boolean; readonly find: FindInstance },
+  options: ListOptions,
 ): MeshEndpoint[] => {
   const found: MeshEndpoint[] = [];
   for (const { spec } of slices) {
@@ -22,7 +29,7 @@ export const fromSlices = (
       const health = sliceHealth(endpoint, options.publishNotReady);
       if (health === undefined) continue;
       for (const address of endpoint.addresses) {
-        found.push(resolved({ ...endpoint, address, health }, target, service, options.find));
+        found.push(resolved({ ...endpoint, address, health }, target, service, options));
       }
     }
   }
@@ -34,7 +41,7 @@ export const fromEndpoints = (
   { spec }: ConfigObject<'Endpoints'>,
   service: MeshService,
   port: MeshServicePort,
-  options: { readonly publishNotReady: boolean; readonly find: FindInstance },
+  options: ListOptions,
 ): MeshEndpoint[] =>
   spec.subsets.flatMap((subset) => {
     const target = matchingPort(subset.ports, service, port);
@@ -43,7 +50,7 @@ export const fromEndpoints = (
       ? [...subset.addresses, ...subset.notReadyAddresses]
       : subset.addresses;
     return addresses.map((address) =>
-      resolved({ ...address, address: address.ip, health: 'healthy' }, target, service, options.find),
+      resolved({ ...address, address: address.ip, health: 'healthy' }, target, service, options),
     );
   });
 
@@ -53,13 +60,14 @@ interface KnownAddress {
   readonly hostname?: string;
   readonly targetRef?: ObjectReference;
   readonly zone?: string;
+  readonly nodeName?: string;
 }
 
-const resolved = (at: KnownAddress, port: number, service: MeshService, find: FindInstance): MeshEndpoint => {
+const resolved = (at: KnownAddress, port: number, service: MeshService, { find, place }: ListOptions): MeshEndpoint => {
   const ref = at.targetRef;
   const pod = ref?.kind === 'Pod' || ref?.kind === undefined ? ref?.name : undefined;
   const workload = find(ref?.namespace ?? service.namespace, pod, at.address)?.workload;
-  const locality = workload?.locality ?? NOWHERE;
+  const locality = workload?.locality ?? place(at.nodeName) ?? NOWHERE;
   const serviceAccount = workload?.serviceAccount;
   return {
     address: at.address,

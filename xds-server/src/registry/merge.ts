@@ -94,7 +94,11 @@ const kubernetesEndpoints = (
 ): MeshEndpoint[] => {
   const { spec, namespace } = object;
   if (spec.type === 'ExternalName') return externalName(service, port, spec.externalName ?? '');
-  const options = { publishNotReady: spec.publishNotReadyAddresses, find: store.find.bind(store) };
+  const options = {
+    publishNotReady: spec.publishNotReadyAddresses,
+    find: store.find.bind(store),
+    place: store.nodeLocality.bind(store),
+  };
   const slices = store.slices(service.key);
   const listed = store.endpoints(service.key);
   const found =

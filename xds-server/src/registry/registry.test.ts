@@ -279,3 +279,53 @@ describe('registry: self-registration', () => {
     expect(registry.endpoints(KEY, 80)).toHaveLength(100);
   });
 });
+
+describe('a Node', () => {
+  const POD = `
+apiVersion: v1
+kind: Pod
+metadata: { name: r1, labels: { app: reviews } }
+spec: { nodeName: n1, containers: [{ name: c, ports: [{ name: web, containerPort: 8080 }] }] }
+status: { podIP: 10.0.0.1 }
+`;
+  const node = (zone: string): string => `
+apiVersion: v1
+kind: Node
+metadata: { name: n1, labels: { topology.kubernetes.io/region: eu, topology.kubernetes.io/zone: ${zone} } }
+`;
+  const zone = (registry: ReturnType<typeof createRegistry>) => registry.endpoints(KEY, 9080)[0]?.locality.zone;
+
+  it('gives its Pods their place, whichever comes first, and takes it away', () => {
+    for (const parts of [
+      [node('a'), POD],
+      [POD, node('a')],
+    ]) {
+      const { registry } = registryOf([REVIEWS, ...parts].join('---'));
+      expect(zone(registry)).toBe('a');
+      const changes = registry.apply(events(node('b')));
+      expect(zone(registry)).toBe('b');
+      expect([...changes.workloads]).toEqual(['default/r1']);
+      registry.apply([{ kind: 'delete', key: 'Node//n1' }]);
+      expect(zone(registry)).toBe('');
+    }
+  });
+
+  it('what the Pod says itself wins', () => {
+    const own = POD.replace('app: reviews }', 'app: reviews, istio-locality: us.x }');
+    const { registry } = registryOf([REVIEWS, node('a'), own].join('---'));
+    expect(zone(registry)).toBe('x');
+  });
+
+  it('places the addresses of a slice that no Pod is known for', () => {
+    const slice = `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: s, labels: { kubernetes.io/service-name: reviews } }
+addressType: IPv4
+ports: [{ name: http, port: 9080 }]
+endpoints: [{ addresses: [10.0.0.9], nodeName: n1 }]
+`;
+    const { registry } = registryOf([REVIEWS, slice, node('a')].join('---'));
+    expect(zone(registry)).toBe('a');
+  });
+});

@@ -119,10 +119,12 @@ class MergingRegistry implements Registry {
         return;
       }
     } else if (before === undefined) return;
-    this.#noteWorkload(key, 'delete', changes);
+    // With a Node its Pods move.
+    const moved = [key, ...this.#store.podsOn(key)];
+    for (const one of moved) this.#noteWorkload(one, 'delete', changes);
     this.#store.remove(key, touched);
     if (event.kind === 'upsert') this.#store.put(event.object, touched);
-    this.#noteWorkload(key, 'add', changes);
+    for (const one of moved) this.#noteWorkload(one, 'add', changes);
   }
 
   #noteWorkload(key: ObjectKey, change: 'add' | 'delete', changes: Changes): void {

@@ -1,8 +1,9 @@
 import type { AnyObject, ConfigObject, Kind, ObjectKey } from '../schema/types.ts';
 import { type Instance, instanceOf, selects } from './instance.ts';
 import { kubernetesHostname, serviceKey } from './kubernetes-service.ts';
+import { localityOfLabels } from './locality.ts';
 import { compareText, MultiMap } from './multi-map.ts';
-import type { ServiceKey } from './read-model.ts';
+import type { EndpointLocality, ServiceKey } from './read-model.ts';
 import { hostnamesOf } from './service-entry.ts';
 
 /** Kinds the registry merges; all others pass it by. */
@@ -13,12 +14,16 @@ export const MERGED: ReadonlySet<Kind> = new Set<Kind>([
   'EndpointSlice',
   'Pod',
   'WorkloadEntry',
+  'Node',
 ]);
 
 export type Definition = ConfigObject<'Service'> | ConfigObject<'ServiceEntry'>;
 type AddressList = ConfigObject<'EndpointSlice'> | ConfigObject<'Endpoints'>;
 type Change = 'add' | 'delete';
 type Selector = ReadonlyMap<string, string>;
+
+/** Begins the key of a Node, which has no namespace. */
+const NODE = 'Node//';
 
 const SLICE_SERVICE = 'kubernetes.io/service-name';
 
@@ -33,6 +38,9 @@ export class Store {
   readonly #selectors = new MultiMap<string, ObjectKey>();
   readonly #byLabel = new MultiMap<string, ObjectKey>();
   readonly #registeredIn = new MultiMap<string, ObjectKey>();
+  readonly #nodes = new Map<string, EndpointLocality>();
+  /** Pods and address lists by the Nodes they name. */
+  readonly #onNode = new MultiMap<string, ObjectKey>();
   readonly #lists = new MultiMap<ServiceKey, ObjectKey>();
   /** Instances by `namespace|address`, Pods by `namespace|Pod|name` too. */
   readonly #named = new MultiMap<string, ObjectKey>();
@@ -60,9 +68,34 @@ export class Store {
 
   put(object: AnyObject, touched: Set<ServiceKey>): void {
     this.#objects.set(object.key, object);
-    const instance = object.kind === 'Pod' || object.kind === 'WorkloadEntry' ? instanceOf(object) : undefined;
+    const instance = this.#instanceOf(object);
     if (instance !== undefined) this.#instances.set(object.key, instance);
     this.#index(object, 'add', touched);
+    if (object.kind === 'Node') this.#moveNode(object.name, localityOfLabels(object.labels), touched);
+  }
+
+  /** Where a Node stands; its Pods and the addresses of slices stand there too. */
+  nodeLocality(name: string | undefined): EndpointLocality | undefined {
+    return name === undefined ? undefined : this.#nodes.get(name);
+  }
+
+  /** Pods of the Node with this key. */
+  podsOn(node: ObjectKey): readonly ObjectKey[] {
+    if (!node.startsWith(NODE)) return [];
+    return inOrder(this.#onNode.get(node.slice(NODE.length))).filter((key) => this.#instances.has(key));
+  }
+
+  #moveNode(name: string, locality: EndpointLocality | undefined, touched: Set<ServiceKey>): void {
+    const pods = this.#read(this.#onNode.get(name), (object) => object.kind === 'Pod' || isList(object));
+    for (const { key } of pods) this.remove(key, touched);
+    if (locality === undefined) this.#nodes.delete(name);
+    else this.#nodes.set(name, locality);
+    for (const object of pods) this.put(object, touched);
+  }
+
+  #instanceOf(object: AnyObject): Instance | undefined {
+    if (object.kind === 'Pod') return instanceOf(object, this.nodeLocality(object.spec.nodeName));
+    return object.kind === 'WorkloadEntry' ? instanceOf(object) : undefined;
   }
 
   remove(key: ObjectKey, touched: Set<ServiceKey>): void {
@@ -71,6 +104,7 @@ export class Store {
     this.#index(object, 'delete', touched);
     this.#objects.delete(key);
     this.#instances.delete(key);
+    if (object.kind === 'Node') this.#moveNode(object.name, undefined, touched);
   }
 
   /** Kubernetes before ServiceEntry, then oldest, then by name: the first one defines the service. */
@@ -142,6 +176,7 @@ export class Store {
   }
 
   #index(object: AnyObject, change: Change, touched: Set<ServiceKey>): void {
+    for (const node of nodesOf(object)) this.#onNode[change](node, object.key);
     if (isDefinition(object)) this.#indexDefinition(object, change, touched);
     else if (object.kind === 'EndpointSlice' || object.kind === 'Endpoints') this.#indexList(object, change, touched);
     else if (object.kind === 'Pod' || object.kind === 'WorkloadEntry') this.#indexInstance(object, change, touched);
@@ -230,6 +265,20 @@ const isList = (object: AnyObject): object is AddressList & AnyObject =>
 
 /** By key: what is read must not depend on the order in which things came. */
 const inOrder = (keys: ReadonlySet<ObjectKey>): readonly ObjectKey[] => [...keys].sort(compareText);
+
+const nodesOf = (object: AnyObject): ReadonlySet<string> => {
+  const names =
+    object.kind === 'Pod'
+      ? [object.spec.nodeName]
+      : object.kind === 'EndpointSlice'
+        ? object.spec.endpoints.map(({ nodeName }) => nodeName)
+        : object.kind === 'Endpoints'
+          ? object.spec.subsets.flatMap(({ addresses, notReadyAddresses }) =>
+              [...addresses, ...notReadyAddresses].map(({ nodeName }) => nodeName),
+            )
+          : [];
+  return new Set(names.filter((name) => name !== undefined));
+};
 
 const selectorOf = (object: Definition): Selector =>
   object.kind === 'Service' ? object.spec.selector : (object.spec.workloadSelector?.labels ?? NO_LABELS);

@@ -49,6 +49,28 @@ describe('loadAssignment', () => {
     });
   });
 
+  it.each([
+    ['istio', { tlsMode: 'istio' }],
+    ['disabled', undefined],
+  ])('security.istio.io/tlsMode: %s says which transport socket the peer understands', (mode, match) => {
+    const made = loadAssignment(
+      worldFromYaml(REVIEWS, entry(1, 'eu/a', `, security.istio.io/tlsMode: ${mode}`)),
+      VIEW,
+      RATINGS,
+    );
+    const { filterMetadata = {} } = made?.endpoints[0]?.lbEndpoints[0]?.metadata ?? {};
+    expect(filterMetadata['envoy.transport_socket_match']).toEqual(match);
+  });
+
+  it('networking.istio.io/tunnel: http is a peer that speaks HBONE', () => {
+    const world = worldFromYaml(REVIEWS, entry(1, 'eu/a', ', networking.istio.io/tunnel: http'));
+    const made = loadAssignment(world, VIEW, RATINGS);
+    expect(made?.endpoints[0]?.lbEndpoints[0]?.metadata?.filterMetadata).toEqual({
+      'envoy.transport_socket_match': { tunnel: 'http' },
+      istio: { workload: 'w1;default;ratings;;Kubernetes' },
+    });
+  });
+
   it('without outlier detection every locality has the first priority: nothing would ever fail over', () => {
     expect(groups([REVIEWS, ...PLACES], AT, RATINGS)?.every((group) => group.startsWith('0 '))).toBe(true);
   });
@@ -113,6 +135,25 @@ describe('loadAssignment', () => {
       '2 eu/a/1 1: 3',
     ]);
   });
+
+  it.each(['PreferClose', 'PreferSameZone'])(
+    'a Service with trafficDistribution %s: the zone, then the region, then elsewhere, without outlier detection',
+    (distribution) => {
+      const near = REVIEWS.replaceAll(
+        'selector: { app: ratings }',
+        `trafficDistribution: ${distribution}\n  selector: { app: ratings }`,
+      );
+      expect(groups([near, ...PLACES], AT, RATINGS)?.map((group) => group.split(' ').slice(0, 2).join(' '))).toEqual([
+        '2 asia/a/1',
+        '0 eu/a/1',
+        '0 eu/a/2',
+        '1 eu/b/1',
+        '2 us/a/1',
+      ]);
+      const off = ratingsPolicy('{ loadBalancer: { localityLbSetting: { enabled: false } } }');
+      expect(groups([near, ...PLACES, off], AT, RATINGS)?.every((group) => group.startsWith('0 '))).toBe(true);
+    },
+  );
 
   it('enabled: false switches all of it off', () => {
     const policy = ratingsPolicy('{ outlierDetection: {}, loadBalancer: { localityLbSetting: { enabled: false } } }');
