@@ -220,6 +220,21 @@ describe('every decision of Istio YAML is seen through meshFetch', () => {
   });
 });
 
+it('a ServiceEntry whose host has no dot is called by that name', async () => {
+  await using at = await world(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: legacy }
+spec:
+  hosts: [legacy]
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  endpoints: [{ address: 127.0.0.1, ports: { http: ${v1.port} } }]
+`);
+  const response = await at.mesh.fetch('http://legacy/');
+  expect([await response.text(), response.mesh?.cluster]).toEqual(['v1', 'outbound|80||legacy']);
+});
+
 describe('configuration joined and swapped', () => {
   it('calls under way keep the rule they began with; later ones have the new one', async () => {
     let release = () => {};

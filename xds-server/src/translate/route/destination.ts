@@ -11,8 +11,8 @@ import { type HashPolicyInit, hashPolicy } from './hash-policy.ts';
 export interface RouteScope {
   readonly world: World;
   readonly view: View;
-  /** Namespace of the rule: completes short hosts. */
-  readonly namespace: string;
+  /** Namespace of the rule: completes short hosts. undefined: they are a service's own, which are complete. */
+  readonly namespace: string | undefined;
   /** The port the client dialled. */
   readonly port: number;
 }
@@ -34,7 +34,9 @@ export interface ResolvedDestination {
 /** Istio GetDestinationCluster: the written port, else the service's only one, else the one dialled. */
 export const resolveDestination = (scope: RouteScope, destination: Destination): ResolvedDestination => {
   const { world, view } = scope;
-  const host = resolveHost(destination.host, scope.namespace, world.clusterDomain);
+  const { namespace } = scope;
+  const host =
+    namespace === undefined ? destination.host : resolveHost(destination.host, namespace, world.clusterDomain);
   const service = selectService(world, view, host);
   const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
   const port = destination.port?.number ?? only ?? scope.port;

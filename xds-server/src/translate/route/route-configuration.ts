@@ -79,6 +79,6 @@ const routesOf = (world: World, view: View, { host, port, service }: Target): re
     }
   }
   if (service === undefined) return [];
-  const scope = { world, view, namespace: service.namespace, port };
+  const scope = { world, view, namespace: undefined, port };
   return [defaultRoute(scope, host, service.objectKey === undefined ? undefined : objectRef(service.objectKey))];
 };
