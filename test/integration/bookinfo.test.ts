@@ -8,13 +8,31 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
-const BROWSERS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
+const BROWSERS = [
+  process.env.CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
 const BROWSER = BROWSERS.find((file) => file !== undefined && existsSync(file));
 /** A sandboxed or fresh browser that talks to nobody but us. */
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 function start(args: readonly string[]): ChildProcess & { printed: () => string } {
-  const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', 'examples/bookinfo/start.ts', ...args], { cwd: ROOT });
+  const child = spawn(
+    process.execPath,
+    ['--conditions=source', '--disable-warning=ExperimentalWarning', 'examples/bookinfo/start.ts', ...args],
+    { cwd: ROOT },
+  );
   let text = '';
   child.stdout.on('data', (chunk: Buffer) => {
     text += chunk;
@@ -41,7 +59,11 @@ async function until<T>(what: string, look: () => T | undefined | Promise<T | un
 
 describe('npm start -- --scenario', () => {
   it('a scenario that waits for call policy exits with 2 and names what it waits for', async () => {
-    for (const [name, reason] of [['mirror-v2', 'mirroring'], ['delay-2s-jason', 'delay'], ['abort-500-jason', 'abort']] as const) {
+    for (const [name, reason] of [
+      ['mirror-v2', 'mirroring'],
+      ['delay-2s-jason', 'delay'],
+      ['abort-500-jason', 'abort'],
+    ] as const) {
       const child = start(['--scenario', name, '--once']);
       expect(await exited(child)).toBe(2);
       expect(child.printed()).toContain(reason);
@@ -63,56 +85,66 @@ describe('npm start -- --scenario', () => {
   }, 60_000);
 });
 
-describe.skipIf(BROWSER === undefined)(`Bookinfo in a browser${BROWSER === undefined ? ' (skipped: no Chromium found; CHROMIUM names one)' : ''}`, () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'bookinfo-browser-'));
-  let bookinfo: ReturnType<typeof start>;
-  let browser: Browser;
-  let page: Page;
-  let url: string;
+describe.skipIf(BROWSER === undefined)(
+  `Bookinfo in a browser${BROWSER === undefined ? ' (skipped: no Chromium found; CHROMIUM names one)' : ''}`,
+  () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'bookinfo-browser-'));
+    let bookinfo: ReturnType<typeof start>;
+    let browser: Browser;
+    let page: Page;
+    let url: string;
 
-  beforeAll(async () => {
-    cpSync(path.join(ROOT, 'examples/bookinfo/mesh'), folder, { recursive: true });
-    bookinfo = start(['--config', folder, '--traffic', '20']);
-    url = await until('the URL', () => /http:\S+\/productpage/.exec(bookinfo.printed())?.[0]);
-    browser = await chromium.launch({ ...(BROWSER === undefined ? {} : { executablePath: BROWSER }), args: FLAGS });
-    page = await browser.newPage();
-  }, 60_000);
+    beforeAll(async () => {
+      cpSync(path.join(ROOT, 'examples/bookinfo/mesh'), folder, { recursive: true });
+      bookinfo = start(['--config', folder, '--traffic', '20']);
+      url = await until('the URL', () => /http:\S+\/productpage/.exec(bookinfo.printed())?.[0]);
+      browser = await chromium.launch({ ...(BROWSER === undefined ? {} : { executablePath: BROWSER }), args: FLAGS });
+      page = await browser.newPage();
+    }, 60_000);
 
-  afterAll(async () => {
-    await browser?.close();
-    const gone = exited(bookinfo);
-    bookinfo.kill('SIGTERM');
-    await gone;
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  it('shows the book, its details and its reviews', async () => {
-    await page.goto(url);
-    expect(await page.textContent('h1')).toBe('The Comedy of Errors');
-    expect(await page.textContent('#details')).toContain('William Shakespeare');
-    expect(await page.locator('#reviews blockquote').count()).toBe(2);
-  });
-
-  it('signed in as jason one gets v2: black stars', async () => {
-    await page.goto(url);
-    await page.fill('input[name=username]', 'jason');
-    await page.click('button');
-    await page.waitForSelector('#user');
-    expect(await page.getAttribute('body', 'data-reviews')).toBe('v2');
-    expect(await page.locator('.stars.black').count()).toBe(2);
-    if (process.env.BOOKINFO_SCREENSHOT) await page.screenshot({ path: process.env.BOOKINFO_SCREENSHOT, fullPage: true });
-  });
-
-  it('an edit of the YAML changes the page and the table of who calls whom within a second or so', async () => {
-    const file = path.join(folder, 'reviews.yaml');
-    const fresh = path.join(folder, '.reviews.tmp');
-    writeFileSync(fresh, readFileSync(file, 'utf8').replaceAll('subset: v2', 'subset: v3').replace('weight: 50', 'weight: 0').replace('weight: 50', 'weight: 100'));
-    renameSync(fresh, file);
-    await until('v3 on the page', async () => {
-      await page.goto(url);
-      return (await page.getAttribute('body', 'data-reviews')) === 'v3' ? true : undefined;
+    afterAll(async () => {
+      await browser?.close();
+      const gone = exited(bookinfo);
+      bookinfo.kill('SIGTERM');
+      await gone;
+      rmSync(folder, { recursive: true, force: true });
     });
-    expect(await page.locator('.stars.red').count()).toBe(2);
-    await until('the table', () => (/reviews v3\s+\S+\s+100 %/.test(bookinfo.printed()) ? true : undefined));
-  }, 30_000);
-});
+
+    it('shows the book, its details and its reviews', async () => {
+      await page.goto(url);
+      expect(await page.textContent('h1')).toBe('The Comedy of Errors');
+      expect(await page.textContent('#details')).toContain('William Shakespeare');
+      expect(await page.locator('#reviews blockquote').count()).toBe(2);
+    });
+
+    it('signed in as jason one gets v2: black stars', async () => {
+      await page.goto(url);
+      await page.fill('input[name=username]', 'jason');
+      await page.click('button');
+      await page.waitForSelector('#user');
+      expect(await page.getAttribute('body', 'data-reviews')).toBe('v2');
+      expect(await page.locator('.stars.black').count()).toBe(2);
+      if (process.env.BOOKINFO_SCREENSHOT)
+        await page.screenshot({ path: process.env.BOOKINFO_SCREENSHOT, fullPage: true });
+    });
+
+    it('an edit of the YAML changes the page and the table of who calls whom within a second or so', async () => {
+      const file = path.join(folder, 'reviews.yaml');
+      const fresh = path.join(folder, '.reviews.tmp');
+      writeFileSync(
+        fresh,
+        readFileSync(file, 'utf8')
+          .replaceAll('subset: v2', 'subset: v3')
+          .replace('weight: 50', 'weight: 0')
+          .replace('weight: 50', 'weight: 100'),
+      );
+      renameSync(fresh, file);
+      await until('v3 on the page', async () => {
+        await page.goto(url);
+        return (await page.getAttribute('body', 'data-reviews')) === 'v3' ? true : undefined;
+      });
+      expect(await page.locator('.stars.red').count()).toBe(2);
+      await until('the table', () => (/reviews v3\s+\S+\s+100 %/.test(bookinfo.printed()) ? true : undefined));
+    }, 30_000);
+  },
+);

@@ -2,7 +2,27 @@ import type { MeshRequest } from './request.ts';
 
 /** Envoy's response flags as the mesh sets them. */
 export type ResponseFlag =
-  | 'NR' | 'NC' | 'UH' | 'UO' | 'UF' | 'UC' | 'UPE' | 'UR' | 'LR' | 'UT' | 'URX' | 'RL' | 'FI' | 'DC' | 'DI' | 'SI' | 'DF' | 'UAEX' | 'UMSDR' | 'OM' | 'DT';
+  | 'NR'
+  | 'NC'
+  | 'UH'
+  | 'UO'
+  | 'UF'
+  | 'UC'
+  | 'UPE'
+  | 'UR'
+  | 'LR'
+  | 'UT'
+  | 'URX'
+  | 'RL'
+  | 'FI'
+  | 'DC'
+  | 'DI'
+  | 'SI'
+  | 'DF'
+  | 'UAEX'
+  | 'UMSDR'
+  | 'OM'
+  | 'DT';
 
 /** One attempt of a call. Times are ms on the monotonic clock, relative to the call's start. */
 export interface AttemptStory {
