@@ -124,7 +124,8 @@ export class TypeBook<T> {
   async apply(response: AdsResponse, slices: Slices): Promise<Applied> {
     const errors: string[] = [];
     const names: string[] = [];
-    const unanswered = response.answers.union(this.#held());
+    // Only who is told everything must look at all that is held.
+    const unanswered = response.isComplete ? response.answers.union(this.#held()) : new Set<string>();
     let isComplete = response.isComplete;
     for (const [index, resource] of response.resources.entries()) {
       if (slices.isSpent()) await slices.next();
@@ -238,8 +239,11 @@ export class TypeBook<T> {
     }
     for (const effect of effects) {
       if (effect === 'start-timers') this.#startTimers(name, entry);
-      else if (effect === 'stop-timers') entry.timer?.cancel();
-      else if (effect === 'tell-silent') {
+      else if (effect === 'stop-timers') {
+        entry.timer?.cancel();
+        // What a cancelled timer closes over is as large as the resource's model.
+        entry.timer = undefined;
+      } else if (effect === 'tell-silent') {
         const reason = `the control plane has said nothing about ${shortName(this.type.typeUrl)} "${name}"`;
         for (const watcher of [...entry.watchers]) watcher.onSilent?.(reason);
       } else for (const watcher of [...entry.watchers]) tell(entry, watcher, effect);

@@ -1,6 +1,6 @@
 import { addressText } from '../balancer/hash-key.ts';
 import { compareLocalities } from '../balancer/locality.ts';
-import type { Endpoint, LoadAssignment, Locality } from '../model/cluster.ts';
+import type { Endpoint, LoadAssignment, Locality, LocalityEndpoints } from '../model/cluster.ts';
 import { LiveHost, type Reading } from './host.ts';
 
 export interface LocalityHosts {
@@ -15,42 +15,47 @@ export interface PriorityHosts {
   readonly localities: readonly LocalityHosts[];
 }
 
-/** Every host by `address:port`, and the priorities that refer to them; a gap between priorities is an empty one. */
+/** Every host once, and the priorities that refer to them; a gap between priorities is an empty one. */
 export interface HostSet {
-  readonly byAddress: ReadonlyMap<string, LiveHost>;
+  readonly all: readonly LiveHost[];
   readonly priorities: readonly PriorityHosts[];
 }
 
-export const NO_HOSTS: HostSet = { byAddress: new Map(), priorities: [] };
+export const NO_HOSTS: HostSet = { all: [], priorities: [] };
 
 /**
  * Brings the hosts in line with an assignment. A host that stays is the same object with its counters; one that goes is
  * marked. Of an address that is named twice the first one counts (Envoy BaseDynamicClusterImpl).
  */
 export function reconcileHosts(previous: HostSet, assignment: LoadAssignment, reading: Reading): HostSet {
-  const byAddress = new Map<string, LiveHost>();
-  const adopt = (endpoint: Endpoint, place: { readonly locality: Locality; readonly priority: number }): LiveHost[] => {
+  const left = new Map(previous.all.map((host) => [addressText(host), host]));
+  const seen = new Set<string>();
+  const adopt = (endpoint: Endpoint, place: LocalityEndpoints): LiveHost | undefined => {
     const key = addressText(endpoint);
-    if (byAddress.has(key)) return [];
-    const host = previous.byAddress.get(key) ?? new LiveHost(endpoint, place.locality, place.priority);
+    if (seen.size === seen.add(key).size) return undefined;
+    const host = left.get(key) ?? new LiveHost(endpoint, place.locality, place.priority);
+    left.delete(key);
     host.adopt(endpoint, place, reading);
-    byAddress.set(key, host);
-    return [host];
+    return host;
   };
   const groups = assignment.localities.map((group) => ({
     priority: group.priority,
     locality: group.locality,
     weight: group.weight,
-    hosts: group.endpoints.flatMap((endpoint) => adopt(endpoint, group)),
+    hosts: group.endpoints.map((endpoint) => adopt(endpoint, group)).filter((host) => host !== undefined),
   }));
-  for (const [key, host] of previous.byAddress) if (!byAddress.has(key)) host.removed = true;
+  for (const host of left.values()) host.removed = true;
   const count = groups.reduce((most, group) => Math.max(most, group.priority + 1), 0);
   const priorities = Array.from({ length: count }, (_, priority) => {
     const own = groups.filter((group) => group.priority === priority);
     return {
-      hosts: own.flatMap((group) => group.hosts),
+      hosts: joined(own),
       localities: own.toSorted((one, other) => compareLocalities(one.locality, other.locality)),
     };
   });
-  return { byAddress, priorities };
+  return { all: joined(groups), priorities };
 }
+
+/** Of a single group its very list: most clusters have one. */
+const joined = (groups: readonly { readonly hosts: readonly LiveHost[] }[]): readonly LiveHost[] =>
+  groups.length === 1 && groups[0] !== undefined ? groups[0].hosts : groups.flatMap((group) => group.hosts);

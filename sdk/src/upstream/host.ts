@@ -57,7 +57,7 @@ export class LiveHost implements Host {
   priority: number;
   availability: Availability = 'healthy';
   weight = 1;
-  hashKey = '';
+  #useHostname = false;
   #firstHealthyMs: number | undefined;
 
   constructor(endpoint: Endpoint, locality: Locality, priority: number) {
@@ -66,6 +66,11 @@ export class LiveHost implements Host {
     this.endpoint = endpoint;
     this.locality = locality;
     this.priority = priority;
+  }
+
+  /** Made when a table asks for it, once: most clusters never do, and there are many hosts. */
+  get hashKey(): string {
+    return hashKeyOf(this.endpoint, this.#useHostname);
   }
 
   /** A host starts slowly once, when it is first healthy: it may be ill for a while and come back (as in Envoy). */
@@ -84,7 +89,7 @@ export class LiveHost implements Host {
     this.priority = place.priority;
     this.availability = availabilityOf(endpoint.health);
     this.weight = Math.max(1, endpoint.weight);
-    this.hashKey = hashKeyOf(endpoint, useHostname);
+    this.#useHostname = useHostname;
     if (this.availability === 'healthy') this.#firstHealthyMs ??= Math.floor(nowMs);
   }
 }

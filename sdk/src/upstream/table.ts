@@ -64,7 +64,7 @@ export function* buildTable(input: TableInput): Generator<void, Table> {
     (choice) => (choice.degraded ? degraded : healthy)[choice.priority] ?? EMPTY,
   );
   const first = pools[0] ?? EMPTY;
-  return { only: pools.every((pool) => pool === first) ? first : undefined, pools };
+  return pools.every((pool) => pool === first) ? { only: first, pools: [] } : { only: undefined, pools };
 }
 
 type PoolKind = 'healthy' | 'degraded' | 'panic' | 'unused';
@@ -85,7 +85,9 @@ function healthOf(hosts: readonly LiveHost[], isWeighted: boolean): PriorityHeal
 }
 
 const selectHosts = (hosts: readonly LiveHost[], kind: PoolKind): readonly LiveHost[] =>
-  kind === 'panic' ? hosts : hosts.filter((host) => host.availability === kind);
+  kind === 'panic' || hosts.every((host) => host.availability === kind)
+    ? hosts
+    : hosts.filter((host) => host.availability === kind);
 
 function* buildPool(input: TableInput, level: PriorityHosts, kind: PoolKind): Generator<void, Pool> {
   if (kind === 'unused') return EMPTY;

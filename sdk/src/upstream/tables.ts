@@ -2,18 +2,6 @@ import type { Clock } from '../clock.ts';
 import { runSliced, type SlicedBuild } from './slices.ts';
 import { buildTable, type Table, type TableInput } from './table.ts';
 
-/** The table that picks read, and the building of the next one. */
-export interface Tables {
-  readonly current: Table | undefined;
-  /** The hosts have changed since the current table was begun. */
-  readonly stale: boolean;
-  /** Asks for a table of the input as it is when the build begins; `sliced` when that may take more than a moment. */
-  rebuild(sliced: boolean): void;
-  /** Resolves once the current table is of the present input. */
-  settled(): Promise<void>;
-  close(): void;
-}
-
 export interface TablesDeps {
   readonly clock: Clock;
   readonly sliceMs: number;
@@ -22,39 +10,60 @@ export interface TablesDeps {
 }
 
 /**
- * One build runs at a time and at most one waits, so a table that takes seconds is finished however often endpoints
- * change; the table before it serves until then. Tables that need no slices are built at once, and end a build that is
- * under way: its balancer is no longer wanted.
+ * The table that picks read, and the building of the next one. One build runs at a time and at most one waits, so a
+ * table that takes seconds is finished however often endpoints change; the table before it serves until then. Tables
+ * that need no slices are built at once, and end a build that is under way: its balancer is no longer wanted.
  */
-export function createTables({ clock, sliceMs, input, warn }: TablesDeps): Tables {
-  let current: Table | undefined;
-  let running: SlicedBuild | undefined;
-  let again = false;
-  let waiters: (() => void)[] = [];
+export class Tables {
+  current: Table | undefined;
+  readonly #deps: TablesDeps;
+  #running: SlicedBuild | undefined;
+  #isAskedAgain = false;
+  #waiters: (() => void)[] = [];
 
-  const finish = (): void => {
-    running = undefined;
-    if (again) {
-      beginSlices();
-      return;
-    }
-    const resolved = waiters;
-    waiters = [];
-    for (const resolve of resolved) resolve();
-  };
-  const beginSlices = (): void => {
-    again = false;
+  constructor(deps: TablesDeps) {
+    this.#deps = deps;
+  }
+
+  /** The hosts have changed since the current table was begun. */
+  get stale(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Asks for a table of the input as it is when the build begins; `sliced` when that may take more than a moment. */
+  rebuild(sliced: boolean): void {
+    if (!sliced) {
+      this.#stop();
+      this.current = buildAtOnce(this.#deps.input());
+      this.#finish();
+    } else if (this.#running === undefined) this.#beginSlices();
+    else this.#isAskedAgain = true;
+  }
+
+  /** Resolves once the current table is of the present input. */
+  settled(): Promise<void> {
+    return this.#running === undefined ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  close(): void {
+    this.#stop();
+    this.#finish();
+  }
+
+  #beginSlices(): void {
+    const { clock, sliceMs, input, warn } = this.#deps;
+    this.#isAskedAgain = false;
     let over = false;
     const end = (): void => {
       over = true;
-      finish();
+      this.#finish();
     };
     const build = runSliced({
       clock,
       sliceMs,
       steps: buildTable(input()),
-      done(table) {
-        current = table;
+      done: (table) => {
+        this.current = table;
         end();
       },
       failed(error) {
@@ -62,34 +71,24 @@ export function createTables({ clock, sliceMs, input, warn }: TablesDeps): Table
         end();
       },
     });
-    if (!over) running = build;
-  };
-  const stop = (): void => {
-    running?.cancel();
-    again = false;
-  };
+    if (!over) this.#running = build;
+  }
 
-  return {
-    get current() {
-      return current;
-    },
-    get stale() {
-      return running !== undefined;
-    },
-    rebuild(sliced) {
-      if (!sliced) {
-        stop();
-        current = buildAtOnce(input());
-        finish();
-      } else if (running === undefined) beginSlices();
-      else again = true;
-    },
-    settled: () => (running === undefined ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
-    close() {
-      stop();
-      finish();
-    },
-  };
+  #finish(): void {
+    this.#running = undefined;
+    if (this.#isAskedAgain) {
+      this.#beginSlices();
+      return;
+    }
+    const resolved = this.#waiters;
+    this.#waiters = [];
+    for (const resolve of resolved) resolve();
+  }
+
+  #stop(): void {
+    this.#running?.cancel();
+    this.#isAskedAgain = false;
+  }
 }
 
 function buildAtOnce(input: TableInput): Table {

@@ -8,10 +8,10 @@ import type { ClusterConfig } from '../model/target.ts';
 import { type Choice, chooseHost } from './choose.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { NO_HOSTS, reconcileHosts } from './host-set.ts';
-import { createOriginalDestinations, type Destination } from './original-destination.ts';
+import { type Destination, OriginalDestinations } from './original-destination.ts';
 import { type ClusterLoad, LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
-import type { Table } from './table.ts';
-import { createTables } from './tables.ts';
+import type { Table, TableInput } from './table.ts';
+import { Tables } from './tables.ts';
 
 export interface PickContext {
   /** What the route's hash policies gave; a random one stands in for it. */
@@ -52,98 +52,133 @@ export interface UpstreamDeps {
   readonly emit: EventSink;
 }
 
-export function createUpstream(initial: ClusterConfig, { clock, random, emit }: UpstreamDeps): Upstream {
-  let config = initial;
-  let hosts = NO_HOSTS;
-  const load: ClusterLoad = { active: 0 };
-  const { name } = initial.cluster;
-  const destinations = createOriginalDestinations(defaultOf('originalDestinationHosts'));
-  const tables = createTables({
-    clock,
-    sliceMs: defaultOf('sliceMs'),
-    input: () => ({
-      cluster: config.cluster,
-      priorities: hosts.priorities,
-      overprovisioningFactor: assignmentOf(config)?.overprovisioningFactor ?? defaultOf('overprovisioning'),
-      // A new start for every table: with the same one, frequent updates would favour the host that stands there.
-      seed: random(),
-      nowMs: clock.now(),
-      weightedHealth: assignmentOf(config)?.weightedPriorityHealth === true,
-    }),
-    warn: (message) => emit({ kind: 'warning', message: `cluster ${name}: ${message}` }),
-  });
-  const choice: Choice = {
-    hash: NO_HASH,
-    attempt: 0,
-    random,
-    active: 0,
-    nowMs: 0,
-    hashed: false,
-    take: true,
-    stale: false,
-  };
+export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
 
-  const apply = (): void => {
-    const assignment = assignmentOf(config);
-    if (assignment !== undefined) {
-      hosts = reconcileHosts(hosts, assignment, { useHostname: hashesHostname(config), nowMs: clock.now() });
+/** A class: a mesh holds thousands of them, and functions that close over their state would outweigh the hosts. */
+class LiveUpstream implements Upstream {
+  readonly name: string;
+  readonly #deps: UpstreamDeps;
+  readonly #load: ClusterLoad = { active: 0 };
+  readonly #tables: Tables;
+  readonly #choice: Choice;
+  #config: ClusterConfig;
+  #hosts = NO_HOSTS;
+  #destinations: OriginalDestinations | undefined;
+
+  constructor(initial: ClusterConfig, deps: UpstreamDeps) {
+    const { clock, random, emit } = deps;
+    this.name = initial.cluster.name;
+    this.#config = initial;
+    this.#deps = deps;
+    this.#choice = {
+      hash: NO_HASH,
+      attempt: 0,
+      random,
+      active: 0,
+      nowMs: 0,
+      hashed: false,
+      take: true,
+      stale: false,
+    };
+    this.#tables = new Tables({
+      clock,
+      sliceMs: defaultOf('sliceMs'),
+      input: () => this.#tableInput(),
+      warn: (message) => emit({ kind: 'warning', message: `cluster ${this.name}: ${message}` }),
+    });
+    this.#apply();
+  }
+
+  config(): ClusterConfig {
+    return this.#config;
+  }
+
+  update(next: ClusterConfig): void {
+    const previous = this.#config;
+    this.#config = next;
+    if (!isSameForPicks(previous, next)) this.#apply();
+  }
+
+  prepare(): Promise<void> {
+    return this.#tables.settled();
+  }
+
+  pick(context: PickContext): Pick | PickFailure {
+    const found = this.#find(context);
+    return 'kind' in found ? found : new LivePick(found, this.#load);
+  }
+
+  peek(context: PickContext, chance: Random = () => 0): Peek | PickFailure {
+    this.#choice.take = false;
+    this.#choice.random = chance;
+    try {
+      const found = this.#find(context);
+      return 'kind' in found ? found : { kind: 'peek', host: found };
+    } finally {
+      this.#choice.take = true;
+      this.#choice.random = this.#deps.random;
     }
-    tables.rebuild(isHashBalancer(config.cluster.loadBalancer));
-  };
+  }
 
-  const choose = (table: Table, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined => {
-    choice.stale = tables.stale;
-    const { loadBalancer } = config.cluster;
+  hosts(): readonly HostView[] {
+    return this.#all().map(viewOf);
+  }
+
+  close(): void {
+    this.#tables.close();
+    for (const host of this.#all()) host.removed = true;
+  }
+
+  #all(): readonly LiveHost[] {
+    return this.#destinations === undefined ? this.#hosts.all : [...this.#hosts.all, ...this.#destinations.all()];
+  }
+
+  #apply(): void {
+    const assignment = assignmentOf(this.#config);
+    if (assignment !== undefined) {
+      const reading = { useHostname: hashesHostname(this.#config), nowMs: this.#deps.clock.now() };
+      this.#hosts = reconcileHosts(this.#hosts, assignment, reading);
+    }
+    this.#tables.rebuild(isHashBalancer(this.#config.cluster.loadBalancer));
+  }
+
+  #tableInput(): TableInput {
+    const assignment = assignmentOf(this.#config);
+    return {
+      cluster: this.#config.cluster,
+      priorities: this.#hosts.priorities,
+      overprovisioningFactor: assignment?.overprovisioningFactor ?? defaultOf('overprovisioning'),
+      // A new start for every table: with the same one, frequent updates would favour the host that stands there.
+      seed: this.#deps.random(),
+      nowMs: this.#deps.clock.now(),
+      weightedHealth: assignment?.weightedPriorityHealth === true,
+    };
+  }
+
+  #find(context: PickContext): LiveHost | PickFailure {
+    if (this.#config.cluster.discovery.kind === 'original-dst') return this.#dialled(context.originalDestination);
+    const table = this.#tables.current;
+    if (table === undefined) return noHost(`the first table of ${this.name} is still being built`);
+    return this.#choose(table, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
+  }
+
+  #dialled(destination: Destination | undefined): LiveHost | PickFailure {
+    if (destination === undefined)
+      return noHost(`${this.name} goes to the address that was dialled, and there is none`);
+    this.#destinations ??= new OriginalDestinations(defaultOf('originalDestinationHosts'));
+    return this.#destinations.hostOf(destination, this.#choice.take);
+  }
+
+  #choose(table: Table, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined {
+    const choice = this.#choice;
+    const { loadBalancer } = this.#config.cluster;
+    choice.stale = this.#tables.stale;
     choice.hashed = isHashBalancer(loadBalancer);
-    choice.active = load.active;
-    if ('slowStart' in loadBalancer) choice.nowMs = clock.now();
+    choice.active = this.#load.active;
+    if ('slowStart' in loadBalancer) choice.nowMs = this.#deps.clock.now();
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
     return chooseHost(table, choice, exclude, selectionAttempts ?? defaultOf('hostSelectionAttempts'));
-  };
-
-  const find = (context: PickContext): LiveHost | PickFailure => {
-    if (config.cluster.discovery.kind === 'original-dst') {
-      const destination = context.originalDestination;
-      return destination === undefined
-        ? noHost(`${name} goes to the address that was dialled, and there is none`)
-        : destinations.hostOf(destination, choice.take);
-    }
-    const table = tables.current;
-    if (table === undefined) return noHost(`the first table of ${name} is still being built`);
-    return choose(table, context) ?? noHost(whyNone(config, hosts.byAddress.size));
-  };
-
-  apply();
-  return {
-    name,
-    config: () => config,
-    update(next) {
-      const previous = config;
-      config = next;
-      if (!isSameForPicks(previous, next)) apply();
-    },
-    prepare: () => tables.settled(),
-    pick(context) {
-      const found = find(context);
-      return 'kind' in found ? found : new LivePick(found, load);
-    },
-    peek(context, chance = () => 0) {
-      choice.take = false;
-      choice.random = chance;
-      try {
-        const found = find(context);
-        return 'kind' in found ? found : { kind: 'peek', host: found };
-      } finally {
-        choice.take = true;
-        choice.random = random;
-      }
-    },
-    hosts: () => [...hosts.byAddress.values(), ...destinations.all()].map(viewOf),
-    close() {
-      tables.close();
-      for (const host of [...hosts.byAddress.values(), ...destinations.all()]) host.removed = true;
-    },
-  };
+  }
 }
 
 const assignmentOf = ({ cluster, assignment }: ClusterConfig): LoadAssignment | undefined =>

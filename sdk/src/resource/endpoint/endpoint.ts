@@ -26,7 +26,9 @@ export function decodeEndpoint(message: LbEndpoint, at: Scope): Endpoint {
   const hashKey = metadata?.filterMetadata['envoy.lb']?.hash_key;
   const workload = metadata?.filterMetadata.istio?.workload;
   return {
-    ...place,
+    // Named one by one: an object that begins with a spread keeps its other fields in a second piece of memory.
+    address: place.address,
+    port: place.port,
     health,
     weight: loadBalancingWeight ?? 1,
     ...(hostname !== '' && { hostname }),
