@@ -5,7 +5,7 @@ import { NOWHERE } from './locality.ts';
 import type { EndpointLocality, MeshEndpoint, MeshService, MeshServicePort } from './read-model.ts';
 
 /** Finds the Pod (or other instance) behind an address, whose labels subsets select by. */
-export type FindInstance = (namespace: string, pod: string | undefined, address: string) => Instance | undefined;
+type FindInstance = (namespace: string, pod: string | undefined, address: string) => Instance | undefined;
 
 interface ListOptions {
   readonly publishNotReady: boolean;

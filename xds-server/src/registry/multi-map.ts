@@ -17,6 +17,11 @@ export class MultiMap<K, V> {
     return this.#sets.get(key) ?? NONE;
   }
 
+  /** Keys with at least one value, in the order they came. */
+  keys(): readonly K[] {
+    return [...this.#sets.keys()];
+  }
+
   has(key: K): boolean {
     return this.#sets.has(key);
   }

@@ -329,3 +329,27 @@ endpoints: [{ addresses: [10.0.0.9], nodeName: n1 }]
     expect(zone(registry)).toBe('a');
   });
 });
+
+describe('two definitions of one service', () => {
+  it('a Service comes before a ServiceEntry, which only adds its endpoints and is told so', () => {
+    const entry = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: more }
+spec:
+  hosts: [reviews.default.svc.cluster.local]
+  resolution: STATIC
+  ports: [{ number: 9080, name: http }]
+  endpoints: [{ address: 10.1.1.1 }]
+`;
+    const { registry } = registryOf([REVIEWS, entry].join('---'));
+    expect(registry.service(KEY)?.kind).toBe('kubernetes');
+    expect(registry.endpoints(KEY, 9080)).toMatchObject([{ address: '10.1.1.1' }]);
+    expect(registry.problems()).toMatchObject([
+      { severity: 'warning', object: 'ServiceEntry default/more', fieldPath: 'spec.hosts' },
+    ]);
+    registry.apply([{ kind: 'delete', key: 'Service/default/reviews' }]);
+    expect(registry.problems()).toEqual([]);
+    expect(registry.service(KEY)?.kind).toBe('service-entry');
+  });
+});

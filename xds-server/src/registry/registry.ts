@@ -96,6 +96,23 @@ class MergingRegistry implements Registry {
   }
 
   problems(): readonly Problem[] {
+    return [...this.#store.contested().flatMap((key) => this.#contest(key)), ...this.#implicit()];
+  }
+
+  /** Several objects may define one service: the first decides what it is, the others only add endpoints. */
+  #contest(key: ServiceKey): readonly Problem[] {
+    const [owner, ...others] = this.#store.definitions(key);
+    return others.map(({ kind, namespace, name, origin }) => ({
+      severity: 'warning',
+      file: origin.file,
+      line: origin.line('spec.hosts'),
+      object: objectTitle(kind, namespace, name),
+      fieldPath: 'spec.hosts',
+      message: `${key.slice(key.indexOf('/') + 1)} is defined by ${owner?.kind} ${owner?.namespace}/${owner?.name}, which comes first: only the endpoints of this one count`,
+    }));
+  }
+
+  #implicit(): readonly Problem[] {
     return this.hostnames()
       .flatMap((hostname) => this.services(hostname))
       .filter(({ kind }) => kind === 'implicit')

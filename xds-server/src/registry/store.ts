@@ -112,6 +112,11 @@ export class Store {
     return this.#read(this.#definitions.get(key), isDefinition).sort(byPrecedence);
   }
 
+  /** Services that several objects define. */
+  contested(): readonly ServiceKey[] {
+    return this.#definitions.keys().filter((key) => this.#definitions.get(key).size > 1);
+  }
+
   slices(key: ServiceKey): readonly ConfigObject<'EndpointSlice'>[] {
     return this.#read(this.#lists.get(key), (object) => object.kind === 'EndpointSlice');
   }

@@ -64,7 +64,8 @@ export const listener = (world: World, view: View, name: string): Listener | und
   const routes = routeConfiguration(world, view, routeConfigName);
   const faults = routes !== undefined && injectsFaults(routes);
   const manager = packAny(HttpConnectionManagerSchema, {
-    statPrefix: routeConfigName,
+    // Envoy refuses a connection manager without a name for its statistics; the SDK has its own.
+    ...(view.kind === 'sdk' ? {} : { statPrefix: routeConfigName }),
     routeSpecifier: { case: 'rds', value: { configSource: ADS, routeConfigName } },
     httpFilters: faults ? [FAULT, ROUTER] : [ROUTER],
     ...pathNormalization(world),

@@ -13,7 +13,7 @@ import type { Relevance } from './view.ts';
 import type { DestinationRule, Sidecar, VirtualService } from './world.ts';
 
 /** The ways rules are looked up. */
-export interface RuleIndexes {
+interface RuleIndexes {
   readonly virtualServices: RuleIndex<VirtualService>;
   /** The same by what they refer to. */
   readonly references: RuleIndex<VirtualService>;

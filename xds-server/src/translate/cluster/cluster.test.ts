@@ -51,7 +51,6 @@ describe('cluster', () => {
             maxPendingRequests: 4294967295,
             maxRequests: 4294967295,
             maxRetries: 4294967295,
-            trackRemaining: true,
           },
         ],
       },
@@ -187,10 +186,14 @@ describe('cluster, of a ServiceEntry', () => {
     ['DNS', 'STRICT_DNS'],
     ['DNS_ROUND_ROBIN', 'LOGICAL_DNS'],
   ])('resolution %s is %s with its addresses inside', (resolution, type) => {
-    expect(clusterJson([external(resolution)], API)).toMatchObject({
-      type,
+    const envoy = viewFrom('default', { kind: 'envoy' });
+    expect(clusterJson([external(resolution)], API, envoy)).toMatchObject({
       respectDnsTtl: true,
       dnsRefreshRate: '60s',
+    });
+    expect(clusterJson([external(resolution)], API)).not.toHaveProperty('dnsRefreshRate');
+    expect(clusterJson([external(resolution)], API)).toMatchObject({
+      type,
       loadAssignment: {
         clusterName: API,
         endpoints: [

@@ -41,7 +41,7 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
         ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } as const }
         : {}),
     },
-    circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget)] },
+    circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget, view.kind)] },
     ...(outlier && { outlierDetection: outlierDetection(outlier) }),
     ...tcpKeepalive(pool, mesh),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol),
@@ -63,6 +63,13 @@ const peerNames = (world: World, { key, service, policy }: ClusterBasis): readon
   return [...new Set(names)].sort();
 };
 
+/** Everyone else asks the platform for names, when they dial. */
+const RESOLVER = {
+  dnsRefreshRate: duration(defaultOf('dnsRefreshMs')),
+  respectDnsTtl: true,
+  dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
+};
+
 const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
   switch (type) {
     case Cluster_DiscoveryType.EDS:
@@ -73,9 +80,7 @@ const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
       const assignment = loadAssignment(world, view, clusterName(key));
       return {
         ...(assignment && { loadAssignment: assignment }),
-        dnsRefreshRate: duration(defaultOf('dnsRefreshMs')),
-        respectDnsTtl: true,
-        dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
+        ...(view.kind === 'envoy' ? RESOLVER : {}),
       };
     }
   }

@@ -11,6 +11,7 @@ import type { ConnectionPool, TrafficPolicy } from '../../schema/spec/destinatio
 import { duration } from '../duration.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { type Fields, packAny } from '../proto.ts';
+import type { View } from '../view.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
 type ExplicitProtocol = NonNullable<Fields<typeof HttpProtocolOptions_ExplicitHttpConfigSchema>['protocolConfig']>;
@@ -27,12 +28,14 @@ const limit = (value: number | undefined): number => value || defaultOf('unlimit
 export const thresholds = (
   pool: ConnectionPool | undefined,
   retryBudget: TrafficPolicy['retryBudget'],
+  client: View['kind'],
 ): Fields<typeof CircuitBreakers_ThresholdsSchema> => ({
   maxConnections: limit(pool?.tcp?.maxConnections),
   maxPendingRequests: limit(pool?.http?.http1MaxPendingRequests),
   maxRequests: limit(pool?.http?.http2MaxRequests),
   maxRetries: limit(pool?.http?.maxRetries),
-  trackRemaining: true,
+  // For statistics that only Envoy keeps.
+  ...(client === 'envoy' ? { trackRemaining: true } : {}),
   ...(retryBudget && {
     retryBudget: {
       budgetPercent: { value: retryBudget.percent ?? defaultOf('retryBudgetPercent') },

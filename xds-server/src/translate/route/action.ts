@@ -2,6 +2,7 @@ import type { RouteActionSchema, WeightedCluster_ClusterWeightSchema } from '@in
 import type { HttpDestination, HttpRoute } from '../../schema/spec/virtual-service.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
+import type { View } from '../view.ts';
 import { corsPolicy } from './cors.ts';
 import { type ResolvedDestination, type RouteScope, resolveDestination } from './destination.ts';
 import type { HashPolicyInit } from './hash-policy.ts';
@@ -21,10 +22,16 @@ interface Split {
 /** Name of a cluster that never exists: a route whose destinations all weigh nothing (Istio uses it for lost backends). */
 const NO_CLUSTER = 'UnknownService';
 
-/** `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout). */
-const timeouts = (timeoutMs: number | undefined): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout'> => ({
+/**
+ * `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout); the second is about a
+ * header that clients in process do not read (gRFC A31).
+ */
+const timeouts = (
+  timeoutMs: number | undefined,
+  client: View['kind'],
+): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout'> => ({
   timeout: duration(timeoutMs ?? 0),
-  maxGrpcTimeout: duration(timeoutMs ?? 0),
+  ...(client === 'sdk' ? {} : { maxGrpcTimeout: duration(timeoutMs ?? 0) }),
 });
 
 export interface Forward {
@@ -47,7 +54,7 @@ export const forward = (scope: RouteScope, http: HttpRoute): Forward => {
     action: {
       clusterSpecifier: split.clusterSpecifier,
       hashPolicy: split.hashPolicy,
-      ...timeouts(http.timeout),
+      ...timeouts(http.timeout, scope.view.kind),
       ...pathRewrite(http),
       ...(authority ? { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } as const } : {}),
       ...(retry && { retryPolicy: retry }),

@@ -4,7 +4,7 @@ import type { VirtualService, World } from '../world.ts';
 import { joinNames, mergeMatches } from './delegate-match.ts';
 
 /** One HTTP route as a client gets it: written in the VirtualService itself, or in one it delegates to. */
-export interface RuleRoute {
+interface RuleRoute {
   readonly http: HttpRoute;
   /** Where it is written; its short hosts belong to this rule's namespace. */
   readonly rule: VirtualService;

@@ -55,7 +55,6 @@ describe('routeConfiguration', () => {
       route: {
         cluster: REVIEWS_ROUTES,
         timeout: '0s',
-        maxGrpcTimeout: '0s',
         retryPolicy: {
           retryOn: 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes',
           numRetries: 2,
@@ -228,8 +227,11 @@ spec: { selector: { app: web }, ports: [{ name: http, port: 80 }] }`;
 describe('routeConfiguration, actions', () => {
   const action = (http: string) => json(routesOf([reviewsRule(`    - ${http}`)])[0]);
 
-  it('timeout is the whole call’s, with max_grpc_timeout', () => {
-    expect(action(`{ timeout: 500ms, route: ${to('v1')} }`)).toMatchObject({
+  it('timeout is the whole call’s; an Envoy hears max_grpc_timeout too, whose default is 15 s', () => {
+    const rule = reviewsRule(`    - { timeout: 500ms, route: ${to('v1')} }`);
+    expect(json(routesOf([rule])[0])).toMatchObject({ route: { timeout: '0.500s' } });
+    expect(json(routesOf([rule])[0])).not.toHaveProperty('route.maxGrpcTimeout');
+    expect(json(routesOf([rule], viewFrom('default', { kind: 'envoy' }))[0])).toMatchObject({
       route: { timeout: '0.500s', maxGrpcTimeout: '0.500s' },
     });
   });
