@@ -4,7 +4,7 @@ import type { Mesh } from '@inmesh/sdk';
 import { createTestMesh, type TestIdentity, type TestMesh } from '@inmesh/xds-server/testing';
 
 /** What an origin has received. */
-export interface Received {
+interface Received {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;

@@ -3,7 +3,7 @@ import { isVisible, type View } from './view.ts';
 import type { VirtualService, World } from './world.ts';
 
 /** Every destination of a rule, mirrors included. */
-export function* destinationsOf({ spec }: VirtualService): Generator<Destination> {
+function* destinationsOf({ spec }: VirtualService): Generator<Destination> {
   for (const http of spec.http) yield* httpDestinations(http);
   for (const { route } of [...spec.tls, ...spec.tcp]) for (const { destination } of route) yield destination;
 }

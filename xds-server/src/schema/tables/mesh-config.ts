@@ -65,7 +65,7 @@ const OTHERS = unused(
   'hboneIdleTimeout',
 );
 
-export const meshConfig = message<MeshConfigSpec>(
+const meshConfig = message<MeshConfigSpec>(
   {
     rootNamespace: supported(dnsLabel),
     trustDomain: later(trustDomain),

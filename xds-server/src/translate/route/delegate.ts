@@ -14,7 +14,7 @@ interface RuleRoute {
 }
 
 /** Why a delegate, or one of its routes, is left out. */
-export interface LostRoute {
+interface LostRoute {
   /** In the root. */
   readonly path: string;
   readonly message: string;
