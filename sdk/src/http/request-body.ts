@@ -104,13 +104,19 @@ function ofStream(source: AsyncIterable<unknown>): RequestBody {
 
 const isStreamLike = (value: object): value is ReadableStream => 'locked' in value || 'readable' in value;
 
-async function* bytesOf(source: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
-  const mayBeText = !('getReader' in source);
-  for await (const chunk of source) {
-    if (chunk instanceof Uint8Array) yield chunk;
-    else if (mayBeText && typeof chunk === 'string') yield Buffer.from(chunk);
-    else throw new TypeError(`Received non-Uint8Array chunk: ${typeof chunk}`);
-  }
+function bytesOf(source: AsyncIterable<unknown>): AsyncIterable<Uint8Array> {
+  return 'getReader' in source
+    ? { [Symbol.asyncIterator]: () => new StreamReading(source as unknown as ReadableStream<unknown>) }
+    : bytesAndText(source);
+}
+
+async function* bytesAndText(source: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) yield typeof chunk === 'string' ? Buffer.from(chunk) : bytesOrFail(chunk);
+}
+
+function bytesOrFail(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError(`Received non-Uint8Array chunk: ${typeof chunk}`);
 }
 
 /** The stream inside a Request does not tell its length, though fetch would send one: a body that is at hand in whole is sent as bytes. */
@@ -138,27 +144,48 @@ async function atHand(stream: ReadableStream<Uint8Array>): Promise<CallBody> {
     // It is looked at by whoever reads on; until then a failure is nobody's.
     next.catch(() => {});
     const settled = size > defaultOf('bodyBufferBytes') ? 'later' : await Promise.race([next, turn]);
-    if (settled === 'later') return { kind: 'stream', stream: continued(chunks, next, reader) };
+    if (settled === 'later') {
+      const rest = new StreamReading(stream, { reader, chunks, next });
+      return { kind: 'stream', stream: { [Symbol.asyncIterator]: () => rest } };
+    }
     if (settled.done) return { kind: 'bytes', bytes: Buffer.concat(chunks) };
     chunks.push(settled.value);
     size += settled.value.byteLength;
   }
 }
 
-type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Reader = ReadableStreamDefaultReader<unknown>;
 
-async function* continued(
-  chunks: readonly Uint8Array[],
-  next: ReturnType<Reader['read']>,
-  reader: Reader,
-): AsyncGenerator<Uint8Array> {
-  try {
-    yield* chunks;
-    for (let step = await next; !step.done; step = await reader.read()) {
-      if (!(step.value instanceof Uint8Array)) throw new TypeError('Received non-Uint8Array chunk');
-      yield step.value;
-    }
-  } finally {
-    reader.cancel().catch(() => {});
+interface Begun {
+  readonly reader: Reader;
+  readonly chunks: unknown[];
+  readonly next: ReturnType<Reader['read']>;
+}
+
+/** A web stream as it is read. Given up, it is cancelled even while a chunk is awaited; its own iterator would wait for that. */
+class StreamReading implements AsyncIterator<Uint8Array> {
+  readonly #stream: ReadableStream<unknown>;
+  readonly #chunks: unknown[];
+  #reader: Reader | undefined;
+  #begun: Begun['next'] | undefined;
+
+  constructor(stream: ReadableStream<unknown>, begun?: Begun) {
+    this.#stream = stream;
+    this.#reader = begun?.reader;
+    this.#chunks = begun?.chunks ?? [];
+    this.#begun = begun?.next;
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    if (this.#chunks.length > 0) return { done: false, value: bytesOrFail(this.#chunks.shift()) };
+    this.#reader ??= this.#stream.getReader();
+    const step = await (this.#begun ?? this.#reader.read());
+    this.#begun = undefined;
+    return step.done ? { done: true, value: undefined } : { done: false, value: bytesOrFail(step.value) };
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    await (this.#reader ?? this.#stream).cancel();
+    return { done: true, value: undefined };
   }
 }
