@@ -118,6 +118,11 @@ describe('every form of input is sent as fetch sends it', () => {
         },
       ],
     ],
+    ['cache: no-store', (base) => [base, { cache: 'no-store', headers: { 'cache-control': 'mine' } }]],
+    ['cache: no-cache', (base) => [base, { cache: 'no-cache' }]],
+    ['cache: reload', (base) => [new Request(base, { cache: 'reload' })]],
+    ['cache: force-cache', (base) => [base, { cache: 'force-cache' }]],
+    ['keepalive', (base) => [base, { keepalive: true }]],
     ['null headers and body', (base) => [base, { headers: undefined, body: null }]],
     [
       'a content-length that is right',

@@ -96,6 +96,13 @@ describe('what Envoy would answer', () => {
     expect(await (await mesh.fetch('http://own/')).text()).toBe('fine');
   });
 
+  it('cache modes and keepalive, which only tell servers something, lose neither policy nor story', async () => {
+    const init = { cache: 'no-store', keepalive: true } as const;
+    expect((await at.mesh.fetch('http://empty/', init)).mesh?.flag).toBe('UH');
+    const throwing = { ...init, mesh: { localReply: 'throw' } } as const;
+    await expect(at.mesh.fetch('http://empty/', throwing)).rejects.toBeInstanceOf(MeshError);
+  });
+
   it('a local reply keeps the answer’s rules: HEAD has no body', async () => {
     const response = await at.mesh.fetch('http://empty/', { method: 'HEAD' });
     expect([response.status, response.body, response.headers.get('content-length')]).toEqual([503, null, '19']);

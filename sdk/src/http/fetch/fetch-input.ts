@@ -48,6 +48,18 @@ const METHODS = new Map(
 );
 const REDIRECTS = new Set<unknown>(['follow', 'manual', 'error', undefined]);
 const CREDENTIALS = new Set<unknown>(['omit', 'same-origin', 'include', undefined]);
+const NO_CACHE = [
+  ['pragma', 'no-cache'],
+  ['cache-control', 'no-cache'],
+] as const;
+/** There is no cache here; what a cache mode sends along (WHATWG fetch, HTTP-network-or-cache fetch, 8.16 to 8.18). */
+const CACHE_HEADERS = new Map<unknown, readonly (readonly [name: string, value: string])[]>([
+  ['default', []],
+  ['force-cache', []],
+  ['no-cache', [['cache-control', 'max-age=0']]],
+  ['no-store', NO_CACHE],
+  ['reload', NO_CACHE],
+]);
 const NO_INIT: MeshRequestInit = {};
 
 /** Throws TypeError where fetch rejects. */
@@ -66,6 +78,9 @@ export function normaliseFetch(input: unknown, given?: MeshRequestInit | null): 
   if (body.contentType !== undefined && indexOfHeader(headers, 'content-type') < 0) {
     headers.push('content-type', body.contentType);
   }
+  for (const [name, value] of CACHE_HEADERS.get(init.cache ?? request?.cache ?? 'default') ?? []) {
+    if (indexOfHeader(headers, name) < 0) headers.push(name, value);
+  }
   const redirect = init.redirect ?? request?.redirect ?? 'follow';
   return { url, method, headers, host, body, signal, redirect, policy: init.mesh };
 }
@@ -83,16 +98,15 @@ function parseUrl(input: unknown): URL | undefined {
 
 function asksForThePlatform(init: MeshRequestInit, request: RequestLike | undefined): boolean {
   if (init === NO_INIT && request === undefined) return false;
-  const { integrity, cache, mode, referrer, referrerPolicy, window, keepalive, credentials, redirect, duplex } =
+  const { integrity, cache, mode, referrer, referrerPolicy, window, credentials, redirect, duplex } =
     init as RequestInit & { cache?: unknown; window?: unknown; dispatcher?: unknown };
   return (
     Boolean(integrity ?? request?.integrity) ||
-    (cache ?? request?.cache ?? 'default') !== 'default' ||
+    !CACHE_HEADERS.has(cache ?? request?.cache ?? 'default') ||
     (mode !== undefined && mode !== 'cors') ||
     referrer !== undefined ||
     referrerPolicy !== undefined ||
     window !== undefined ||
-    Boolean(keepalive) ||
     !CREDENTIALS.has(credentials) ||
     !REDIRECTS.has(redirect) ||
     (duplex !== undefined && duplex !== 'half')
