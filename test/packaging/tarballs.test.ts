@@ -53,6 +53,29 @@ describe.each(tarballs)('$name as published', ({ file, installed }) => {
   });
 });
 
+describe('the bundle of @inmesh/sdk', () => {
+  const sdk = path.join(project, 'node_modules/@inmesh/sdk');
+  const scripts = (folder: string) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.js'))
+      .map((name) => ({ name, text: readFileSync(path.join(folder, name), 'utf8') }));
+
+  it('has each module in one file, so that it has one instance whoever loads it', () => {
+    const modules = scripts(sdk).flatMap(({ text }) => text.match(/^\/\/(?:#region)? ?\S+\.js$/gm) ?? []);
+    expect(modules.length).toBeGreaterThan(100);
+    expect(modules.filter((module, i) => modules.indexOf(module) !== i)).toEqual([]);
+  });
+
+  it('has an entry point for each internal module that the control plane loads', () => {
+    const server = scripts(path.join(project, 'node_modules/@inmesh/xds-server/dist'));
+    const named = server.flatMap(({ text }) => text.match(/(?<=['"]@inmesh\/sdk\/internal\/)[^'"]+/g) ?? []);
+    const files = new Set(named.map((name) => (name.startsWith('gen/') ? `${name}.js` : `dist/${name}.js`)));
+    const present = scripts(sdk).map(({ name }) => name);
+    expect(files.size).toBeGreaterThan(5);
+    expect([...files].filter((file) => !present.includes(file))).toEqual([]);
+  });
+});
+
 describe('dependencies of @inmesh/sdk', () => {
   const { dependencies, peerDependencies, peerDependenciesMeta } = JSON.parse(
     readFileSync(path.join(project, 'node_modules/@inmesh/sdk/package.json'), 'utf8'),
