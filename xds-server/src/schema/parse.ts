@@ -80,7 +80,8 @@ const parseDocument = (text: string, file: string): DocumentContent => {
     for (const finding of findings.list) problems.push(located(finding, document, base, title));
     if (draft !== undefined) objects.push({ draft, base });
     else if (key !== undefined) broken.push(key);
-    else unreadable ||= findings.errors > 0 && title === undefined;
+    // Nobody can say whose it was (a mistyped apiVersion, say): no object of the file goes for it.
+    else unreadable ||= findings.errors > 0;
   }
   return { objects, problems, broken, unreadable };
 };

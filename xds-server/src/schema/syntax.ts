@@ -91,6 +91,11 @@ export const cidrOrIP: Type<string> = textThat(
   (value) => !isIP(value) && !isCidr(value),
 );
 
+export const ipOrHost: Type<string> = textThat(
+  'an IP address or a host name',
+  (value) => !isIP(value) && !isHost(value),
+);
+
 export const ip: Type<string> = textThat('an IP address', (value) => !isIP(value));
 
 /** One entry of exportTo (Istio ValidateExportTo). */

@@ -45,6 +45,16 @@ describe('Collection', () => {
     ]);
   });
 
+  it('keeps the object of a document that no longer says which one it is', () => {
+    const collection = new Collection();
+    put(collection, 'a.yaml', `${service('x')}---\n${service('y')}`);
+    given(collection);
+    put(collection, 'a.yaml', `${service('x')}---\n${service('y').replace('v1', 'v7')}`);
+    expect(given(collection)).toEqual([]);
+    put(collection, 'a.yaml', `${service('x')}---\n${service('null')}`);
+    expect(given(collection)).toEqual([]);
+  });
+
   it('keeps everything that is not written elsewhere in a file with an unreadable document', () => {
     const collection = new Collection();
     put(collection, 'a.yaml', `${service('x')}---\n${service('y')}`);

@@ -16,20 +16,8 @@ import type {
   ServiceSpec,
   SliceEndpoint,
 } from '../spec/core.ts';
-import { host, ip, isDnsLabel, isIP, labelValue, wrongLabelName } from '../syntax.ts';
-import {
-  flag,
-  nonEmptyText,
-  portNumber,
-  portOrName,
-  simple,
-  type Type,
-  text,
-  textThat,
-  truth,
-  word,
-  wordOr,
-} from '../type.ts';
+import { host, ip, ipOrHost, isDnsLabel, isIP, labelValue, wrongLabelName } from '../syntax.ts';
+import { flag, portNumber, portOrName, simple, type Type, text, textThat, truth, word, wordOr } from '../type.ts';
 
 const transport = wordOr('TCP', 'UDP', 'SCTP');
 const portName = textThat('a port name (a–z, 0–9, "-")', (value) => value !== '' && !isDnsLabel(value));
@@ -135,7 +123,7 @@ export const endpointSlice = message<EndpointSliceSpec>({
     list(
       message<SliceEndpoint>(
         {
-          addresses: required(list(nonEmptyText, 100)),
+          addresses: required(list(ipOrHost, 100)),
           conditions: supported(conditions),
           hostname: supported(text()),
           targetRef: supported(objectReference),

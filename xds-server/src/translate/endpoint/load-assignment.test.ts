@@ -42,6 +42,11 @@ describe('loadAssignment', () => {
     expect(groups([REVIEWS], VIEW, 'outbound|80||nobody.default.svc.cluster.local')).toBeUndefined();
   });
 
+  it('weights beyond 32 bits in sum are scaled down together (Envoy LocalityLbEndpoints.load_balancing_weight)', () => {
+    const heavy = [1, 2, 3].map((port) => entry(port, 'eu/a').replace('spec: {', 'spec: { weight: 4294967295,'));
+    expect(groups([REVIEWS, ...heavy], VIEW, RATINGS)).toEqual(['0 eu/a/ 4294967292: 1 2 3']);
+  });
+
   it('tells who each endpoint is: name;namespace;app;version;cluster', () => {
     const made = loadAssignment(worldFromYaml(REVIEWS), VIEW, REVIEWS_ROUTES);
     expect(made?.endpoints[0]?.lbEndpoints[0]?.metadata?.filterMetadata.istio).toEqual({

@@ -15,6 +15,8 @@ import { NO_LOCALITY, selects, type View } from '../view.ts';
 import type { World } from '../world.ts';
 import { type LocalityGroup, spreadByLocality } from './locality.ts';
 
+const UINT32_MAX = 4_294_967_295;
+
 type LbEndpointInit = Fields<typeof LbEndpointSchema>;
 type LocalityInit = Fields<typeof LocalityLbEndpointsSchema>;
 
@@ -34,7 +36,7 @@ export const loadAssignment = (world: World, view: View, name: string): ClusterL
       ? [hostItself(service, key.port)]
       : world.endpoints(service.key, key.port);
   const chosen = subset === undefined ? all : all.filter(({ labels }) => selects(subset.labels, labels));
-  const groups = spreadByLocality(byLocality(chosen), spread, view);
+  const groups = spreadByLocality(byLocality(withinLimit(chosen)), spread, view);
   return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: groups.map(localityEndpoints) });
 };
 
@@ -63,6 +65,14 @@ const byLocality = (endpoints: readonly MeshEndpoint[]): readonly LocalityGroup[
   return [...groups]
     .sort(([a], [b]) => compareText(a, b))
     .map(([, group]) => ({ ...group, priority: 0, weight: sumOfWeights(group.endpoints) }));
+};
+
+/** Envoy LocalityLbEndpoints.load_balancing_weight: the sums must fit 32 bits, whatever each endpoint was given. */
+const withinLimit = (endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[] => {
+  const sum = sumOfWeights(endpoints);
+  if (sum <= UINT32_MAX) return endpoints;
+  const share = (UINT32_MAX - endpoints.length) / sum;
+  return endpoints.map((endpoint) => ({ ...endpoint, weight: Math.max(1, Math.floor(endpoint.weight * share)) }));
 };
 
 const sumOfWeights = (endpoints: readonly MeshEndpoint[]): number =>

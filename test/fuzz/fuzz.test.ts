@@ -1,0 +1,19 @@
+import { describe, expect, it } from 'vitest';
+import { fuzzResources } from './hostile-resources.ts';
+import { fuzzYaml } from './hostile-yaml.ts';
+import { formatReport } from './report.ts';
+
+/** A slice of `npm run fuzz`, another one each day; INMESH_FUZZ_SEED repeats one. */
+const seed = Number(process.env.INMESH_FUZZ_SEED ?? Math.floor(Date.now() / 86_400_000));
+
+describe(`hostile inputs (seed ${seed})`, () => {
+  it.each([
+    ['resources end nothing, are refused by name, and leave the last good ones', fuzzResources],
+    ['YAML ends nothing, its problems have places, and what is served stays whole', fuzzYaml],
+  ])('%s', async (_, fuzz) => {
+    const report = await fuzz({ seed, count: 300 });
+    expect(report.faults, formatReport(report)).toEqual([]);
+    expect(report.accepted).toBeGreaterThan(0);
+    expect(report.refused).toBeGreaterThan(0);
+  });
+});

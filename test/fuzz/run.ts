@@ -1,0 +1,13 @@
+import { fuzzResources } from './hostile-resources.ts';
+import { fuzzYaml } from './hostile-yaml.ts';
+import { formatReport } from './report.ts';
+
+/** `npm run fuzz -- [COUNT] [SEED]`: 10,000 hostile inputs at each side unless told otherwise; a seed repeats its run. */
+const [count = 10_000, seed = Math.floor(Date.now() / 1000)] = process.argv.slice(2).map(Number);
+let faults = 0;
+for (const fuzz of [fuzzResources, fuzzYaml]) {
+  const report = await fuzz({ seed, count });
+  faults += report.faults.length;
+  process.stdout.write(`${formatReport(report)}\n`);
+}
+process.exitCode = faults === 0 ? 0 : 1;
