@@ -25,17 +25,29 @@ export const createMembership = (): Membership => {
     const labels = new Map([...(namespaces.get(namespace) ?? []), [NAME_LABEL, namespace]]);
     return selectors.some((selector) => selectorMatches(selector, labels));
   };
-  const members = (): ReadonlySet<ObjectKey> => {
-    const keys = [...objects.values()].filter(({ namespace }) => belongs(namespace)).map(({ key }) => key);
-    return new Set(keys);
+  const everyNamespace = (): ReadonlySet<string> => new Set([...objects.values()].map(({ namespace }) => namespace));
+  const members = (): ReadonlySet<string> => new Set([...everyNamespace()].filter(belongs));
+  const learn = (key: ObjectKey, object: AnyObject | undefined): void => {
+    if (key === MESH_CONFIG) {
+      const mesh = object?.kind === 'ConfigMap' ? object.spec.data.mesh : undefined;
+      selectors = mesh?.discoverySelectors ?? [];
+      root = mesh?.rootNamespace ?? MESH_DEFAULTS.rootNamespace;
+    } else if (object === undefined) namespaces.delete(key.slice(NAMESPACE.length));
+    else namespaces.set(object.name, object.labels);
   };
-  const learn = (object: AnyObject | undefined, key: ObjectKey): void => {
-    if (object?.kind === 'Namespace') namespaces.set(object.name, object.labels);
-    else if (key.startsWith('Namespace//')) namespaces.delete(key.slice('Namespace//'.length));
-    if (key !== `ConfigMap/${MESH_CONFIG_MAP}`) return;
-    const mesh = object?.kind === 'ConfigMap' ? object.spec.data.mesh : undefined;
-    selectors = mesh?.discoverySelectors ?? [];
-    root = mesh?.rootNamespace ?? MESH_DEFAULTS.rootNamespace;
+  /** Namespaces that this event takes in or out. */
+  const decide = (key: ObjectKey, object: AnyObject | undefined): ReadonlySet<string> => {
+    if (key !== MESH_CONFIG) {
+      const name = key.slice(NAMESPACE.length);
+      const before = belongs(name);
+      learn(key, object);
+      return new Set(belongs(name) === before ? [] : [name]);
+    }
+    const selective = selectors.length > 0;
+    const before = selective ? members() : undefined;
+    learn(key, object);
+    if (!selective && selectors.length === 0) return NONE;
+    return (before ?? everyNamespace()).symmetricDifference(members());
   };
 
   return {
@@ -44,29 +56,27 @@ export const createMembership = (): Membership => {
       for (const event of events) {
         const key = event.kind === 'upsert' ? event.object.key : event.key;
         const object = event.kind === 'upsert' ? event.object : undefined;
-        const decides = key.startsWith('Namespace/') || key === `ConfigMap/${MESH_CONFIG_MAP}`;
-        const before = decides ? members() : undefined;
         if (object === undefined) objects.delete(key);
         else objects.set(key, object);
-        learn(object, key);
+        const decides = key === MESH_CONFIG || key.startsWith(NAMESPACE);
+        const moved = decides ? decide(key, object) : NONE;
         if (object === undefined || belongs(object.namespace)) passed.push(event);
-        if (before !== undefined) passed.push(...difference(before, members(), objects, key));
+        if (moved.size > 0) passed.push(...movedObjects(moved));
       }
       return passed;
     },
   };
+
+  /** Objects whose namespace has joined or left. */
+  function* movedObjects(moved: ReadonlySet<string>): Generator<ChangeEvent> {
+    for (const object of objects.values()) {
+      if (!moved.has(object.namespace)) continue;
+      yield belongs(object.namespace) ? { kind: 'upsert', object } : { kind: 'delete', key: object.key };
+    }
+  }
 };
 
-/** Objects whose namespace has joined or left. */
-function* difference(
-  before: ReadonlySet<ObjectKey>,
-  after: ReadonlySet<ObjectKey>,
-  objects: ReadonlyMap<ObjectKey, AnyObject>,
-  except: ObjectKey,
-): Generator<ChangeEvent> {
-  for (const key of before) if (!after.has(key) && key !== except) yield { kind: 'delete', key };
-  for (const key of after) {
-    const object = objects.get(key);
-    if (!before.has(key) && key !== except && object !== undefined) yield { kind: 'upsert', object };
-  }
-}
+const MESH_CONFIG: ObjectKey = `ConfigMap/${MESH_CONFIG_MAP}`;
+/** Begins the key of a Namespace, which is in none itself. */
+const NAMESPACE = 'Namespace//';
+const NONE: ReadonlySet<string> = new Set();
