@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,19 +9,21 @@ import { PageClient } from './page-client.ts';
 import { type ServiceProcess, startServices, stopServices } from './processes.ts';
 import { runScenario } from './scenario-run.ts';
 import { SCENARIOS, WAITING } from './scenarios.ts';
+import { LiveScreen } from './screen.ts';
 import { TrafficTable } from './traffic-table.ts';
 
 const FOLDER = path.dirname(fileURLToPath(import.meta.url));
-const USAGE = `npm start                                  Bookinfo, its page's URL and a live table of who calls whom
-npm start -- --scenario NAME --requests N --once   runs one scenario and prints what answered
-npm start -- --once                        runs every scenario
+const USAGE = `npm start                              Bookinfo: its page's URL and a live table of who calls whom
+npm start -- --once                    runs every scenario; exit 1 where shares are wrong or a request failed
+npm start -- --scenario NAME --once    runs one
 
   --config DIR     the YAML folder to run on (examples/bookinfo/mesh)
   --traffic RPS    page views per second made while it runs (5; 0 = none)
   --requests N     requests per scenario (500)
 
-scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}
-waiting for call policy: ${[...WAITING.keys()].join(', ')}
+Scenarios
+${SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join('\n')}
+${[...WAITING].map(([name, reason]) => `  ${name.padEnd(16)} waits for call policy: ${reason} is not enforced yet`).join('\n')}
 `;
 
 interface Bookinfo {
@@ -31,15 +33,25 @@ interface Bookinfo {
   readonly table: TrafficTable;
 }
 
-async function bringUp(config: string): Promise<Bookinfo> {
+async function bringUp(config: string, tell: (problem: string) => void): Promise<Bookinfo> {
   const server = createXdsServer({ source: watchFiles(config) });
-  server.onProblem((problem) => process.stderr.write(`${problem}\n`));
+  server.onProblem(tell);
   const { xds } = await server.listen({ xds: '127.0.0.1:0', admin: '127.0.0.1:0' });
   const table = new TrafficTable();
   const processes = await startServices(xds, (traffic) => table.record(traffic));
-  await server.settled();
+  await allRegistered(server, processes);
   const port = processes.find(({ service }) => service === 'productpage')?.port;
   return { server, processes, table, url: `http://127.0.0.1:${port}/productpage` };
+}
+
+/** A process that listens is not yet found: its registration has to arrive, and the others have to hear of it. */
+async function allRegistered(server: XdsServer, processes: readonly ServiceProcess[]): Promise<void> {
+  for (let turn = 0; turn < 1_000; turn++) {
+    const missing = processes.some(({ service, version }) => !server.workload('default', `${service}-${version}`));
+    if (!missing) return server.settled();
+    await sleep(20);
+  }
+  throw new Error('not every service of Bookinfo has registered within 20 s');
 }
 
 async function takeDown({ server, processes }: Bookinfo): Promise<void> {
@@ -56,9 +68,12 @@ function install(rules: string, folder: string): void {
 
 async function runScenarios(names: readonly string[], requests: number): Promise<boolean> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bookinfo-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  // The services leave with the channel to this process.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
   copyFileSync(path.join(FOLDER, 'mesh', 'services.yaml'), path.join(folder, 'services.yaml'));
   install(names[0] ?? 'all-v1', folder);
-  const bookinfo = await bringUp(folder);
+  const bookinfo = await bringUp(folder, (problem) => process.stderr.write(`${problem}\n`));
   let good = true;
   try {
     for (const name of names) {
@@ -72,7 +87,6 @@ async function runScenarios(names: readonly string[], requests: number): Promise
     }
   } finally {
     await takeDown(bookinfo);
-    rmSync(folder, { recursive: true, force: true });
   }
   return good;
 }
@@ -88,27 +102,37 @@ async function traffic(url: string, perSecond: number, stopped: AbortSignal): Pr
 }
 
 async function live(config: string, perSecond: number): Promise<void> {
-  const bookinfo = await bringUp(config);
+  const screen = new LiveScreen(process.stdout);
+  const bookinfo = await bringUp(config, (problem) => screen.note(problem));
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  // Never once: Ctrl-C arrives twice, from the terminal and from the launcher.
+  process.on('SIGINT', () => stop.abort());
+  process.on('SIGTERM', () => stop.abort());
   process.once('disconnect', () => stop.abort());
   process.channel?.unref();
-  process.stdout.write(`\nBookinfo   ${bookinfo.url}\nrules      ${config}   (edit them while this runs)\n\n`);
+  const rules = path.relative(process.cwd(), config);
+  process.stdout.write(
+    `\nBookinfo   ${bookinfo.url}\nrules      ${rules.startsWith('..') ? config : rules} (edit them while this runs)\nCtrl-C     ends it\n\n`,
+  );
+  bookinfo.server.onChange((change) => screen.note(change));
   if (perSecond > 0) void traffic(bookinfo.url, perSecond, stop.signal);
-  const terminal = process.stdout.isTTY;
-  let printed = 0;
   while (!stop.signal.aborted) {
     await sleep(1_000, undefined, { signal: stop.signal }).catch(() => {});
-    const lines = bookinfo.table.take(1);
-    if (terminal && printed > 0) process.stdout.write(`\u001b[${printed}A\u001b[J`);
-    process.stdout.write(`${lines.join('\n')}\n${terminal ? '' : '\n'}`);
-    printed = lines.length;
+    screen.draw(bookinfo.table.take(1));
   }
   await takeDown(bookinfo);
 }
 
-async function main(): Promise<number> {
+interface Wish {
+  readonly config: string;
+  readonly traffic: number;
+  readonly requests: number;
+  /** The scenarios to run; none: bring Bookinfo up and leave it up. */
+  readonly scenarios: readonly string[];
+}
+
+/** What the arguments ask for, or the text to print and the exit code. */
+function readArguments(): Wish | { readonly text: string; readonly code: 0 | 2 } {
   const { values } = parseArgs({
     options: {
       scenario: { type: 'string' },
@@ -119,37 +143,41 @@ async function main(): Promise<number> {
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
+  if (values.help) return { text: USAGE, code: 0 };
+  const wrong = (text: string) => ({ text: `${text}\n`, code: 2 }) as const;
+  const config = path.resolve(values.config);
+  if (!existsSync(config)) return wrong(`--config: there is no folder ${config}`);
   const requests = Number(values.requests);
-  if (!Number.isSafeInteger(requests) || requests < 1) {
-    process.stderr.write(`--requests: got "${values.requests}", want a whole number from 1\n`);
-    return 2;
-  }
-  if (values.scenario === undefined && !values.once) {
-    await live(path.resolve(values.config), Number(values.traffic));
-    return 0;
-  }
-  const waiting = WAITING.get(values.scenario ?? '');
-  if (waiting !== undefined) {
-    process.stderr.write(
-      `${values.scenario} waits for call policy: ${waiting} is translated but not yet enforced by the SDK\n`,
-    );
-    return 2;
-  }
+  if (!Number.isSafeInteger(requests) || requests < 1)
+    return wrong(`--requests: got "${values.requests}", want a whole number from 1`);
+  const traffic = Number(values.traffic);
+  if (!(traffic >= 0 && traffic <= 1_000))
+    return wrong(`--traffic: got "${values.traffic}", want a number from 0 to 1000`);
   const names = SCENARIOS.map(({ name }) => name);
-  if (values.scenario !== undefined && !names.includes(values.scenario)) {
-    process.stderr.write(
-      `--scenario: got "${values.scenario}", want one of ${[...names, ...WAITING.keys()].join(', ')}\n`,
-    );
-    return 2;
+  const { scenario } = values;
+  if (scenario === undefined) return { config, requests, traffic, scenarios: values.once ? names : [] };
+  const waiting = WAITING.get(scenario);
+  if (waiting !== undefined)
+    return wrong(`${scenario} waits for call policy: ${waiting} is translated but not yet enforced by the SDK`);
+  if (names.includes(scenario)) return { config, requests, traffic, scenarios: [scenario] };
+  return wrong(`--scenario: got "${scenario}", want one of ${[...names, ...WAITING.keys()].join(', ')}`);
+}
+
+async function main(): Promise<number> {
+  const wish = readArguments();
+  if ('text' in wish) {
+    (wish.code === 0 ? process.stdout : process.stderr).write(wish.text);
+    return wish.code;
   }
-  return (await runScenarios(values.scenario === undefined ? names : [values.scenario], requests)) ? 0 : 1;
+  if (wish.scenarios.length > 0) return (await runScenarios(wish.scenarios, wish.requests)) ? 0 : 1;
+  await live(wish.config, wish.traffic);
+  return 0;
 }
 
 process.exitCode = await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  const isUsage = error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(
+    `${error instanceof Error ? error.message : String(error)}\n${isUsage ? 'npm start -- --help tells more\n' : ''}`,
+  );
   return 2;
 });

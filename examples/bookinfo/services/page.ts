@@ -32,14 +32,14 @@ const STYLE = `
 :root { --ink: #1c2733; --soft: #5d6b7a; --line: #dfe5ec; --brand: #1b4b72; --paper: #fff; }
 * { box-sizing: border-box; }
 body { margin: 0; font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; color: var(--ink); background: #f3f6f9; }
-header { background: var(--brand); color: #fff; padding: 14px 24px; display: flex; align-items: center; gap: 16px; }
+header { background: var(--brand); color: #fff; padding: 14px 24px; display: flex; flex-wrap: wrap; align-items: center; gap: 8px 16px; }
 header strong { font-size: 18px; letter-spacing: .2px; } header .spacer { flex: 1; }
-header form { display: flex; gap: 8px; margin: 0; }
-header input { padding: 6px 10px; border: 0; border-radius: 6px; font: inherit; width: 150px; }
+header form { display: flex; gap: 8px; margin: 0; min-width: 0; } header > * { min-width: 0; overflow-wrap: anywhere; }
+header input { padding: 6px 10px; border: 0; border-radius: 6px; font: inherit; width: 150px; min-width: 0; }
 button, .button { padding: 6px 14px; border: 1px solid rgba(255,255,255,.6); border-radius: 6px; background: transparent; color: #fff; font: inherit; cursor: pointer; text-decoration: none; }
 main { max-width: 980px; margin: 28px auto; padding: 0 20px; }
 h1 { text-align: center; margin: 0 0 6px; font-size: 32px; } .summary { text-align: center; color: var(--soft); max-width: 720px; margin: 0 auto 26px; }
-.columns { display: grid; grid-template-columns: minmax(240px, 1fr) 2fr; gap: 22px; } @media (max-width: 720px) { .columns { grid-template-columns: 1fr; } }
+.columns { display: grid; grid-template-columns: minmax(240px, 1fr) 2fr; gap: 22px; } @media (max-width: 720px) { .columns { grid-template-columns: 1fr; } h1 { font-size: 26px; } header .spacer { display: none; } header form { flex: 1 0 100%; } header input { flex: 1; } }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 10px; padding: 20px 24px; } h2 { margin: 0 0 14px; font-size: 20px; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 16px; margin: 0; } dt { color: var(--soft); } dd { margin: 0; }
 blockquote { margin: 0 0 18px; padding: 0 0 0 14px; border-left: 3px solid var(--line); } blockquote p { margin: 0 0 4px; }
