@@ -191,6 +191,8 @@ export class AdsClient implements Discovery {
     this.#keepAlive.attach(undefined);
     this.#dialect = undefined;
     this.#inbox.clear();
+    // The next stream is told everything.
+    for (const book of this.#books.values()) book.hasNewNames = true;
   }
 
   /** Several changes of mind in one turn become one request a type. */
@@ -205,10 +207,14 @@ export class AdsClient implements Discovery {
   }
 
   #flush(): boolean {
+    const dialect = this.#dialect;
+    if (dialect === undefined) return false;
     let sent = false;
     for (const [typeUrl, book] of this.#books) {
-      if (book.isBusy) continue;
-      const request = this.#dialect?.subscribe(typeUrl, book.names);
+      // A look at all names is dear where there are thousands, and answers come by the thousand.
+      if (book.isBusy || !book.hasNewNames) continue;
+      book.hasNewNames = false;
+      const request = dialect.subscribe(typeUrl, book.names);
       if (request === undefined) continue;
       this.#stream?.send(request);
       sent = true;

@@ -69,6 +69,8 @@ export class TypeBook<T> {
   #isAway = false;
   /** A response is being decoded: what we want is told with its answer (a request now would carry a nonce too early). */
   isBusy = false;
+  /** What is wanted has changed since the server was told. */
+  hasNewNames = true;
   /** Warnings given so far. */
   warned = 0;
 
@@ -86,6 +88,7 @@ export class TypeBook<T> {
     if (entry === undefined) {
       entry = new Entry<T>();
       this.#entries.set(name, entry);
+      this.hasNewNames = true;
       if (this.#isUp) this.#step(name, entry, { kind: 'stream-up' });
       else if (this.#isAway) queueMicrotask(() => this.#restore(name));
     } else {
@@ -100,6 +103,7 @@ export class TypeBook<T> {
     if (!entry?.watchers.delete(watcher) || entry.watchers.size > 0) return;
     entry.timer?.cancel();
     this.#entries.delete(name);
+    this.hasNewNames = true;
   }
 
   streamUp(): void {
