@@ -1,33 +1,29 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { stripTypeScriptTypes } from 'node:module';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stagePackages } from '../../scripts/stage.ts';
 
-const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../..');
+const MODULES = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../node_modules');
 
 export interface Built {
-  /** Holds `sdk/src` and `test/harness` as JavaScript. */
+  /** Where programs `import '@inmesh/sdk'`. */
   readonly folder: string;
   remove(): void;
 }
 
-/** The SDK as it is published: what a user loads has no types to be stripped. */
-export function buildSdk(): Built {
+/** The SDK as it is published, beside its dependencies and `others`. */
+export async function installSdk(others: readonly string[]): Promise<Built> {
   const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-bench-'));
-  for (const part of ['sdk/src', 'test/harness']) convert(path.join(ROOT, part), path.join(folder, part));
-  symlinkSync(path.join(ROOT, 'sdk/gen'), path.join(folder, 'sdk/gen'));
-  symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
-  writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}');
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-function convert(from: string, to: string): void {
-  for (const file of readdirSync(from, { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.ts') || file.endsWith('.d.ts') || file.endsWith('.test.ts')) continue;
-    const target = path.join(to, file.replace(/\.ts$/, '.js'));
-    mkdirSync(path.dirname(target), { recursive: true });
-    const code = stripTypeScriptTypes(readFileSync(path.join(from, file), 'utf8'));
-    writeFileSync(target, code.replace(/((?:from|import)\s*\(?\s*'\.[^']*)\.ts'/g, "$1.js'"));
+  await stagePackages(path.join(folder, 'staged'));
+  const sdk = path.join(folder, 'node_modules/@inmesh/sdk');
+  mkdirSync(path.dirname(sdk), { recursive: true });
+  renameSync(path.join(folder, 'staged/sdk'), sdk);
+  const { dependencies } = JSON.parse(readFileSync(path.join(sdk, 'package.json'), 'utf8'));
+  for (const name of [...Object.keys(dependencies), ...others]) {
+    const link = path.join(folder, 'node_modules', name);
+    mkdirSync(path.dirname(link), { recursive: true });
+    symlinkSync(path.join(MODULES, name), link, 'junction');
   }
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

@@ -1,28 +1,37 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { createXdsServer, memorySource } from '@inmesh/xds-server';
-import { buildSdk } from './built.ts';
+import { installSdk } from './built.ts';
 import { spread } from './interleave.ts';
 import { startOrigin } from './origin.ts';
 import type { BenchRow } from './run.ts';
 
-const ROUNDS = 7;
+const ROUNDS = 9;
+const BARE = 'bare Node';
 
 const REPORT = `
 const { user, system } = process.cpuUsage();
 console.log(JSON.stringify({ cpuMs: (user + system) / 1000, rssMb: process.memoryUsage().rss / 1048576 }));
 process.exit();`;
 
+/** What is loaded, and the first call through it; undici and grpc-js without a mesh show the scale. */
 const PROGRAMS: Readonly<Record<string, string>> = {
-  'bare Node': '',
-  'import @inmesh/sdk': "import './sdk/src/index.js';",
-  'first routed request': `import { meshFetch } from './sdk/src/index.js';
+  [BARE]: '',
+  'import @inmesh/sdk': "import '@inmesh/sdk';",
+  'import undici': "import 'undici';",
+  'import @grpc/grpc-js': "import '@grpc/grpc-js';",
+  'first routed request of meshFetch': `import { meshFetch } from '@inmesh/sdk';
     const response = await meshFetch('http://ratings.example/');
     if (!response.ok || response.mesh === undefined) throw new Error('answered ' + response.status);
     await response.json();`,
-  'import undici': "import 'undici';",
   'first fetch of undici': "import { fetch } from 'undici'; await (await fetch(process.env.ORIGIN)).json();",
+  'first unary call of @grpc/grpc-js': `import { Client, credentials } from '@grpc/grpc-js';
+    const client = new Client(process.env.GRPC, credentials.createInsecure());
+    const same = (bytes) => bytes;
+    await new Promise((resolve, reject) =>
+      client.makeUnaryRequest('/bench.Echo/Echo', same, same, Buffer.from('x'), (error) => (error ? reject(error) : resolve())));`,
 };
 
 /** A control plane that knows one host, whose endpoint is the bench's origin. */
@@ -38,6 +47,32 @@ spec:
   endpoints: [{ address: 127.0.0.1, ports: { http: ${port} } }]
 `;
 
+const same = (bytes: Buffer): Buffer => bytes;
+const ECHO = {
+  echo: {
+    path: '/bench.Echo/Echo',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  },
+};
+
+async function startEcho(): Promise<{ readonly port: number; close(): void }> {
+  const server = new Server();
+  server.addService(ECHO, {
+    echo: (call: { request: Buffer }, answer: (error: null, reply: Buffer) => void) => answer(null, call.request),
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  return { port, close: () => server.forceShutdown() };
+}
+
 interface Cost {
   readonly cpuMs: number;
   readonly rssMb: number;
@@ -51,34 +86,39 @@ async function run(program: string, cwd: string, env: Record<string, string>): P
 }
 
 export async function bench(): Promise<BenchRow[]> {
-  const built = buildSdk();
+  const built = await installSdk(['@grpc/grpc-js']);
   const origin = await startOrigin();
+  const echo = await startEcho();
   const server = createXdsServer({ source: memorySource(MESH(origin.port)) });
   const { xds } = await server.listen({ xds: '127.0.0.1:0' });
-  const env = { INMESH_XDS: xds, INMESH_REQUIRED: '1', ORIGIN: `http://127.0.0.1:${origin.port}/` };
+  const local = (port: number): string => `127.0.0.1:${port}`;
+  const env = {
+    INMESH_XDS: xds,
+    INMESH_REQUIRED: '1',
+    ORIGIN: `http://${local(origin.port)}/`,
+    GRPC: local(echo.port),
+  };
   const costs = new Map(Object.keys(PROGRAMS).map((name) => [name, [] as Cost[]]));
   for (let round = 0; round < ROUNDS; round++) {
     for (const [name, program] of Object.entries(PROGRAMS))
       costs.get(name)?.push(await run(program, built.folder, env));
   }
   await server.close();
+  echo.close();
   await origin.close();
   built.remove();
-  const [bare, ...others] = [...costs];
-  return others.flatMap(([name, runs]) => [
-    row(name, runs, bare?.[1] ?? [], 'cpuMs'),
-    row(name, runs, bare?.[1] ?? [], 'rssMb'),
-  ]);
+  return [...costs].map(([name, runs]) => row(name, runs, costs.get(BARE) ?? []));
 }
 
-function row(name: string, runs: readonly Cost[], bare: readonly Cost[], what: keyof Cost): BenchRow {
-  const over = runs.map((cost, round) => cost[what] - (bare[round]?.[what] ?? 0));
-  const { min, median, max } = spread(over);
-  const unit = what === 'cpuMs' ? 'ms' : 'MB';
+/** CPU time and resident memory over an empty program's, run beside it. */
+function row(name: string, runs: readonly Cost[], bare: readonly Cost[]): BenchRow {
+  const over = (what: keyof Cost) =>
+    spread(runs.map((cost, round) => cost[what] - (name === BARE ? 0 : (bare[round]?.[what] ?? 0))));
+  const [cpu, rss] = [over('cpuMs'), over('rssMb')];
   return {
-    name: `${name}: ${what === 'cpuMs' ? 'CPU' : 'RSS'} over bare Node`,
-    value: median,
-    unit,
-    note: `${min.toFixed(0)} to ${max.toFixed(0)} ${unit}; bare Node ${spread(bare.map((cost) => cost[what])).median.toFixed(0)} ${unit}`,
+    name: name === BARE ? BARE : `${name}, over bare Node`,
+    value: cpu.median,
+    unit: 'ms CPU',
+    note: `${cpu.min.toFixed(0)} to ${cpu.max.toFixed(0)} ms; ${rss.median.toFixed(1)} MB RSS`,
   };
 }
