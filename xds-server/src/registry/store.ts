@@ -4,6 +4,7 @@ import { kubernetesHostname, serviceKey } from './kubernetes-service.ts';
 import { localityOfLabels } from './locality.ts';
 import { compareText, MultiMap } from './multi-map.ts';
 import type { EndpointLocality, ServiceKey } from './read-model.ts';
+import { type AddressList, addressName, nodesOf, podName, referredNames } from './references.ts';
 import { hostnamesOf } from './service-entry.ts';
 
 /** Kinds the registry merges; all others pass it by. */
@@ -18,7 +19,6 @@ export const MERGED: ReadonlySet<Kind> = new Set<Kind>([
 ]);
 
 export type Definition = ConfigObject<'Service'> | ConfigObject<'ServiceEntry'>;
-type AddressList = ConfigObject<'EndpointSlice'> | ConfigObject<'Endpoints'>;
 type Change = 'add' | 'delete';
 type Selector = ReadonlyMap<string, string>;
 
@@ -271,45 +271,12 @@ const isList = (object: AnyObject): object is AddressList & AnyObject =>
 /** By key: what is read must not depend on the order in which things came. */
 const inOrder = (keys: ReadonlySet<ObjectKey>): readonly ObjectKey[] => [...keys].sort(compareText);
 
-const nodesOf = (object: AnyObject): ReadonlySet<string> => {
-  const names =
-    object.kind === 'Pod'
-      ? [object.spec.nodeName]
-      : object.kind === 'EndpointSlice'
-        ? object.spec.endpoints.map(({ nodeName }) => nodeName)
-        : object.kind === 'Endpoints'
-          ? object.spec.subsets.flatMap(({ addresses, notReadyAddresses }) =>
-              [...addresses, ...notReadyAddresses].map(({ nodeName }) => nodeName),
-            )
-          : [];
-  return new Set(names.filter((name) => name !== undefined));
-};
-
 const selectorOf = (object: Definition): Selector =>
   object.kind === 'Service' ? object.spec.selector : (object.spec.workloadSelector?.labels ?? NO_LABELS);
 
 const NO_LABELS: Selector = new Map();
 
 const pair = (namespace: string, [name, value]: readonly [string, string]): string => `${namespace}|${name}=${value}`;
-
-const podName = (namespace: string, name: string): string => `${namespace}|Pod|${name}`;
-
-const addressName = (namespace: string, address: string): string => `${namespace}|${address}`;
-
-/** Names under which the addresses of a slice may be known as instances. */
-function* referredNames(object: AddressList): Generator<string> {
-  const endpoints =
-    object.kind === 'EndpointSlice'
-      ? object.spec.endpoints
-      : object.spec.subsets
-          .flatMap((subset) => [...subset.addresses, ...subset.notReadyAddresses])
-          .map((address) => ({ ...address, addresses: [address.ip] }));
-  for (const { addresses, targetRef } of endpoints) {
-    const namespace = targetRef?.namespace ?? object.namespace;
-    if (targetRef?.name !== undefined) yield podName(namespace, targetRef.name);
-    for (const address of addresses) yield addressName(namespace, address);
-  }
-}
 
 const byPrecedence = (a: Definition, b: Definition): number =>
   Number(a.kind !== 'Service') - Number(b.kind !== 'Service') ||
