@@ -4,7 +4,7 @@ import type { Endpoint, Health } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
 import { inRange } from '../values.ts';
 
-const HEALTH: ReadonlyMap<HealthStatus, Health> = new Map([
+export const HEALTH: ReadonlyMap<HealthStatus, Health> = new Map([
   [HealthStatus.UNKNOWN, 'unknown'],
   [HealthStatus.HEALTHY, 'healthy'],
   [HealthStatus.UNHEALTHY, 'unhealthy'],
@@ -25,12 +25,11 @@ export function decodeEndpoint(message: LbEndpoint, at: Scope): Endpoint {
   const hostname = endpoint?.hostname ?? '';
   const hashKey = metadata?.filterMetadata['envoy.lb']?.hash_key;
   const workload = metadata?.filterMetadata.istio?.workload;
+  // Field by field, and most have no more than these: a spread would leave room for others in every one of them.
+  const plain: Endpoint = { address: place.address, port: place.port, health, weight: loadBalancingWeight ?? 1 };
+  if (hostname === '' && typeof hashKey !== 'string' && typeof workload !== 'string') return plain;
   return {
-    // Named one by one: an object that begins with a spread keeps its other fields in a second piece of memory.
-    address: place.address,
-    port: place.port,
-    health,
-    weight: loadBalancingWeight ?? 1,
+    ...plain,
     ...(hostname !== '' && { hostname }),
     ...(typeof hashKey === 'string' && { hashKey }),
     ...(typeof workload === 'string' && { workload }),

@@ -16,6 +16,7 @@ import { createFindings, Scope } from '../scope.ts';
 import { splitField } from '../split.ts';
 import { inRange, required } from '../values.ts';
 import { decodeEndpoint } from './endpoint.ts';
+import { EndpointReader } from './read-endpoint.ts';
 
 /** ClusterLoadAssignment.endpoints and LocalityLbEndpoints.lb_endpoints have the same number. */
 const ENDPOINTS = 2;
@@ -52,16 +53,22 @@ function* decodeLocalityBytes(bytes: Uint8Array, at: Scope): Generator<undefined
   if (message === undefined) return undefined;
   checkFields(LocalityLbEndpointsSchema, message, FIELDS, at);
   const endpoints: Endpoint[] = [];
+  const reader = new EndpointReader();
+  const list = at.at('lb_endpoints');
   for (const [index, part] of parts.entries()) {
-    const here = at.at('lb_endpoints').at(index);
-    const endpoint = parse(LbEndpointSchema, part, here);
-    if (endpoint !== undefined) {
-      checkFields(LbEndpointSchema, endpoint, FIELDS, here);
-      endpoints.push(decodeEndpoint(endpoint, here));
-    }
+    const endpoint = reader.read(part) ?? decodeGenerically(part, list.at(index));
+    if (endpoint !== undefined) endpoints.push(endpoint);
     if (index % PER_STEP === PER_STEP - 1) yield;
   }
   return decodeLocality(message, endpoints, at);
+}
+
+/** With a word on every field that is unknown, ignored or wrong. */
+function decodeGenerically(bytes: Uint8Array, at: Scope): Endpoint | undefined {
+  const message = parse(LbEndpointSchema, bytes, at);
+  if (message === undefined) return undefined;
+  checkFields(LbEndpointSchema, message, FIELDS, at);
+  return decodeEndpoint(message, at);
 }
 
 /** The assignment inside a STATIC or DNS cluster, already parsed (and its fields checked) with the cluster. */
