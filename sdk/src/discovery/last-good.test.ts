@@ -54,14 +54,19 @@ describe('the last good configuration on disk', () => {
   it('is used while the control plane is away, and differences are asked for when it is back', async () => {
     const file = newPath();
     await firstLife(file);
-    const { ads, clock, told } = start(file);
+    const { ads, clock, told, events, discovery } = start(file);
     await settle();
     expect(told).toEqual([]);
     ads.current().end(14);
     await settle();
     expect(told).toEqual(['7']);
+    const sent = new Date(clock.wallTime()).toISOString().slice(0, 16);
+    expect(events).toContainEqual({ kind: 'warning', message: expect.stringContaining(`as it was at ${sent}`) });
+    expect(discovery.status().resources).toMatchObject([{ name: 'c', staleSinceMs: 1_800_000_000_000 }]);
     await clock.pass(2_000);
     expect(ads.current().delta[0]?.initialResourceVersions).toEqual({ c: '7' });
+    ads.current().up();
+    expect(discovery.status().resources[0]).not.toHaveProperty('staleSinceMs');
   });
 
   it('waits a second for a control plane that is slow to connect to, and yields to one that answers', async () => {

@@ -5,7 +5,7 @@ import type { EventSink } from '../model/events.ts';
 /** The last good configuration, as its bytes came: so a process can start while the control plane is away. */
 export interface LastGood {
   find(typeUrl: string, name: string): Kept | undefined;
-  keep(typeUrl: string, name: string, kept: Kept): void;
+  keep(typeUrl: string, name: string, kept: Pick<Kept, 'version' | 'bytes'>): void;
   /** The control plane said that it does not exist. */
   drop(typeUrl: string, name: string): void;
   /** Writes what is not written yet. */
@@ -15,6 +15,8 @@ export interface LastGood {
 export interface Kept {
   readonly version: string;
   readonly bytes: Uint8Array;
+  /** Wall-clock time at which the control plane sent it. */
+  readonly sentMs: number;
 }
 
 /** Where it is kept. */
@@ -70,7 +72,7 @@ export function createLastGood(parts: LastGoodParts): LastGood {
       // The newest stand last: what has not been seen for long goes first.
       lines.delete(key);
       // A copy: the bytes are a piece of a whole response.
-      lines.set(key, { typeUrl, name, version, bytes: bytes.slice() });
+      lines.set(key, { typeUrl, name, version, bytes: bytes.slice(), sentMs: parts.clock.wallTime() });
       const [oldest] = lines.keys();
       if (oldest !== undefined && lines.size > defaultOf('snapshotEntries')) lines.delete(oldest);
       changed();
@@ -84,15 +86,16 @@ export function createLastGood(parts: LastGoodParts): LastGood {
   };
 }
 
-const encode = ({ typeUrl, name, version, bytes }: Line): string =>
-  JSON.stringify([typeUrl, name, version, Buffer.from(bytes).toString('base64')]);
+const encode = ({ typeUrl, name, version, bytes, sentMs }: Line): string =>
+  JSON.stringify([typeUrl, name, version, Buffer.from(bytes).toString('base64'), sentMs]);
 
 function decode(text: string): Line | undefined {
   const line: unknown = JSON.parse(text);
   if (!Array.isArray(line)) return undefined;
-  const [typeUrl, name, version, bytes]: unknown[] = line;
+  const [typeUrl, name, version, bytes, sentMs]: unknown[] = line;
   if (typeof typeUrl !== 'string' || typeof name !== 'string' || typeof version !== 'string') return undefined;
-  return typeof bytes === 'string' ? { typeUrl, name, version, bytes: Buffer.from(bytes, 'base64') } : undefined;
+  if (typeof bytes !== 'string' || typeof sentMs !== 'number' || !Number.isFinite(sentMs)) return undefined;
+  return { typeUrl, name, version, bytes: Buffer.from(bytes, 'base64'), sentMs };
 }
 
 /** A file that cannot be read is no file: the control plane is asked anyway. */

@@ -34,6 +34,8 @@ class Entry<T> implements Held {
   /** Kept where the server sends everything each time (SotW): equal bytes are not decoded again. */
   bytes: Uint8Array | undefined;
   warnings: readonly string[] = [];
+  /** It comes from the last-good store, not from a server that we speak to. */
+  staleSinceMs: number | undefined;
   timer: Timer | undefined;
   readonly watchers = new Set<ResourceWatcher<T>>();
 
@@ -53,6 +55,8 @@ export interface DescribedResource {
   readonly state: Subscription;
   /** What its last good version asks for and does not get. */
   readonly warnings: readonly string[];
+  /** Wall-clock time at which it was sent, where it comes from the snapshot on disk and nobody has confirmed it yet. */
+  readonly staleSinceMs?: number;
 }
 
 export interface Applied {
@@ -109,6 +113,8 @@ export class TypeBook<T> {
   streamUp(): void {
     this.#isUp = true;
     this.#isAway = false;
+    // From here on the server tells what differs from the versions we name.
+    for (const entry of this.#entries.values()) entry.staleSinceMs = undefined;
     this.#stepAll({ kind: 'stream-up' });
   }
 
@@ -145,7 +151,9 @@ export class TypeBook<T> {
   }
 
   *describe(): Generator<DescribedResource> {
-    for (const [name, { state, warnings }] of this.#entries) yield { name, state, warnings };
+    for (const [name, { state, warnings, staleSinceMs }] of this.#entries) {
+      yield { name, state, warnings, ...(staleSinceMs !== undefined && { staleSinceMs }) };
+    }
   }
 
   async #take(resource: WireResource, index: number, slices: Slices, errors: string[]): Promise<string> {
@@ -176,6 +184,7 @@ export class TypeBook<T> {
     }
     if (entry === undefined) return;
     entry.value = decoded.ok;
+    entry.staleSinceMs = undefined;
     entry.bytes = resource.name === '' ? resource.bytes : undefined;
     this.#warn(name, entry, decoded.warnings);
     this.#parts.lastGood?.keep(this.type.typeUrl, name, resource);
@@ -190,6 +199,10 @@ export class TypeBook<T> {
     const decoded = this.type.decode(kept.bytes);
     if ('errors' in decoded) return;
     entry.value = decoded.ok;
+    entry.staleSinceMs = kept.sentMs;
+    const since = new Date(kept.sentMs).toISOString();
+    const message = `${shortName(this.type.typeUrl)} "${name}" is used as it was at ${since}: the control plane is away`;
+    this.#parts.emit({ kind: 'warning', message });
     this.#step(name, entry, { kind: 'accepted', version: kept.version });
   }
 

@@ -14,11 +14,17 @@ export function notesOnConfiguration(discovery: Discovery, names: ReadonlySet<st
   return notes.length > MOST ? [...notes.slice(0, MOST), `and ${notes.length - MOST} more`] : notes;
 }
 
-function notesOn({ typeUrl, name, state, warnings }: ResourceStatus): readonly string[] {
+function notesOn({ typeUrl, name, state, warnings, staleSinceMs }: ResourceStatus): readonly string[] {
   const subject = `${shortName(typeUrl)} "${name}"`;
   const notes = warnings.map((warning) => `${subject}: ${warning}`);
   if (state.kind === 'present' && state.rejected !== undefined) {
     notes.unshift(`${subject}: version ${state.version} goes on, a newer one was refused: ${state.rejected}`);
+  }
+  if (staleSinceMs !== undefined && state.kind === 'present') {
+    const since = new Date(staleSinceMs).toISOString();
+    notes.unshift(
+      `${subject}: version ${state.version} from the snapshot on disk, sent at ${since}, not confirmed since`,
+    );
   }
   return notes;
 }
