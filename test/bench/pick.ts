@@ -2,10 +2,9 @@
  * What choosing a host costs, by balancer and number of hosts, and what building the tables costs. Builds run several
  * times: least, median, most.
  */
-import { PerformanceObserver } from 'node:perf_hooks';
 import { setImmediate as turn } from 'node:timers/promises';
 import { xxHash64 } from '@inmesh/sdk/internal/balancer/hash/xx-hash-64';
-import { type Clock, systemClock, systemRandom } from '@inmesh/sdk/internal/clock';
+import { systemClock, systemRandom } from '@inmesh/sdk/internal/clock';
 import type { HashPolicy } from '@inmesh/sdk/internal/model/action';
 import type { Cluster, LoadBalancer } from '@inmesh/sdk/internal/model/cluster';
 import type { Hash64 } from '@inmesh/sdk/internal/model/hash';
@@ -16,6 +15,7 @@ import { requestHash } from '@inmesh/sdk/internal/route/request-hash';
 import { configuration, forward, path, request, route, virtualHost } from '@inmesh/sdk/internal/route/route.fixture';
 import { chooseCluster } from '@inmesh/sdk/internal/route/split';
 import { createUpstream, type Upstream } from '@inmesh/sdk/internal/upstream/upstream';
+import { type Longest, watchTurns } from './turns.ts';
 
 export interface BenchRow {
   readonly name: string;
@@ -185,72 +185,10 @@ function measure(contenders: readonly Contender[]): BenchRow[] {
   });
 }
 
-/** The longest of each while tables were built. */
-interface Longest {
-  /** All steps of a builder in one turn of the event loop, where the system did not take the processor away meanwhile. */
-  sliceMs: number;
-  /** The same with whatever time others had the processor. */
-  anySliceMs: number;
-  /** Share of the turns in which the system took the processor away. */
-  disturbed: number;
-  /** Garbage collections during the build. */
-  gcMs: number;
-  /** From one turn of the event loop to the next, whatever else ran. */
-  turnMs: number;
-}
-
-const switches = (): number => process.resourceUsage().involuntaryContextSwitches;
-
-/** The builder looks at the clock before and after each of its steps; between two slices everybody else has a turn. */
-function watch(): { readonly clock: Clock; stop(): Promise<Longest> } {
-  const longest: Longest = { sliceMs: 0, anySliceMs: 0, disturbed: 0, gcMs: 0, turnMs: 0 };
-  let turns = 0;
-  let disturbed = 0;
-  let turnBegan = performance.now();
-  let switchesBefore = switches();
-  let sliceBegan: number | undefined;
-  let looked = turnBegan;
-  let isOver = false;
-  const probe = (): void => {
-    const time = performance.now();
-    longest.turnMs = Math.max(longest.turnMs, time - turnBegan);
-    const sliceMs = sliceBegan === undefined ? 0 : looked - sliceBegan;
-    const isDisturbed = switches() !== switchesBefore;
-    longest.anySliceMs = Math.max(longest.anySliceMs, sliceMs);
-    if (!isDisturbed) longest.sliceMs = Math.max(longest.sliceMs, sliceMs);
-    turns++;
-    if (isDisturbed) disturbed++;
-    switchesBefore = switches();
-    turnBegan = performance.now();
-    sliceBegan = undefined;
-    if (!isOver) setImmediate(probe);
-  };
-  setImmediate(probe);
-  const collections = new PerformanceObserver((list) => {
-    for (const { duration } of list.getEntries()) longest.gcMs = Math.max(longest.gcMs, duration);
-  });
-  collections.observe({ entryTypes: ['gc'] });
-  const now = (): number => {
-    looked = performance.now();
-    sliceBegan ??= looked;
-    return looked;
-  };
-  return {
-    clock: { ...systemClock, now },
-    async stop() {
-      await turn();
-      await turn();
-      isOver = true;
-      collections.disconnect();
-      return { ...longest, disturbed: disturbed / turns };
-    },
-  };
-}
-
 async function buildOnce(config: ClusterConfig): Promise<Longest & { readonly tookMs: number }> {
   // Memory that the build before this one has left behind is not its affair.
   await turn();
-  const { clock, stop } = watch();
+  const { clock, stop } = watchTurns();
   const start = performance.now();
   const upstream = createUpstream(config, { clock, random: systemRandom, emit: () => {} });
   await upstream.prepare();
@@ -296,7 +234,7 @@ async function builds(): Promise<BenchRow[]> {
         name: `longest slice: ${label}`,
         value: spread((one) => one.sliceMs)[1],
         unit: 'ms',
-        note: `${text((one) => one.sliceMs)}; budget ${SLICE_BUDGET_MS}; ${percent(runs.map((one) => one.disturbed))} of the turns were disturbed, with them ${text((one) => one.anySliceMs)}; GC ${text((one) => one.gcMs)}; event-loop turn ${text((one) => one.turnMs)}`,
+        note: `${text((one) => one.sliceMs)}; budget ${SLICE_BUDGET_MS}; ${percent(runs.map((one) => one.disturbed))} of the turns were disturbed, with them ${text((one) => one.anySliceMs)}; GC ${text((one) => one.gcMs)}; event-loop turn ${text((one) => one.anyTurnMs)}`,
       },
     );
   }

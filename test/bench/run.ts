@@ -25,6 +25,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   pick: { title: 'pick: balancers and tables', run: load('pick') },
   import: { title: 'import cost', run: load('import') },
   dispatch: { title: 'the call path beside raw undici dispatch', run: load('dispatch') },
+  memory: { title: 'holding a mesh: memory, stalls, idle CPU', run: load('memory') },
   push: { title: 'control plane pushes', run: load('push') },
 };
 /** What runs without a name: the HTTP path. */

@@ -192,7 +192,7 @@ export class AdsClient implements Discovery {
     this.#dialect = undefined;
     this.#inbox.clear();
     // The next stream is told everything.
-    for (const book of this.#books.values()) book.hasNewNames = true;
+    for (const book of this.#books.values()) book.changedNames = undefined;
   }
 
   /** Several changes of mind in one turn become one request a type. */
@@ -212,9 +212,9 @@ export class AdsClient implements Discovery {
     let sent = false;
     for (const [typeUrl, book] of this.#books) {
       // A look at all names is dear where there are thousands, and answers come by the thousand.
-      if (book.isBusy || !book.hasNewNames) continue;
-      book.hasNewNames = false;
-      const request = dialect.subscribe(typeUrl, book.names);
+      if (book.isBusy || book.changedNames?.size === 0) continue;
+      const request = dialect.subscribe(typeUrl, book.names, book.changedNames);
+      book.changedNames = new Set();
       if (request === undefined) continue;
       this.#stream?.send(request);
       sent = true;

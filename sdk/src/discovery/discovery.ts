@@ -22,6 +22,8 @@ export interface DiscoveryOptions {
   readonly method?: AdsMethod;
   /** What to start with while the control plane is away. */
   readonly lastGood?: LastGood;
+  /** server_features of the bootstrap: `ignore_resource_deletion` (gRFC A53), `fail_on_data_errors` (gRFC A88). */
+  readonly features?: ReadonlySet<string>;
   /** Gives the event loop to others between slices of a decode. */
   readonly turn?: YieldTurn;
   /** Keeps the process alive while `ref` holds. */

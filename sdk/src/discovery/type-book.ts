@@ -48,6 +48,7 @@ export interface TypeBookParts {
   readonly clock: Clock;
   readonly emit: EventSink;
   readonly lastGood?: LastGood;
+  readonly features?: ReadonlySet<string>;
 }
 
 export interface DescribedResource {
@@ -73,8 +74,8 @@ export class TypeBook<T> {
   #isAway = false;
   /** A response is being decoded: what we want is told with its answer (a request now would carry a nonce too early). */
   isBusy = false;
-  /** What is wanted has changed since the server was told. */
-  hasNewNames = true;
+  /** Names that are wanted, or no longer, since the server was told; undefined: a stream that was told nothing. */
+  changedNames: Set<string> | undefined;
   /** Warnings given so far. */
   warned = 0;
 
@@ -92,7 +93,7 @@ export class TypeBook<T> {
     if (entry === undefined) {
       entry = new Entry<T>();
       this.#entries.set(name, entry);
-      this.hasNewNames = true;
+      this.changedNames?.add(name);
       if (this.#isUp) this.#step(name, entry, { kind: 'stream-up' });
       else if (this.#isAway) queueMicrotask(() => this.#restore(name));
     } else {
@@ -107,7 +108,7 @@ export class TypeBook<T> {
     if (!entry?.watchers.delete(watcher) || entry.watchers.size > 0) return;
     entry.timer?.cancel();
     this.#entries.delete(name);
-    this.hasNewNames = true;
+    this.changedNames?.add(name);
   }
 
   streamUp(): void {
@@ -146,7 +147,7 @@ export class TypeBook<T> {
       if (name === '') isComplete = false;
     }
     const gone = isComplete ? [...response.removed, ...unanswered] : response.removed;
-    for (const name of gone) this.#stepName(name, { kind: 'removed', reason: this.#gone(name) });
+    for (const name of gone) this.#remove(name);
     return { names, errors };
   }
 
@@ -156,13 +157,29 @@ export class TypeBook<T> {
     }
   }
 
+  /** gRFC A53: a control plane that forgets what it served may be told from one that means it. */
+  #remove(name: string): void {
+    const isHeld = this.#entries.get(name)?.state.kind === 'present';
+    if (isHeld && this.#parts.features?.has('ignore_resource_deletion')) {
+      const message = 'deleted by the control plane, and kept: ignore_resource_deletion (gRFC A53)';
+      this.#parts.emit({ kind: 'xds-warning', typeUrl: this.type.typeUrl, resource: name, message });
+    } else this.#stepName(name, { kind: 'removed', reason: this.#gone(name) });
+  }
+
+  /** gRFC A88: where data errors are to be failures, the last good version goes with the bad one. */
+  #spoil(name: string, reason: string): void {
+    const isHeld = this.#entries.get(name)?.state.kind === 'present';
+    if (isHeld && this.#parts.features?.has('fail_on_data_errors')) this.#stepName(name, { kind: 'removed', reason });
+    else this.#stepName(name, { kind: 'bad', reason });
+  }
+
   async #take(resource: WireResource, index: number, slices: Slices, errors: string[]): Promise<string> {
     const { typeUrl } = this.type;
     const name = resource.name || peekName(resource.bytes);
     if (resource.typeUrl !== typeUrl) {
       const reason = `type "${resource.typeUrl}", ${typeUrl} allowed`;
       errors.push(`${name || `resources[${index}]`}: ${reason}`);
-      this.#stepName(name, { kind: 'bad', reason });
+      this.#spoil(name, reason);
       return name;
     }
     const entry = this.#entries.get(name);
@@ -179,7 +196,7 @@ export class TypeBook<T> {
     if ('errors' in decoded) {
       const reason = decoded.errors.join('; ');
       errors.push(`${name || 'a resource without a readable name'}: ${reason}`);
-      if (entry) this.#step(name, entry, { kind: 'bad', reason });
+      this.#spoil(name, reason);
       return;
     }
     if (entry === undefined) return;

@@ -15,12 +15,19 @@ export function createDelta(node: NodeSource): Dialect {
   }
 
   return {
-    subscribe(typeUrl, names) {
+    subscribe(typeUrl, names, changed) {
       const before = told.get(typeUrl);
-      const added = [...names.keys()].filter((name) => !before?.has(name));
-      const dropped = before ? [...before].filter((name) => !names.has(name)) : [];
+      const now = before ?? new Set<string>();
+      const added: string[] = [];
+      const dropped: string[] = [];
+      // Only what has changed is looked at: there may be thousands of names, asked for one after the other.
+      for (const name of before === undefined || changed === undefined ? now.union(names) : changed) {
+        if (!names.has(name)) {
+          if (now.delete(name)) dropped.push(name);
+        } else if (now.size !== now.add(name).size) added.push(name);
+      }
       if (added.length === 0 && dropped.length === 0) return undefined;
-      told.set(typeUrl, new Set(names.keys()));
+      told.set(typeUrl, now);
       return request({
         typeUrl,
         resourceNamesSubscribe: added,

@@ -6,7 +6,7 @@ import type { Node } from '../../../gen/core.js';
  */
 export interface Dialect {
   /** Brings the server's idea of what we want to `names`; undefined when it already has it. */
-  subscribe(typeUrl: string, names: ReadonlyMap<string, Held>): Uint8Array | undefined;
+  subscribe(typeUrl: string, names: ReadonlyMap<string, Held>, changed?: Iterable<string>): Uint8Array | undefined;
   /** A request that changes nothing but repeats the node. */
   present(): Uint8Array;
   /** Throws when the bytes are no response. */
