@@ -20,7 +20,7 @@ export async function runProgram(file: string, args: readonly string[], { cwd, e
     cwd,
     env: { PATH, HOME, ...(SystemRoot !== undefined && { SystemRoot }), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 30_000,
+    timeout: 120_000,
   });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code: code as number | null, stdout, stderr };

@@ -8,7 +8,8 @@ export default defineConfig({
     include: ['test/packaging/**/*.test.ts'],
     globalSetup: ['test/packaging/install.ts'],
     execArgv: ['--conditions=source', '--disable-warning=ExperimentalWarning'],
-    testTimeout: 60_000,
+    // Compilers and bundlers on a busy machine; what runs ends long before.
+    testTimeout: 180_000,
     hookTimeout: 240_000,
   },
 });
