@@ -31,6 +31,8 @@ export interface BootstrapOptions {
 export interface Bootstrap {
   /** In order of preference; empty only where a transport was given. */
   readonly servers: readonly string[];
+  /** What a gRPC bootstrap says of the server (gRFC A53, A88). */
+  readonly serverFeatures: ReadonlySet<string>;
   /** undefined = delta first. */
   readonly protocol: 'delta' | 'sotw' | undefined;
   readonly node: {
@@ -82,6 +84,7 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
   return {
     ...identity,
     servers,
+    serverFeatures: grpc?.serverFeatures ?? new Set(),
     required,
     protocol: protocol === 'auto' ? undefined : protocol,
     node: describeNode(identity, input, grpc),

@@ -4,6 +4,8 @@ import { type Given, invalid } from './values.ts';
 /** What is read of gRPC's bootstrap (gRFC A27; Istio's agent writes the same shape). */
 export interface GrpcBootstrap {
   readonly servers: readonly string[];
+  /** server_features of the first server: they say how data from it is to be believed. */
+  readonly serverFeatures: ReadonlySet<string>;
   readonly id: string | undefined;
   readonly cluster: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -29,6 +31,7 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
   const place = isObject(node.locality) ? node.locality : undefined;
   return {
     servers: readServers(root.xds_servers, source),
+    serverFeatures: readFeatures(root.xds_servers),
     id: text(node.id),
     cluster: text(node.cluster),
     metadata: isObject(node.metadata) ? node.metadata : {},
@@ -38,6 +41,13 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
       subZone: text(place.sub_zone) ?? '',
     },
   };
+}
+
+/** Unknown features are ignored (gRFC A27). */
+function readFeatures(servers: unknown): ReadonlySet<string> {
+  const first: unknown = Array.isArray(servers) ? servers[0] : undefined;
+  const list = isObject(first) && Array.isArray(first.server_features) ? first.server_features : [];
+  return new Set(list.filter((feature: unknown) => typeof feature === 'string'));
 }
 
 function readServers(list: unknown, source: string): string[] {

@@ -33,7 +33,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   const { bootstrap, clock, random, events } = parts;
   const { emit } = events;
   const transport = parts.transport ?? (await networkTransport(bootstrap.servers, clock));
-  const { node, protocol: method } = bootstrap;
+  const { node, protocol: method, serverFeatures: features } = bootstrap;
   const lastGood = bootstrap.snapshotPath && (await openLastGood(bootstrap.snapshotPath, parts));
   const discovery = createDiscovery({
     transport,
@@ -41,6 +41,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     clock,
     random,
     emit,
+    features,
     ...(method && { method }),
     ...(lastGood && { lastGood }),
   });
