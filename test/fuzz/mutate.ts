@@ -170,7 +170,7 @@ export function nestedBytes(field: number, depth: number): Uint8Array {
   return Buffer.concat(pieces.reverse());
 }
 
-export function varint(value: number): number[] {
+function varint(value: number): number[] {
   const bytes: number[] = [];
   let rest = value;
   for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);

@@ -103,9 +103,7 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
   return {
     key: keyOf,
     cell: (view, typeUrl, name, relevance) =>
-      isFixed(view, typeUrl, relevance)
-        ? families.get(typeUrl)?.at(keyOf(view, typeUrl, name, relevance))
-        : undefined,
+      isFixed(view, typeUrl, relevance) ? families.get(typeUrl)?.at(keyOf(view, typeUrl, name, relevance)) : undefined,
     get: (typeUrl, key) => families.get(typeUrl)?.at(key).get(),
     has: (typeUrl, key) => families.get(typeUrl)?.has(key) ?? false,
     route(key) {
