@@ -21,7 +21,10 @@ export function deliver(reply: LocalReply, context: ReplyContext, handler: CallH
   const headers = [...reply.headers, 'content-length', String(body.length)];
   if (body.length > 0) headers.push('content-type', 'text/plain');
   headers.push('date', new Date(wallTimeMs).toUTCString());
-  const mutated = decision === undefined ? headers : incomingHeaders(decision, cluster, headers, { request });
+  const mutated =
+    decision === undefined
+      ? headers
+      : incomingHeaders(decision, cluster, headers, { request, isThere: reply.flag !== 'NC' });
   handler.onHeaders(reply.status, mutated, statusTextOf(reply.status));
   if (body.length > 0 && hasBody(request.method, reply.status)) handler.onData(body);
   handler.onEnd([]);

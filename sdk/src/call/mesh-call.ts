@@ -206,7 +206,10 @@ export class MeshCall implements Call, AttemptOwner {
   #answerHeaders(headers: string[]): string[] {
     const way = this.#way;
     if (way === undefined) return headers;
-    const mutated = incomingHeaders(way.decision, way.cluster, headers, { request: this.#outgoing });
+    const mutated = incomingHeaders(way.decision, way.cluster, headers, {
+      request: this.#outgoing,
+      asked: this.#request,
+    });
     if (way.setCookie !== undefined) mutated.push('set-cookie', way.setCookie);
     return mutated;
   }

@@ -89,7 +89,8 @@ const NO_CONTEXT: PickContext = {};
 function forward({ target, request, options, random, draw, decision, action }: Forwarding): Plan {
   const cluster = destinationOf(action, request, isSplit(action) ? draw() : 0);
   const status = action.clusterNotFoundStatus;
-  if (cluster === undefined) return local(noCluster('the route names no cluster', status), decision);
+  if (cluster === undefined || cluster.name === '')
+    return local(noCluster('the route names no cluster', status), decision, cluster);
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
   const { discovery, loadBalancer } = upstream.config().cluster;

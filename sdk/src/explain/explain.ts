@@ -115,7 +115,7 @@ type Forwarding = Pick<Explanation, 'cluster' | 'split' | 'endpoints' | 'timeout
 
 function explainForward(live: LiveTarget, action: CompiledForward, { request, random }: Question): Forwarding {
   const { retry } = action;
-  const cluster = destinationOf(action, request, random)?.name;
+  const cluster = destinationOf(action, request, random)?.name || undefined;
   const upstream = cluster === undefined ? undefined : live.upstreams.get(cluster);
   const state = cluster === undefined ? undefined : live.config.clusters.get(cluster);
   const { hash } = requestHash(action.hashPolicies, { request, random: () => random });

@@ -25,12 +25,29 @@ export interface RouteAnswer {
   /** What is put on an answer without headers of its own. */
   readonly responseHeaders: HeaderList;
   readonly reason: string;
+  /** The status where the cluster does not exist. */
+  readonly clusterNotFound: number;
 }
 
-/** `draw` decides fractions and splits. */
-export function answerOf(table: RouteTable, request: MeshRequest, draw: number, startTimeMs?: number): RouteAnswer {
+export interface AnswerOptions {
+  /** Decides fractions and splits. */
+  readonly draw: number;
+  /** Wall clock, for formats that ask for it. */
+  readonly startTimeMs?: number;
+  /** What the upstream is taken to answer with. */
+  readonly upstreamHeaders?: HeaderList;
+  /** Whether a cluster exists; without it every one that has a name. */
+  readonly isThere?: (cluster: string) => boolean;
+}
+
+const isNamed = (cluster: string): boolean => cluster !== '';
+
+const CLUSTER_NOT_FOUND = 503;
+
+/** The decision of a call, with nothing behind it. */
+export function answerOf(table: RouteTable, request: MeshRequest, options: AnswerOptions): RouteAnswer {
   const trace = createTrace();
-  const decision = decide(table, request, () => draw, trace);
+  const decision = decide(table, request, () => options.draw, trace);
   const answer: RouteAnswer = {
     virtualHost: trace.virtualHost,
     virtualCluster: undefined,
@@ -40,6 +57,7 @@ export function answerOf(table: RouteTable, request: MeshRequest, draw: number, 
     hostRewrite: request.authority,
     requestHeaders: request.headers,
     responseHeaders: [],
+    clusterNotFound: CLUSTER_NOT_FOUND,
     reason: 'reason' in decision ? `404: ${decision.reason}` : '',
   };
   if (decision.kind === 'none') return answer;
@@ -51,7 +69,7 @@ export function answerOf(table: RouteTable, request: MeshRequest, draw: number, 
     reason: `virtual host ${decision.virtualHost}, ${rule}`,
   };
   const { action } = decision;
-  if (action.kind === 'forward') return forwarded(found, { decision, action, request, draw, startTimeMs });
+  if (action.kind === 'forward') return forwarded(found, { decision, action, request, options });
   return { ...found, ...ownAnswer(decision, request) };
 }
 
@@ -59,25 +77,34 @@ interface Forwarding {
   readonly decision: RouteDecision;
   readonly action: CompiledForward;
   readonly request: MeshRequest;
-  readonly draw: number;
-  readonly startTimeMs: number | undefined;
+  readonly options: AnswerOptions;
 }
 
-function forwarded(answer: RouteAnswer, { decision, action, request, draw, startTimeMs }: Forwarding): RouteAnswer {
-  const cluster = destinationOf(action, request, draw);
-  if (cluster === undefined) {
-    const status = action.clusterNotFoundStatus ?? 503;
-    const responseHeaders = incomingHeaders(decision, undefined, [], { request });
-    return { ...answer, responseHeaders, reason: `${answer.reason}; ${status}: it names no cluster` };
+function forwarded(answer: RouteAnswer, { decision, action, request, options }: Forwarding): RouteAnswer {
+  const cluster = destinationOf(action, request, options.draw);
+  const { isThere = isNamed, upstreamHeaders = [] } = options;
+  const clusterNotFound = action.clusterNotFoundStatus ?? CLUSTER_NOT_FOUND;
+  if (cluster === undefined || !isThere(cluster.name)) {
+    const what = cluster === undefined || cluster.name === '' ? 'it names no cluster' : `no cluster ${cluster.name}`;
+    return {
+      ...answer,
+      responseHeaders: incomingHeaders(decision, cluster, [], { request, isThere: false }),
+      clusterNotFound,
+      reason: `${answer.reason}; ${clusterNotFound}: ${what}`,
+    };
   }
-  const sent = outgoingRequest({ decision, action, cluster }, request, startTimeMs);
+  const sent = outgoingRequest({ decision, action, cluster }, request, options.startTimeMs);
   return {
     ...answer,
+    clusterNotFound,
     cluster: cluster.name,
     pathRewrite: sent.path,
     hostRewrite: sent.authority,
     requestHeaders: sent.headers,
-    responseHeaders: incomingHeaders(decision, cluster, [], { request: sent }),
+    responseHeaders: incomingHeaders(decision, cluster, [...upstreamHeaders], {
+      request: sent,
+      asked: request,
+    }),
   };
 }
 

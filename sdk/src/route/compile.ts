@@ -27,24 +27,46 @@ import { addRoute, createTrie, isIndexable, linkTrie, nodeAt, type TrieNode } fr
  * one that never matches.
  */
 export function compileRouteTable(config: RouteConfiguration): RouteTable {
+  const steps = compileRouteTableSteps(config);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** Routes between two places where the event loop may have its turn: about a millisecond. */
+const ROUTES_A_STEP = 128;
+
+/** The same in slices. */
+export function* compileRouteTableSteps(config: RouteConfiguration): Generator<undefined, RouteTable> {
   const regexes = cachedRegexes();
+  const entries: { readonly domains: readonly string[]; readonly value: CompiledVirtualHost }[] = [];
+  for (const host of config.virtualHosts) {
+    entries.push({ domains: host.domains, value: yield* compileHost(host, config, regexes) });
+  }
   return {
     name: config.name,
     ignorePort: config.ignorePortInHostMatching,
     ignorePathParameters: config.ignorePathParameters ?? false,
     vhostHeader: config.vhostHeader === undefined ? undefined : asciiLower(config.vhostHeader),
-    domains: indexDomains(
-      config.virtualHosts.map((host) => ({ domains: host.domains, value: compileHost(host, config, regexes) })),
-    ),
+    domains: indexDomains(entries),
   };
 }
 
-function compileHost(host: VirtualHost, config: RouteConfiguration, regexes: RegexSource): CompiledVirtualHost {
+function* compileHost(
+  host: VirtualHost,
+  config: RouteConfiguration,
+  regexes: RegexSource,
+): Generator<undefined, CompiledVirtualHost> {
   const virtualClusters = compileVirtualClusters(host, regexes);
   const context = { host, config, regexes, virtualClusters };
-  const routes = host.routes.map((route, index) => compileRoute(route, index, context));
+  const routes: CompiledRoute[] = [];
+  for (const [index, route] of host.routes.entries()) {
+    routes.push(compileRoute(route, index, context));
+    if (index % ROUTES_A_STEP === ROUTES_A_STEP - 1) yield;
+  }
   const forTls = host.requireTls && { of: host.requireTls, decision: tlsRedirect(host, virtualClusters) };
-  return { name: host.name, forTls, routes, ...indexPaths(host.routes) };
+  return { name: host.name, forTls, routes, ...(yield* indexPaths(host.routes)) };
 }
 
 const compileVirtualClusters = (
@@ -161,19 +183,23 @@ function compileHashPolicy(policy: HashPolicy, regexes: RegexSource): CompiledHa
 
 type PathIndex = Pick<CompiledVirtualHost, 'sensitive' | 'insensitive' | 'others'>;
 
-function indexPaths(routes: readonly Route[]): PathIndex {
+function* indexPaths(routes: readonly Route[]): Generator<undefined, PathIndex> {
   const sensitive = createTrie();
   const insensitive = createTrie();
   const others: number[] = [];
   const used = { sensitive: false, insensitive: false };
-  routes.forEach(({ match: { path } }, index) => {
-    if (!isIndexed(path)) {
-      others.push(index);
-      return;
-    }
-    used[path.caseSensitive ? 'sensitive' : 'insensitive'] = true;
-    insert(path.caseSensitive ? sensitive : insensitive, path, index);
-  });
+  for (const [
+    index,
+    {
+      match: { path },
+    },
+  ] of routes.entries()) {
+    if (isIndexed(path)) {
+      used[path.caseSensitive ? 'sensitive' : 'insensitive'] = true;
+      insert(path.caseSensitive ? sensitive : insensitive, path, index);
+    } else others.push(index);
+    if (index % ROUTES_A_STEP === ROUTES_A_STEP - 1) yield;
+  }
   linkTrie(sensitive);
   linkTrie(insensitive);
   return {

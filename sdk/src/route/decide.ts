@@ -2,6 +2,7 @@ import type { Random } from '../clock.ts';
 import { findDomain, withoutPort } from '../match/domain.ts';
 import { fractionMatches } from '../match/fraction.ts';
 import { headerValue, requestHeaderValues } from '../match/headers.ts';
+import { pathEnd } from '../match/query.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { conditionsMatch, explainMismatch } from './match.ts';
 import { type CompiledVirtualHost, type Decision, NO_ROUTE, NO_VIRTUAL_HOST, type RouteTable } from './table.ts';
@@ -43,10 +44,11 @@ function wantsTls(of: 'external' | 'all', request: MeshRequest): boolean {
   return of === 'all' || headerValue(request.headers, 'x-envoy-internal') !== 'true';
 }
 
-/** Envoy sanitizePathBeforePathMatching: all from the first semicolon on is not compared. */
+/** Of each segment, what begins with a semicolon is not compared (asked of Envoy 1.40). */
 function withoutParameters(path: string): string {
-  const semicolon = path.indexOf(';');
-  return semicolon < 0 ? path : path.slice(0, semicolon);
+  if (!path.includes(';')) return path;
+  const end = pathEnd(path);
+  return path.slice(0, end).replace(/;[^/]*/g, '') + path.slice(end);
 }
 
 function firstMatch(host: CompiledVirtualHost, request: MeshRequest, path: string, random: Random): Decision {

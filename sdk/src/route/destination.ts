@@ -8,8 +8,8 @@ import type { CompiledForward } from './table.ts';
 const NO_MUTATION = { set: [], remove: [] };
 
 /**
- * The cluster a request goes to; undefined where it names none. `draw` chooses among several, unless the action takes the
- * number from the request.
+ * The cluster a request goes to; its name is empty where the header that names it is missing, and there is none at all
+ * only for an action without any. `draw` chooses among several, unless the action takes the number from the request.
  */
 export function destinationOf(
   action: CompiledForward,
@@ -19,19 +19,14 @@ export function destinationOf(
   const { clusterHeader } = action;
   if (clusterHeader !== undefined) {
     const name = firstValue(request, clusterHeader);
-    return name === undefined
-      ? undefined
-      : { name, weight: 1, requestHeaders: NO_MUTATION, responseHeaders: NO_MUTATION };
+    return { name, weight: 1, requestHeaders: NO_MUTATION, responseHeaders: NO_MUTATION };
   }
   const chosen = choose(action, request, draw);
-  if (chosen?.clusterHeader === undefined) return chosen;
-  const name = firstValue(request, chosen.clusterHeader);
-  return name === undefined ? undefined : { ...chosen, name };
+  return chosen?.clusterHeader === undefined ? chosen : { ...chosen, name: firstValue(request, chosen.clusterHeader) };
 }
 
-/** Of a repeated header the first value counts (Envoy RouteAction.cluster_header); an empty one names nothing. */
-const firstValue = (request: MeshRequest, header: string): string | undefined =>
-  requestHeaderValues(request, header)[0] || undefined;
+/** Of a repeated header the first value counts (Envoy RouteAction.cluster_header). */
+const firstValue = (request: MeshRequest, header: string): string => requestHeaderValues(request, header)[0] ?? '';
 
 function choose(action: CompiledForward, request: MeshRequest, draw: number): WeightedCluster | undefined {
   const weighted = action.runtimeKeyPrefix === undefined ? action : withRuntimeWeights(action, request);

@@ -22,6 +22,8 @@ export interface FormatContext {
   readonly way?: { readonly decision: RouteDecision; readonly cluster: WeightedCluster | undefined };
   /** What stands for an absent value; nothing, unless said. */
   readonly absent?: string;
+  /** The request as it came, where `request` is what it became. */
+  readonly asked?: MeshRequest;
 }
 
 /** A command; undefined means that it has no meaning here, so its text stays as written. */
@@ -89,7 +91,7 @@ function commandOf(name: string, argument: string | undefined, length: string | 
     case 'QUERY_PARAM':
       return argument === undefined
         ? meaningless
-        : shown(limit, ({ request }) => queryParameter(request.path, argument));
+        : shown(limit, ({ request }) => decoded(queryParameter(request.path, argument)));
     case 'PATH':
       return pathCommand(argument ?? '', limit);
     case 'DYNAMIC_METADATA':
@@ -117,12 +119,16 @@ const shown =
   (limit: number, read: (context: FormatContext) => string | undefined): Command =>
   (context) => {
     const value = read(context);
-    return value === undefined || value === '' ? (context.absent ?? '') : value.slice(0, limit);
+    return value === undefined ? (context.absent ?? '') : value.slice(0, limit);
   };
 
+/** Envoy PercentEncoding::decode: byte by byte; what is no escape stays. */
+const decoded = (text: string | undefined): string | undefined =>
+  text?.replace(/%[0-9A-Fa-f]{2}/g, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
+
 /** Set by the router, so only for what is forwarded; the one for all the rest has no name here. */
-function virtualCluster({ way, request }: FormatContext): string | undefined {
-  const name = way?.cluster && virtualClusterOf(way.decision, request);
+function virtualCluster({ way, request, asked = request }: FormatContext): string | undefined {
+  const name = way?.cluster && virtualClusterOf(way.decision, asked);
   return name === CATCH_ALL ? undefined : name;
 }
 

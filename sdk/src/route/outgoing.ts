@@ -27,7 +27,7 @@ export function outgoingRequest(
   startTimeMs?: number,
 ): MeshRequest {
   const way = { decision, cluster };
-  const about = startTimeMs === undefined ? { way } : { way, startTimeMs };
+  const about = startTimeMs === undefined ? { way, asked: request } : { way, asked: request, startTimeMs };
   let { authority, headers } = request;
   const own = mutationsFor(cluster.requestHeaders, NONE);
   if (own.length > 0) headers = applyMutations(own, headers, { request, ...about });
@@ -49,6 +49,11 @@ export function outgoingRequest(
   return isSame ? request : { ...request, authority, path, headers };
 }
 
+export interface AnswerContext extends Omit<MutationContext, 'responseHeaders' | 'way'> {
+  /** Whether the cluster exists; one that does not has its mutations applied all the same, but no name. */
+  readonly isThere?: boolean;
+}
+
 /**
  * The headers of an upstream's answer as they go to the caller; the same list when nothing changes. `context.request` is
  * the request as it went out (Envoy's formatters see it after its own mutations).
@@ -57,11 +62,15 @@ export function incomingHeaders(
   decision: RouteDecision,
   cluster: WeightedCluster | undefined,
   headers: string[],
-  context: Omit<MutationContext, 'responseHeaders'>,
+  { isThere = true, ...context }: AnswerContext,
 ): string[] {
   const mutations =
     cluster === undefined ? decision.responseHeaders : mutationsFor(cluster.responseHeaders, decision.responseHeaders);
   return mutations.length === 0
     ? headers
-    : applyMutations(mutations, headers, { ...context, responseHeaders: headers });
+    : applyMutations(mutations, headers, {
+        ...context,
+        way: { decision, cluster: isThere ? cluster : undefined },
+        responseHeaders: headers,
+      });
 }

@@ -6,7 +6,7 @@ import { utf8Bytes } from '@inmesh/sdk/internal/match/utf8';
 import type { HeaderList } from '@inmesh/sdk/internal/model/headers';
 import type { MeshRequest } from '@inmesh/sdk/internal/model/request';
 import { routeConfigurationType } from '@inmesh/sdk/internal/resource/route/route-configuration';
-import { answerOf, type RouteAnswer } from '@inmesh/sdk/internal/route/answer';
+import { answerOf } from '@inmesh/sdk/internal/route/answer';
 import { compileRouteTable } from '@inmesh/sdk/internal/route/compile';
 import type { RouteTable } from '@inmesh/sdk/internal/route/table';
 import { parse, YAMLParseError } from 'yaml';
@@ -150,7 +150,7 @@ function headerList(record: Readonly<Record<string, unknown>>, wrong: (what: str
 
 /** Every key is there: what has no value is null. */
 function answer(table: RouteTable, { request, draw }: Question) {
-  const found = answerOf(table, request, draw, Date.now());
+  const found = answerOf(table, request, { draw });
   const { redirect, directResponse } = found;
   return {
     virtualHost: found.virtualHost ?? null,
@@ -166,7 +166,7 @@ function answer(table: RouteTable, { request, draw }: Question) {
     requestHeaders: headersOf(found.requestHeaders),
     responseHeaders: headersOf(found.responseHeaders),
     reason: found.reason,
-  } satisfies Readonly<Record<keyof RouteAnswer, unknown>> | object;
+  };
 }
 
 type Answer = ReturnType<typeof answer>;

@@ -1,0 +1,252 @@
+import fc from 'fast-check';
+import { matches } from './matches.ts';
+
+/**
+ * Route tables as an Envoy operator writes them (snake_case), valid by construction, out of few words so that rules and
+ * requests meet. What the draw would decide is left out or decided by the request: chance cannot be compared.
+ */
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export const CLUSTERS = ['A', 'B', 'C'];
+/** Named by routes, and not there. */
+export const MISSING_CLUSTER = 'missing';
+/** The runtime of the Envoy under test: percentages. */
+export const RUNTIME = { on: 100, off: 0 };
+
+const maybe = <T extends object>(part: fc.Arbitrary<T>): fc.Arbitrary<T | object> =>
+  fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: part });
+
+const merged = (...parts: fc.Arbitrary<object>[]): fc.Arbitrary<Json> =>
+  fc.tuple(...parts).map((list) => Object.assign({}, ...list) as Json);
+
+export const regexRewrite = fc
+  .constantFrom(
+    ['^/([^/]+)/(.*)$', '/\\2/\\1'],
+    ['a', 'x'],
+    ['b*', '-'],
+    ['(?i)/AB/', '/y/'],
+    ['^/(a|b)?', '/z\\1'],
+    ['(\\d+)', '<\\1>'],
+    ['^(.*?)a(.*)$', '\\1X\\2'],
+    ['(a)|(b)', '[\\1\\2]'],
+    ['/+', '/'],
+    ['x*', '\\\\'],
+  )
+  .map(([regex, substitution]) => ({ pattern: { regex }, substitution }));
+
+const requestName = fc.constantFrom('x-a', 'x-b', 'X-C', 'accept', 'user-agent');
+const requestValue = fc.constantFrom(
+  ...['1', '', 'é', '100%%', 'p%REQ(x-b?x-a)%s', '%REQ(:path)%', '%REQ(X-C):1%', '%PROTOCOL%', '%ROUTE_NAME%'],
+  ...['%REQ(:authority)%|%REQ(:method)%|%REQ(host)%', '%QUERY_PARAM(v)%', '%PATH(NQ)%|%PATH%', '%UPSTREAM_CLUSTER%'],
+  ...['%DYNAMIC_METADATA(test:k)%', '%VIRTUAL_CLUSTER_NAME%', '%REQUEST_HEADER(x-a)%'],
+);
+const responseName = fc.constantFrom('x-a', 'x-up', 'x-d');
+const responseValue = fc.constantFrom(
+  ...['1', '', '%REQ(x-a)%', '%RESP(x-up)%', '%RESP(x-a?x-up)%', '%ROUTE_NAME%', '%VIRTUAL_CLUSTER_NAME%'],
+  ...['%UPSTREAM_CLUSTER%'],
+);
+const APPEND = ['APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', 'OVERWRITE_IF_EXISTS_OR_ADD', 'OVERWRITE_IF_EXISTS'];
+
+const addition = (name: fc.Arbitrary<string>, value: fc.Arbitrary<string>) =>
+  fc.record({
+    header: fc.record({ key: name, value }),
+    append_action: fc.constantFrom(...APPEND),
+    keep_empty_value: fc.boolean(),
+  });
+
+const mutations = merged(
+  maybe(fc.record({ request_headers_to_add: fc.array(addition(requestName, requestValue), { maxLength: 3 }) })),
+  maybe(fc.record({ request_headers_to_remove: fc.array(requestName, { maxLength: 1 }) })),
+  maybe(fc.record({ response_headers_to_add: fc.array(addition(responseName, responseValue), { maxLength: 3 }) })),
+  maybe(fc.record({ response_headers_to_remove: fc.array(responseName, { maxLength: 1 }) })),
+);
+
+const hashPolicy = merged(
+  fc.oneof(
+    fc.record({ header: fc.record({ header_name: fc.constantFrom('x-a', 'x-b', 'accept', ':path', ':method') }) }),
+    fc.record({ header: fc.record({ header_name: fc.constantFrom('x-a', 'x-b'), regex_rewrite: regexRewrite }) }),
+    fc.record({ query_parameter: fc.record({ name: fc.constantFrom('v', 'w') }) }),
+    fc.record({ cookie: fc.record({ name: fc.constantFrom('u', 't') }) }),
+  ),
+  fc.record({ terminal: fc.boolean() }),
+);
+
+const clusterWeight = merged(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.record({ name: fc.constantFrom(...CLUSTERS) }) },
+    { weight: 1, arbitrary: fc.constant({ cluster_header: 'x-cluster' }) },
+  ),
+  fc.record({ weight: fc.integer({ min: 1, max: 97 }) }),
+  mutations,
+  maybe(fc.constant({ host_rewrite_literal: 'weighted.host' })),
+);
+
+/** Among several the request decides: by a header every request has, or by a policy every request has a hash for. */
+const split = fc.oneof(
+  fc.record({
+    header_name: fc.constant('x-random'),
+    clusters: fc.array(clusterWeight, { minLength: 1, maxLength: 4 }),
+  }),
+  fc.record({ use_hash_policy: fc.constant(true), clusters: fc.array(clusterWeight, { minLength: 2, maxLength: 4 }) }),
+);
+const ALWAYS_HASHED = { header: { header_name: ':path' } };
+
+const destination = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ cluster: fc.constantFrom(...CLUSTERS) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      cluster: fc.constant(MISSING_CLUSTER),
+      cluster_not_found_response_code: fc.constantFrom('SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR'),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ cluster_header: fc.constantFrom('x-cluster', 'X-A') }) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(split, fc.array(hashPolicy, { maxLength: 3 }))
+      .map(([weighted_clusters, policies]) => ({ weighted_clusters, hash_policy: [...policies, ALWAYS_HASHED] })),
+  },
+);
+
+const pathRewrite = fc.oneof(
+  fc.record({ prefix_rewrite: fc.constantFrom('/', '/z', '/z/') }),
+  fc.record({ regex_rewrite: regexRewrite }),
+  fc.record({ path_rewrite: fc.constantFrom('/n/%REQ(x-a)%', '/q%PATH(NQ)%', '%REQ(x-none)%') }),
+);
+
+const hostRewrite = merged(
+  fc.oneof(
+    fc.record({ host_rewrite_literal: fc.constantFrom('new.host', 'h:81') }),
+    fc.record({ host_rewrite_header: fc.constantFrom('x-a', 'x-b') }),
+    fc.record({ host_rewrite_path_regex: regexRewrite }),
+    fc.record({ host_rewrite: fc.constantFrom('h.%REQ(x-a)%', '%REQ(:authority)%.x') }),
+  ),
+  fc.record({ append_x_forwarded_host: fc.boolean() }),
+);
+
+const forward = merged(destination, maybe(pathRewrite), maybe(hostRewrite)).map((route) => ({ route }));
+
+const redirect = merged(
+  maybe(
+    fc.oneof(
+      fc.constant({ https_redirect: true }),
+      fc.record({ scheme_redirect: fc.constantFrom('https', 'http', 'ftp') }),
+    ),
+  ),
+  maybe(fc.record({ host_redirect: fc.constantFrom('r.host', 'r.host:9') })),
+  maybe(fc.record({ port_redirect: fc.constantFrom(80, 443, 8443) })),
+  maybe(
+    fc.oneof(
+      fc.record({ path_redirect: fc.constantFrom('/new', 'new', '/new?x=1') }),
+      fc.record({ prefix_rewrite: fc.constantFrom('/', '/z') }),
+      fc.record({ regex_rewrite: regexRewrite }),
+      fc.record({ path_rewrite: fc.constantFrom('/n/%REQ(x-a)%', '/n') }),
+    ),
+  ),
+  fc.record({
+    response_code: fc.constantFrom(
+      ...['MOVED_PERMANENTLY', 'FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT'],
+    ),
+    strip_query: fc.boolean(),
+  }),
+).map((value) => ({ redirect: value }));
+
+const directResponse = fc
+  .record({ status: fc.constantFrom(200, 201, 302, 403, 503), body: fc.constantFrom('', 'body', 'é') })
+  .map(({ status, body }) => ({ direct_response: { status, body: { inline_string: body } } }));
+
+const TEMPLATES = { match: '/{x}/{y=**}', rewrite: '/t/{y}/{x}' };
+const EXTENSION = 'type.googleapis.com/envoy.extensions.path';
+const typed = (kind: string, config: string, fields: object) => ({
+  name: kind,
+  typed_config: { '@type': `${EXTENSION}.${kind}.uri_template.v3.UriTemplate${config}Config`, ...fields },
+});
+
+/** A template rewrite names variables of its own match, so both come together. */
+const templated = merged(destination).map((route) => ({
+  match: { path_match_policy: typed('match', 'Match', { path_template: TEMPLATES.match }) },
+  route: {
+    ...route,
+    path_rewrite_policy: typed('rewrite', 'Rewrite', { path_template_rewrite: TEMPLATES.rewrite }),
+  },
+}));
+
+/** Envoy refuses a prefix rewrite beside a template match. */
+function isAllowed({ match, ...action }: Json): boolean {
+  const isTemplate = typeof match === 'object' && match !== null && 'path_match_policy' in match;
+  return !isTemplate || !/"prefix_rewrite"/.test(JSON.stringify(action));
+}
+
+const plain = merged(
+  matches.map((match) => ({ match })),
+  fc.oneof(
+    { weight: 5, arbitrary: forward },
+    { weight: 2, arbitrary: redirect },
+    { weight: 2, arbitrary: directResponse },
+  ),
+).filter(isAllowed);
+
+const route = merged(
+  fc.oneof({ weight: 12, arbitrary: plain }, { weight: 1, arbitrary: templated }),
+  fc.record({ name: fc.constantFrom('r1', 'r2', 'r3', '') }),
+  mutations,
+);
+
+/** For whatever no route before it took. */
+const last = merged(
+  fc.constant({ match: { prefix: '/' } }),
+  fc.oneof(forward, forward, redirect, directResponse),
+  mutations,
+);
+
+const virtualClusters = fc.array(
+  fc.constantFrom(
+    { name: 'get', headers: [{ name: ':method', string_match: { exact: 'GET' } }] },
+    { name: 'under-a', headers: [{ name: ':path', string_match: { prefix: '/a' } }] },
+    {
+      name: 'with-x-a',
+      headers: [
+        { name: 'x-a', present_match: true },
+        { name: ':method', string_match: { exact: 'PUT' } },
+      ],
+    },
+  ),
+  { maxLength: 2 },
+);
+
+const DOMAINS = ['a.test', '*.test', 'a.*', 'b.test:8080', '*-b.test', 'B.test', 'a.test:*', '*.a.test', 'c.te*'];
+
+/** Each domain once in a table; two in three have one for all the rest. */
+const domainSets = fc
+  .shuffledSubarray(DOMAINS, { minLength: 2, maxLength: 6 })
+  .chain((domains) => fc.constantFrom([...domains, '*'], [...domains, '*'], domains))
+  .map((domains) => [domains.slice(0, 1), domains.slice(1, 3), domains.slice(3)].filter((set) => set.length > 0));
+
+const hostParts = merged(
+  fc
+    .tuple(fc.array(route, { minLength: 1, maxLength: 6 }), last, fc.boolean(), virtualClusters)
+    .map(([routes, closing, isOpen, virtual_clusters]) => ({
+      routes: isOpen ? [...routes, closing] : routes,
+      virtual_clusters,
+    })),
+  mutations,
+  fc.oneof({ weight: 8, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.constant({ require_tls: 'ALL' }) }),
+);
+
+export const routeTables: fc.Arbitrary<Json> = domainSets.chain((sets) =>
+  merged(
+    fc.tuple(...sets.map(() => hostParts)).map((hosts) => ({
+      virtual_hosts: hosts.map((host, i) => ({ name: `host-${i}`, domains: sets[i], ...host })),
+    })),
+    mutations,
+    fc.record({ most_specific_header_mutations_wins: fc.boolean(), ignore_port_in_host_matching: fc.boolean() }),
+    maybe(fc.constant({ ignore_path_parameters_in_path_matching: true })),
+    fc.oneof(
+      { weight: 9, arbitrary: fc.constant({}) },
+      { weight: 1, arbitrary: fc.constant({ vhost_header: 'x-host' }) },
+    ),
+    fc.constant({ validate_clusters: false }),
+  ),
+);
