@@ -1,5 +1,5 @@
 /** Where the live table is shown: a terminal (redrawn in place) or a file or pipe (one table after the other). */
-export interface Screen {
+interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
