@@ -69,7 +69,7 @@ describe('docs/quickstart.md', () => {
     for (const { file, text } of page) if (file !== undefined) writeFileSync(path.join(folder, file), text);
     const commands = page.filter(({ language }) => language === 'sh').map(({ text }) => text);
     const printed = await runAll(folder, commands);
-    const split = printed.find((block) => /hello from v1/.test(block)) ?? '';
+    const split = printed.find((block) => /\d+ hello from v1/.test(block)) ?? '';
     const turned = printed[printed.indexOf(split) + 1] ?? '';
     expect(lines(split, 'v1') + lines(split, 'v2')).toBe(100);
     expect(lines(split, 'v1')).toBeGreaterThan(70);
