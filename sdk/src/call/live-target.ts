@@ -1,8 +1,11 @@
 import type { Clock, Random } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
 import type { EventSink } from '../model/events.ts';
+import type { RouteConfiguration } from '../model/route.ts';
 import type { ClusterConfig, TargetConfig } from '../model/target.ts';
-import { compileRouteTable } from '../route/compile.ts';
+import { compileRouteTableSteps } from '../route/compile.ts';
 import type { RouteTable } from '../route/table.ts';
+import { runSliced } from '../upstream/slices.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 
 /** One target's configuration, compiled, with its upstreams alive. A call keeps the one it began with. */
@@ -32,6 +35,16 @@ export interface LiveTargetsDeps {
   readonly emit: EventSink;
   /** Told when hosts may have gone: `Connections.drainRemoved`. */
   readonly onHostsChanged?: () => void;
+}
+
+/** A large table is compiled in slices, so that calls under way go on; a small one at once. */
+function compiled(config: RouteConfiguration, clock: Clock): RouteTable | Promise<RouteTable> {
+  const steps = compileRouteTableSteps(config);
+  const first = steps.next();
+  if (first.done) return first.value;
+  return new Promise((resolve, reject) => {
+    runSliced({ clock, sliceMs: defaultOf('sliceMs'), steps, done: resolve, failed: reject });
+  });
 }
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
@@ -71,7 +84,7 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
       const table =
         previous?.config.routeConfiguration === routeConfiguration
           ? previous.table
-          : compileRouteTable(routeConfiguration);
+          : await compiled(routeConfiguration, clock);
       await Promise.all([...own.values()].map((upstream) => upstream.prepare()));
       return { target: config.target, config, table, upstreams: own };
     },
