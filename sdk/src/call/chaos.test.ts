@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeOrigins, deadPort, serve, until } from '../connection/origin.fixture.ts';
 import { forward, path, route } from '../route/route.fixture.ts';
 import type { Pick } from '../upstream/pick.ts';
-import type { Upstream } from '../upstream/upstream.ts';
 import { type Answer, type Asked, ask, cluster, createStage, type Stage } from './call.fixture.ts';
 import type { LiveTarget } from './live-target.ts';
 
@@ -66,17 +65,14 @@ function counted(target: LiveTarget, counts: Counts): LiveTarget {
       },
     };
   };
-  const upstreams = [...target.upstreams].map(([name, upstream]): [string, Upstream] => [
-    name,
-    {
-      ...upstream,
-      pick(context) {
-        const pick = upstream.pick(context);
-        return pick.kind === 'pick' ? wrap(pick) : pick;
-      },
-    },
-  ]);
-  return { ...target, upstreams: new Map(upstreams) };
+  for (const upstream of target.upstreams.values()) {
+    const pick = upstream.pick.bind(upstream);
+    upstream.pick = (context) => {
+      const picked = pick(context);
+      return picked.kind === 'pick' ? wrap(picked) : picked;
+    };
+  }
+  return target;
 }
 
 async function* drip(count: number): AsyncGenerator<Uint8Array> {
