@@ -16,6 +16,7 @@ const COMMANDS = {
   test: [[bin('vitest', 'vitest.mjs'), 'run']],
   bench: [['test/bench/run.ts']],
   fuzz: [['test/fuzz/run.ts']],
+  soak: [['test/soak/run.ts']],
   interop: [[bin('vitest', 'vitest.mjs'), 'run', '--config', 'test/interop/vitest.config.ts']],
   packaging: [[bin('vitest', 'vitest.mjs'), 'run', '--config', 'test/packaging/vitest.config.ts']],
   generate: [['scripts/generate-proto.mjs']],

@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici';
 import { type Bootstrap, readBootstrap } from './bootstrap/bootstrap.ts';
 import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
 import { defaultOf } from './defaults.ts';
+import type { ClientConfig } from './discovery/client-config.ts';
 import { MeshError } from './errors.ts';
 import type { Explanation } from './explain/explanation.ts';
 import { createMeshFetch, createPlainFetch, type MeshFetch } from './http/fetch/mesh-fetch.ts';
@@ -42,6 +43,8 @@ export interface Mesh extends AsyncDisposable {
   register(registration: Registration): void;
   /** What would become of a request and why: the same decision as a call's, without a call. */
   explain(request: ExplainOptions): Promise<Explanation>;
+  /** What is known of every resource asked for, in the shape of Envoy's client status discovery service (CSDS). */
+  csds(): Promise<ClientConfig>;
   /** Hears every event until the returned function is called. */
   on(listener: EventSink): () => void;
   /** Leaves the mesh: registered services are gone at once, calls under way may end. */
@@ -142,6 +145,15 @@ class LiveMesh implements Mesh {
     ]);
     const parts = { lookup, discovery, clock: this.#deps.clock, ...this.#policy };
     return explain(parts, questionOf(request));
+  }
+
+  async csds(): Promise<ClientConfig> {
+    if (this.#isOff) return { genericXdsConfigs: [] };
+    const [{ clientConfig }, { discovery }] = await Promise.all([
+      import('./discovery/client-config.ts'),
+      this.#core.running(),
+    ]);
+    return clientConfig(discovery.status());
   }
 
   on(listener: EventSink): () => void {

@@ -50,6 +50,18 @@ describe('routes that end other clients', () => {
     const { notes } = await world.mesh.explain({ url: world.url });
     expect(notes.join('\n')).toContain(`RouteConfiguration "${CLUSTER}": version`);
     expect(notes.join('\n')).toContain(fault);
+    const { genericXdsConfigs } = await world.mesh.csds();
+    expect(genericXdsConfigs.map(({ clientStatus }) => clientStatus).sort()).toEqual([
+      'ACKED',
+      'ACKED',
+      'ACKED',
+      'NACKED',
+    ]);
+    expect(genericXdsConfigs.find(({ clientStatus }) => clientStatus === 'NACKED')).toMatchObject({
+      name: CLUSTER,
+      versionInfo: expect.any(String),
+      errorState: { details: expect.stringContaining(fault) },
+    });
   });
 
   it('non_forwarding_action: taken, and only the calls of that route fail (gRFC A39)', async () => {

@@ -68,7 +68,7 @@ export const destination = message<Destination>({
 /** Envoy substitution formatters stay as written; a lone `%` would make Envoy refuse the route (ValidateHTTPHeaderValue). */
 const headerValue = textThat('a header value (one line; write %% for a percent sign)', (value) => {
   // Envoy HeaderValue.value: no NUL, CR or LF (RFC 9110 §5.5).
-  if (['\0', '\r', '\n'].some((character) => value.includes(character))) return true;
+  if (['\u0000', '\r', '\n'].some((character) => value.includes(character))) return true;
   return /%/.test(value.replace(/%%|%[A-Z_0-9]+(\([^)]*\))?(:\d+)?%/g, ''));
 });
 

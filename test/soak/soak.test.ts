@@ -1,0 +1,13 @@
+import { describe, expect, it } from 'vitest';
+import { soak } from './soak.ts';
+
+/** A slice of `npm run soak`. */
+describe('calls while the control plane pushes, dies and comes back', () => {
+  it('none of 3,000 fails', async () => {
+    const { failures, kills, swaps, answers } = await soak({ calls: 3_000, pushesPerSecond: 10, killEveryMs: 800 });
+    expect(failures).toEqual([]);
+    expect({ kills, swaps }).toEqual({ kills: expect.any(Number), swaps: expect.any(Number) });
+    expect(swaps).toBeGreaterThan(0);
+    expect(Object.keys(answers).sort()).toEqual(['v1', 'v2', 'v3']);
+  }, 60_000);
+});
