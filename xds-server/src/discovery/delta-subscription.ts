@@ -42,13 +42,13 @@ export interface Versioned {
 export interface DeltaAnswer<R> {
   readonly resources: readonly R[];
   readonly removed: readonly string[];
-  /** Resources that are gone and were not said to be: to be answered again once nothing needs them. */
+  /** Names that are gone and were not said to be: to be answered again once nothing needs them. */
   readonly isKeeping: boolean;
 }
 
 /**
  * What must be sent so that the client holds what `resource` says; the subscription then counts it as held. `keepsGone` leaves
- * what the client has and what is gone for a later answer (make before break); a name it never had is answered in any case.
+ * what is gone for a later answer (make before break).
  */
 export function answerDelta<R extends Versioned>(
   { held }: DeltaSubscription,
@@ -65,7 +65,8 @@ export function answerDelta<R extends Versioned>(
       resources.push(found);
       held.set(name, found.version);
     } else if (version !== TOLD_ABSENT) {
-      if (keepsGone && version !== UNANSWERED) isKeeping = true;
+      // Also of a name just asked for: the routes that no longer lead to it may go out in this very round.
+      if (keepsGone) isKeeping = true;
       else {
         removed.push(name);
         held.set(name, TOLD_ABSENT);
