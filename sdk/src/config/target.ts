@@ -33,6 +33,12 @@ export interface TargetParts<T> {
   readonly changed: (target: Target<T>) => void;
 }
 
+/** No cluster, or one of whose endpoints nothing is known: its calls would fail. */
+const isMissing = (state: ClusterState): boolean => {
+  if (state.kind !== 'ready') return true;
+  return state.config.cluster.discovery.kind === 'eds' && state.config.assignment === undefined;
+};
+
 /** One `host:port`: joins its resources, keeps the last good configuration, and swaps when the next one is whole. */
 export class Target<T> {
   readonly name: string;
@@ -51,6 +57,9 @@ export class Target<T> {
   #isClosed = false;
   #warmTimer: Timer | undefined;
   #missing: readonly string[] = [];
+  #doubt: Timer | undefined;
+  /** The time for a better configuration is over. */
+  #hasDoubted = false;
   readonly #late = new Map<string, ClusterState>();
   /** The newest configuration that was joined, ready or still being prepared. */
   #wanted: TargetConfig | undefined;
@@ -178,7 +187,10 @@ export class Target<T> {
     }
     this.#warmTimer?.cancel();
     this.#warmTimer = undefined;
-    if (difference(this.#wanted, joined.config) === undefined) return;
+    const isSame = difference(this.#wanted, joined.config) === undefined;
+    if (!isSame && this.#isDoubtful(joined.config)) return;
+    this.#trust();
+    if (isSame) return;
     this.#wanted = joined.config;
     void this.#prepare();
   }
@@ -195,6 +207,31 @@ export class Target<T> {
       }
       this.#advance();
     });
+  }
+
+  /**
+   * Routes of one state may meet clusters or endpoints of the next, in which they are gone: the routes that go with that
+   * are on their way. What works is not given up for it until they had their time (gRFC A74).
+   */
+  #isDoubtful(config: TargetConfig): boolean {
+    const current = this.state.kind === 'ready' ? this.state.config : undefined;
+    if (current === undefined || this.#hasDoubted) return false;
+    // One in use has had its grace, one that is late its time-out.
+    const isNew = (name: string) => !current.clusters.has(name) && !this.#late.has(name);
+    const isWorse = [...config.clusters].some(([name, state]) => isNew(name) && isMissing(state));
+    if (isWorse) {
+      this.#doubt ??= this.#parts.clock.after(defaultOf('clusterGraceMs'), () => {
+        this.#hasDoubted = true;
+        this.#touch();
+      });
+    }
+    return isWorse;
+  }
+
+  #trust(): void {
+    this.#doubt?.cancel();
+    this.#doubt = undefined;
+    this.#hasDoubted = false;
   }
 
   /** One preparation at a time; what came meanwhile is prepared next. */
@@ -251,6 +288,7 @@ export class Target<T> {
 
   /** Everything below the listener. */
   #forget(): void {
+    this.#trust();
     this.#warmTimer?.cancel();
     this.#warmTimer = undefined;
     this.#wanted = undefined;

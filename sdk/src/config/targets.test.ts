@@ -140,6 +140,19 @@ describe('a target', () => {
     expect(inUse(targets.lookup(TARGET))).toBe('b=2');
   });
 
+  it('does not give up what works for routes whose cluster is already gone again: the next ones may be on their way', async () => {
+    const { targets, board, clock } = setUp();
+    targets.lookup(TARGET);
+    postAll(board, 'a');
+    await settle();
+    board.post(clusterType, 'b', { absent: 'gone again' });
+    board.post(routeConfigurationType, 'r', routes('b'));
+    await settle();
+    expect(inUse(targets.lookup(TARGET))).toBe('a=1');
+    await clock.pass(defaultOf('clusterGraceMs'));
+    expect(inUse(targets.lookup(TARGET))).toBe('b=failed');
+  });
+
   it('waits for a silent cluster at most so long, and takes it when it comes', async () => {
     const { targets, board, clock } = setUp();
     targets.lookup(TARGET);
