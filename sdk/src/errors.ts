@@ -1,4 +1,4 @@
-/** Stable codes of everything the mesh can say went wrong; documented by a generated table. */
+/** Stable codes of everything the mesh can say went wrong; listed in docs/guides/calling.md. */
 export type MeshErrorCode =
   | 'MESH_CONFIG_INVALID'
   | 'MESH_BOOTSTRAP_INVALID'
@@ -9,13 +9,9 @@ export type MeshErrorCode =
   | 'MESH_OVERFLOW'
   | 'MESH_CONNECT_FAILED'
   | 'MESH_RESET'
-  | 'MESH_PEER_IDENTITY'
   | 'MESH_TIMEOUT'
   | 'MESH_BLOCKED'
-  | 'MESH_ABORTED'
-  | 'MESH_LOCAL_REPLY'
-  | 'MESH_RESOURCE_REJECTED'
-  | 'MESH_STREAM_LOST';
+  | 'MESH_LOCAL_REPLY';
 
 export interface MeshErrorInit {
   /** Envoy response flag, where there is one. */

@@ -55,7 +55,7 @@ Route
   written in     mesh/reviews.yaml:26
   cluster        outbound|9080|v3|reviews
   timeout        2.5 s
-  retries        3 calls at most, on 5xx, 500 ms each
+  retries        3 calls at most (not yet enforced: one), on 5xx, 500 ms each
 
 Split
     outbound|9080|v1|reviews   25 %  ██████··················  0–24

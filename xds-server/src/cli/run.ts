@@ -96,7 +96,10 @@ async function registerWhenOpen(mesh: Mesh, child: ChildProcess, options: RunOpt
   for (let probes = 1; child.exitCode === null && child.signalCode === null; probes++) {
     if (await accepts('127.0.0.1', port)) return mesh.register(registration);
     // "localhost" alone may mean the IPv6 loopback, which nobody finds by the address our own stream has.
-    if (await accepts('::1', port)) return mesh.register({ ...registration, address: '::1' });
+    // Asked once more: a port of both families may have opened between the two looks.
+    if ((await accepts('::1', port)) && !(await accepts('127.0.0.1', port))) {
+      return mesh.register({ ...registration, address: '::1' });
+    }
     if (probes === PROBES_BEFORE_HINT) {
       process.stderr.write(
         `inmesh run: nothing listens on port ${port} yet; ${service} is registered as soon as it does\n`,

@@ -91,8 +91,8 @@ const loadBalancer = message<LoadBalancerSettings>(
     simple: supported(word('UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST')),
     consistentHash: supported(consistentHash),
     localityLbSetting: supported(locality),
-    warmupDurationSecs: later(duration()),
-    warmup: later(
+    warmupDurationSecs: supported(duration()),
+    warmup: supported(
       message<NonNullable<LoadBalancerSettings['warmup']>>({
         duration: required(duration()),
         minimumPercent: supported(decimal(0, 100)),

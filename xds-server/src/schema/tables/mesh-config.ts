@@ -71,7 +71,7 @@ const meshConfig = message<MeshConfigSpec>(
     trustDomain: later(trustDomain),
     trustDomainAliases: later(list(trustDomain)),
     outboundTrafficPolicy: supported(outboundTrafficPolicy),
-    defaultHttpRetryPolicy: supported(httpRetry),
+    defaultHttpRetryPolicy: later(httpRetry),
     connectTimeout: supported(duration()),
     tcpKeepalive: later(keepalive),
     localityLbSetting: supported(locality),
