@@ -216,6 +216,8 @@ export class Target<T> {
   #isDoubtful(config: TargetConfig): boolean {
     const current = this.state.kind === 'ready' ? this.state.config : undefined;
     if (current === undefined || this.#hasDoubted) return false;
+    // Routes that are trusted already: what is gone of them since had its time as a cluster.
+    if (this.#wanted?.routeConfiguration === config.routeConfiguration) return false;
     // One in use has had its grace, one that is late its time-out.
     const isNew = (name: string) => !current.clusters.has(name) && !this.#late.has(name);
     const isWorse = [...config.clusters].some(([name, state]) => isNew(name) && isMissing(state));
