@@ -1,3 +1,4 @@
+import { GRPC_STATUS } from '../grpc-status.ts';
 import type { Place } from '../place.ts';
 import type { HttpFault, HttpRedirect, HttpRetry, HttpRoute, StringMatch } from '../spec/virtual-service.ts';
 import { nearest } from '../suggest.ts';
@@ -113,26 +114,6 @@ export const checkRetry = (retry: HttpRetry, place: Place): void => {
   }
 };
 
-const GRPC_STATUS: ReadonlySet<string> = new Set([
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-]);
-
 export const checkFault = (fault: HttpFault, place: Place): void => {
   const { delay, abort } = fault;
   if (delay === undefined && abort === undefined) place.error('want at least one of delay, abort');
@@ -147,7 +128,7 @@ export const checkFault = (fault: HttpFault, place: Place): void => {
   if (abort.http2Error !== undefined)
     place.in('abort', 'http2Error').error('not served by Istio, want httpStatus or grpcStatus');
   const status = abort.grpcStatus;
-  if (status !== undefined && !GRPC_STATUS.has(status.toUpperCase()) && !/^([0-9]|1[0-6])$/.test(status)) {
-    place.in('abort', 'grpcStatus').error(`got ${JSON.stringify(status)}, want one of ${[...GRPC_STATUS].join(', ')}`);
+  if (status !== undefined && !GRPC_STATUS.includes(status.toUpperCase()) && !/^([0-9]|1[0-6])$/.test(status)) {
+    place.in('abort', 'grpcStatus').error(`got ${JSON.stringify(status)}, want one of ${GRPC_STATUS.join(', ')}`);
   }
 };

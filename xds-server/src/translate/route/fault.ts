@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type HTTPFault, HTTPFaultSchema } from '@inmesh/sdk/internal/gen/listener';
+import { GRPC_STATUS } from '../../schema/grpc-status.ts';
 import type { HttpFault } from '../../schema/spec/virtual-service.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
@@ -39,27 +40,6 @@ const abortError = (abort: NonNullable<HttpFault['abort']>) => {
   const code = abort.grpcStatus === undefined ? undefined : grpcStatusCode(abort.grpcStatus);
   return code === undefined ? undefined : ({ case: 'grpcStatus', value: code } as const);
 };
-
-/** In the order of their numbers (grpc/doc/statuscodes.md). */
-const GRPC_STATUS = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 const grpcStatusCode = (written: string): number | undefined => {
   const code = /^\d+$/.test(written) ? Number(written) : GRPC_STATUS.indexOf(written.toUpperCase());
