@@ -166,6 +166,48 @@ export const DEFAULTS = {
     'Envoy OutlierDetection.consecutive_5xx',
     'failures in a row that eject (5xx, gateway, local origin alike)',
   ),
+  outlierMinimumHosts: entry(
+    5,
+    'count',
+    'Envoy OutlierDetection.success_rate_minimum_hosts, failure_percentage_minimum_hosts',
+    'hosts with enough requests, below which rates eject nobody',
+  ),
+  successRateVolume: entry(
+    100,
+    'count',
+    'Envoy OutlierDetection.success_rate_request_volume',
+    'requests of a host in one interval for its rate to count',
+  ),
+  successRateStdevFactor: entry(
+    1_900,
+    'count',
+    'Envoy OutlierDetection.success_rate_stdev_factor',
+    'thousandths of a standard deviation below the mean that eject',
+  ),
+  failurePercentageThreshold: entry(
+    85,
+    'percent',
+    'Envoy OutlierDetection.failure_percentage_threshold',
+    'of failures that eject',
+  ),
+  failurePercentageVolume: entry(
+    50,
+    'count',
+    'Envoy OutlierDetection.failure_percentage_request_volume',
+    'requests of a host in one interval for its failures to count',
+  ),
+  retryBudgetPercent: entry(
+    20,
+    'percent',
+    'Envoy RetryBudget.budget_percent',
+    'of the requests under way that may be retries (also where no resource sets a budget)',
+  ),
+  retryBudgetMinimum: entry(
+    3,
+    'count',
+    'Envoy RetryBudget.min_retry_concurrency',
+    'retries at a time that are always allowed',
+  ),
   sliceMs: entry(5, 'ms', 'Inmesh', 'longest piece of a table build or a large decode in one turn'),
 } as const satisfies Record<string, Default>;
 

@@ -1,5 +1,5 @@
 import type { HeaderMutation } from './headers.ts';
-import type { Fraction } from './match.ts';
+import type { Fraction, HeaderMatch } from './match.ts';
 
 /** One destination of a weighted split. `name` is the cluster's name. */
 export interface WeightedCluster {
@@ -36,13 +36,41 @@ export interface RegexRewrite {
 export interface RetryPolicy {
   readonly on: readonly string[];
   readonly retriableStatusCodes: readonly number[];
+  /** An answer with one of them is retried (`retriable-headers`). */
+  readonly retriableHeaders?: readonly HeaderMatch[];
+  /** Only requests with one of them are retried; all where empty. */
+  readonly retriableRequestHeaders?: readonly HeaderMatch[];
   /** Retries after the first call. */
   readonly numRetries: number;
   readonly perTryTimeoutMs?: number;
+  /** Longest silence of one try. */
+  readonly perTryIdleTimeoutMs?: number;
   readonly baseIntervalMs: number;
   readonly maxIntervalMs: number;
+  readonly rateLimitedBackOff?: RateLimitedBackOff;
   readonly previousHosts: boolean;
+  /** Envoy PreviousPrioritiesConfig: priorities tried are left out, begun anew after this many. */
+  readonly previousPriorities?: { readonly updateFrequency: number };
+  /** Envoy RouteAction's cluster is chosen anew for each retry of a weighted split. */
+  readonly repickCluster?: boolean;
   readonly hostSelectionAttempts: number;
+}
+
+/** Envoy RetryPolicy.RateLimitedRetryBackOff: the answer itself says when to come back. */
+export interface RateLimitedBackOff {
+  /** The first that the answer has counts. */
+  readonly headers: readonly { readonly name: string; readonly format: 'seconds' | 'unix-timestamp' }[];
+  readonly maxIntervalMs: number;
+}
+
+/** A second attempt while the first goes on; only what may be sent twice is hedged. */
+export interface HedgePolicy {
+  /** Envoy HedgePolicy.hedge_on_per_try_timeout: the try that is late goes on beside the next. */
+  readonly onPerTryTimeout: boolean;
+  /** Begun this long after the attempt before it; `p95`: the cluster's own, as measured. */
+  readonly delay?: number | 'p95';
+  /** Hedges at most; 1 where absent. */
+  readonly maxHedges?: number;
 }
 
 export interface MirrorPolicy {
@@ -53,8 +81,23 @@ export interface MirrorPolicy {
 
 /** Envoy HTTPFault. */
 export interface FaultPolicy {
-  readonly delay?: { readonly ms: number; readonly fraction: Fraction };
-  readonly abort?: { readonly httpStatus?: number; readonly grpcStatus?: number; readonly fraction: Fraction };
+  /** `fromHeader`: the request's `x-envoy-fault-delay-request` says how long. */
+  readonly delay?: { readonly ms: number; readonly fraction: Fraction; readonly fromHeader?: boolean };
+  /** `fromHeader`: `x-envoy-fault-abort-request` or `x-envoy-fault-abort-grpc-request` says what. */
+  readonly abort?: {
+    readonly httpStatus?: number;
+    readonly grpcStatus?: number;
+    readonly fraction: Fraction;
+    readonly fromHeader?: boolean;
+  };
+  /** Only requests with all of them. */
+  readonly headers?: readonly HeaderMatch[];
+  /** Only requests to this cluster. */
+  readonly upstreamCluster?: string;
+  /** Faults under way at a time; unlimited where absent. */
+  readonly maxActive?: number;
+  /** `call`: drawn once, an abort ends the call. `attempt`: drawn for each attempt. `call` where absent. */
+  readonly scope?: 'call' | 'attempt';
 }
 
 export interface PathRewrite {
@@ -89,6 +132,11 @@ export interface ForwardAction {
   readonly idleTimeoutMs?: number;
   readonly maxStreamDurationMs?: number;
   readonly retry?: RetryPolicy;
+  readonly hedge?: HedgePolicy;
+  /** Of a body kept so that it can be sent again, bytes. Envoy Route.per_request_buffer_limit_bytes. */
+  readonly bodyBufferBytes?: number;
+  /** Envoy RouteAction.max_stream_duration.grpc_timeout_header_max; 0: whatever the header says. */
+  readonly grpcTimeoutMaxMs?: number;
   readonly hashPolicies: readonly HashPolicy[];
   readonly pathRewrite?: PathRewrite;
   readonly hostRewrite?: string;

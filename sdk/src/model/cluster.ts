@@ -36,7 +36,7 @@ export type LoadBalancer =
       readonly balanceFactor?: number;
     };
 
-/** Envoy OutlierDetection. Translated and decoded; enforced by the call-policy work. Times in ms. */
+/** Envoy OutlierDetection. Times in ms, `enforcing…` in percent. */
 export interface OutlierDetection {
   readonly intervalMs: number;
   readonly baseEjectionTimeMs: number;
@@ -47,7 +47,28 @@ export interface OutlierDetection {
   readonly consecutiveGatewayFailure: number;
   readonly enforcingConsecutiveGatewayFailure: number;
   readonly consecutiveLocalOriginFailure: number;
+  readonly enforcingConsecutiveLocalOriginFailure: number;
   readonly splitExternalLocalOriginErrors: boolean;
+  readonly successRate: {
+    readonly minimumHosts: number;
+    readonly requestVolume: number;
+    /** Thousandths of a standard deviation. */
+    readonly stdevFactor: number;
+    readonly enforcing: number;
+    readonly enforcingLocalOrigin: number;
+  };
+  readonly failurePercentage: {
+    readonly threshold: number;
+    readonly minimumHosts: number;
+    readonly requestVolume: number;
+    readonly enforcing: number;
+    readonly enforcingLocalOrigin: number;
+  };
+  readonly maxEjectionTimeJitterMs: number;
+  /** A successful active health check ends an ejection. */
+  readonly unejectOnHealthCheck: boolean;
+  /** One host may always be ejected, whatever the percentage. */
+  readonly alwaysEjectOneHost: boolean;
 }
 
 /** Envoy CircuitBreakers.Thresholds of one priority; undefined = unlimited (Istio's 4294967295). */
@@ -56,6 +77,16 @@ export interface CircuitBreaker {
   readonly maxPendingRequests?: number;
   readonly maxRequests?: number;
   readonly maxRetries?: number;
+  /** Replaces `maxRetries`. */
+  readonly retryBudget?: RetryBudget;
+}
+
+/** Envoy CircuitBreakers.Thresholds.RetryBudget. */
+export interface RetryBudget {
+  /** Of the requests under way that may be retries. */
+  readonly percent: number;
+  /** Retries at a time that are always allowed. */
+  readonly minConcurrency: number;
 }
 
 /** TLS to the upstream, as far as it is decoded today: originating TLS with the platform's roots. */

@@ -62,19 +62,21 @@ export const fields: FieldRows = {
     ignored: { [NOT_YET_ENFORCED]: 'per_host_thresholds' },
   }),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
-    supported: 'priority max_connections max_pending_requests max_requests max_retries',
-    ignored: { [NOT_YET_ENFORCED]: 'retry_budget max_connection_pools', [STATISTICS]: 'track_remaining' },
+    supported: 'priority max_connections max_pending_requests max_requests max_retries retry_budget',
+    ignored: { 'there is one pool a host': 'max_connection_pools', [STATISTICS]: 'track_remaining' },
+  }),
+  ...rowsOf('envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget', {
+    supported: 'budget_percent min_retry_concurrency',
   }),
   ...rowsOf('envoy.config.cluster.v3.OutlierDetection', {
     supported: `consecutive_5xx interval base_ejection_time max_ejection_percent enforcing_consecutive_5xx
       consecutive_gateway_failure enforcing_consecutive_gateway_failure split_external_local_origin_errors
-      consecutive_local_origin_failure max_ejection_time`,
+      consecutive_local_origin_failure max_ejection_time enforcing_success_rate success_rate_minimum_hosts
+      success_rate_request_volume success_rate_stdev_factor enforcing_consecutive_local_origin_failure
+      enforcing_local_origin_success_rate failure_percentage_threshold enforcing_failure_percentage
+      enforcing_failure_percentage_local_origin failure_percentage_minimum_hosts failure_percentage_request_volume
+      max_ejection_time_jitter always_eject_one_host successful_active_health_check_uneject_host`,
     ignored: {
-      [NOT_YET_ENFORCED]: `enforcing_success_rate success_rate_minimum_hosts success_rate_request_volume
-        success_rate_stdev_factor enforcing_consecutive_local_origin_failure enforcing_local_origin_success_rate
-        failure_percentage_threshold enforcing_failure_percentage enforcing_failure_percentage_local_origin
-        failure_percentage_minimum_hosts failure_percentage_request_volume max_ejection_time_jitter always_eject_one_host`,
-      'there are no active health checks': 'successful_active_health_check_uneject_host',
       'no monitor is known': 'monitors',
     },
   }),

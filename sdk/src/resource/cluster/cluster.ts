@@ -42,7 +42,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     ...decodeLoadBalancing(message, at),
     panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold'),
     ...(outlierDetection && { outlierDetection: decodeOutlierDetection(outlierDetection, at.at('outlier_detection')) }),
-    circuitBreakers: decodeCircuitBreakers(circuitBreakers),
+    circuitBreakers: decodeCircuitBreakers(circuitBreakers, at.at('circuit_breakers')),
     ...decodeHttpProtocol(message, at),
     ...(tls && { tls }),
     ...decodeOrigin(message),

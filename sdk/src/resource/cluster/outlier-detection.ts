@@ -2,7 +2,7 @@ import type { OutlierDetection as Message } from '../../../gen/cluster.js';
 import { defaultOf } from '../../defaults.ts';
 import type { OutlierDetection } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
-import { inRange, positiveMs } from '../values.ts';
+import { durationMs, inRange, positiveMs } from '../values.ts';
 
 /** Envoy config.cluster.v3.OutlierDetection; the defaults are Envoy's (an empty message switches it on). */
 export function decodeOutlierDetection(message: Message, at: Scope): OutlierDetection {
@@ -25,6 +25,40 @@ export function decodeOutlierDetection(message: Message, at: Scope): OutlierDete
       'enforcing_consecutive_gateway_failure',
     ),
     consecutiveLocalOriginFailure: message.consecutiveLocalOriginFailure ?? consecutive,
+    enforcingConsecutiveLocalOriginFailure: percent(
+      message.enforcingConsecutiveLocalOriginFailure,
+      100,
+      'enforcing_consecutive_local_origin_failure',
+    ),
     splitExternalLocalOriginErrors: message.splitExternalLocalOriginErrors,
+    successRate: {
+      minimumHosts: message.successRateMinimumHosts ?? defaultOf('outlierMinimumHosts'),
+      requestVolume: message.successRateRequestVolume ?? defaultOf('successRateVolume'),
+      stdevFactor: message.successRateStdevFactor ?? defaultOf('successRateStdevFactor'),
+      enforcing: percent(message.enforcingSuccessRate, 100, 'enforcing_success_rate'),
+      enforcingLocalOrigin: percent(
+        message.enforcingLocalOriginSuccessRate,
+        100,
+        'enforcing_local_origin_success_rate',
+      ),
+    },
+    failurePercentage: {
+      threshold: percent(
+        message.failurePercentageThreshold,
+        defaultOf('failurePercentageThreshold'),
+        'failure_percentage_threshold',
+      ),
+      minimumHosts: message.failurePercentageMinimumHosts ?? defaultOf('outlierMinimumHosts'),
+      requestVolume: message.failurePercentageRequestVolume ?? defaultOf('failurePercentageVolume'),
+      enforcing: percent(message.enforcingFailurePercentage, 0, 'enforcing_failure_percentage'),
+      enforcingLocalOrigin: percent(
+        message.enforcingFailurePercentageLocalOrigin,
+        0,
+        'enforcing_failure_percentage_local_origin',
+      ),
+    },
+    maxEjectionTimeJitterMs: durationMs(message.maxEjectionTimeJitter, at.at('max_ejection_time_jitter')) ?? 0,
+    unejectOnHealthCheck: message.successfulActiveHealthCheckUnejectHost ?? true,
+    alwaysEjectOneHost: message.alwaysEjectOneHost ?? false,
   };
 }
