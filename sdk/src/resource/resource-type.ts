@@ -1,3 +1,5 @@
+import { trimmed } from './lists.ts';
+
 /** What one resource's bytes say: a model, or why it cannot be taken. `name` is the resource's own, where it could be read. */
 export type Decoded<T> =
   | { readonly ok: T; readonly name: string; readonly warnings: readonly string[] }
@@ -18,7 +20,8 @@ export interface ResourceType<T> {
 export function resourceType<T>(typeName: string, decodeSteps: (bytes: Uint8Array) => DecodeSteps<T>): ResourceType<T> {
   function* steps(bytes: Uint8Array): DecodeSteps<T> {
     try {
-      return yield* decodeSteps(bytes);
+      const decoded = yield* decodeSteps(bytes);
+      return 'ok' in decoded ? { ...decoded, warnings: trimmed(decoded.warnings) } : decoded;
     } catch (error) {
       // protobuf-es throws on malformed bytes; whatever else goes wrong in a decoder must not end the process either.
       const what = error instanceof Error ? error.message : String(error);

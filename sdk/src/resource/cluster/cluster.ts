@@ -9,6 +9,7 @@ import { checkFields } from '../fields.ts';
 import { requireAds } from '../listener/connection-manager.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
+import { sharedName, sharedValue } from '../shared.ts';
 import { positiveMs, required } from '../values.ts';
 import { decodeCircuitBreakers } from './circuit-breakers.ts';
 import { decodeHttpProtocol } from './http-protocol.ts';
@@ -34,15 +35,19 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {
 
 function decodeCluster(message: Message, at: Scope): Cluster {
   const { circuitBreakers, outlierDetection, transportSocket } = message;
+  const { loadBalancer, localityWeighted } = decodeLoadBalancing(message, at);
   const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
   return {
-    name: required(message.name, at.at('name')),
+    name: sharedName(required(message.name, at.at('name'))),
     discovery: decodeDiscovery(message, at),
     connectTimeoutMs: positiveMs(message.connectTimeout, at.at('connect_timeout')) ?? defaultOf('connectTimeoutMs'),
-    ...decodeLoadBalancing(message, at),
+    loadBalancer: sharedValue(loadBalancer),
+    localityWeighted,
     panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold'),
-    ...(outlierDetection && { outlierDetection: decodeOutlierDetection(outlierDetection, at.at('outlier_detection')) }),
-    circuitBreakers: decodeCircuitBreakers(circuitBreakers, at.at('circuit_breakers')),
+    ...(outlierDetection && {
+      outlierDetection: sharedValue(decodeOutlierDetection(outlierDetection, at.at('outlier_detection'))),
+    }),
+    circuitBreakers: sharedValue(decodeCircuitBreakers(circuitBreakers, at.at('circuit_breakers'))),
     ...decodeHttpProtocol(message, at),
     ...(tls && { tls }),
     ...decodeOrigin(message),
@@ -56,7 +61,7 @@ function decodeDiscovery(message: Message, at: Scope): Discovery {
   switch (type.value ?? Type.STATIC) {
     case Type.EDS:
       requireAds(message.edsClusterConfig?.edsConfig, at.at('eds_cluster_config').at('eds_config'));
-      return { kind: 'eds', serviceName: message.edsClusterConfig?.serviceName || message.name };
+      return { kind: 'eds', serviceName: sharedName(message.edsClusterConfig?.serviceName || message.name) };
     case Type.ORIGINAL_DST:
       return { kind: 'original-dst' };
     case Type.STATIC:

@@ -11,8 +11,10 @@ import type { Endpoint, LoadAssignment, LocalityEndpoints } from '../../model/cl
 import { parse } from '../any.ts';
 import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
+import { trimmed } from '../lists.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
+import { sharedName, sharedValue } from '../shared.ts';
 import { splitField } from '../split.ts';
 import { inRange, required } from '../values.ts';
 import { decodeEndpoint } from './endpoint.ts';
@@ -86,10 +88,10 @@ function decodeLocality(message: LocalityLbEndpoints, endpoints: readonly Endpoi
   if (sum > UINT32_MAX) at.at('lb_endpoints').error(`the weights' sum is ${sum}, at most ${UINT32_MAX} allowed`);
   const { region = '', zone = '', subZone = '' } = message.locality ?? {};
   return {
-    locality: { region, zone, subZone },
+    locality: sharedValue({ region, zone, subZone }),
     priority: inRange(message.priority, 0, 128, at.at('priority')),
     weight: message.loadBalancingWeight ?? 0,
-    endpoints,
+    endpoints: trimmed(endpoints),
   };
 }
 
@@ -106,8 +108,8 @@ function assemble(message: ClusterLoadAssignment, localities: readonly LocalityE
   const factor = message.policy?.overprovisioningFactor;
   if (factor === 0) at.at('policy').at('overprovisioning_factor').error('0, more than 0 allowed');
   return {
-    clusterName: required(message.clusterName, at.at('cluster_name')),
-    localities,
+    clusterName: sharedName(required(message.clusterName, at.at('cluster_name'))),
+    localities: trimmed(localities),
     overprovisioningFactor: factor ?? defaultOf('overprovisioning'),
     ...(message.policy?.weightedPriorityHealth && { weightedPriorityHealth: true }),
   };

@@ -6,6 +6,7 @@ import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
 import { decodeRouteConfigurationBytes } from '../route/route-configuration.ts';
 import type { Scope } from '../scope.ts';
+import { sharedName } from '../shared.ts';
 import { splitField } from '../split.ts';
 import { durationMs, required } from '../values.ts';
 import { decodeHttpFilters } from './http-filters.ts';
@@ -56,7 +57,10 @@ function decodeRouteSource({ routeSpecifier }: HttpConnectionManager, at: Scope)
   }
   const { configSource, routeConfigName } = routeSpecifier.value;
   requireAds(configSource, at.at('rds').at('config_source'));
-  return { kind: 'rds', routeConfigurationName: required(routeConfigName, at.at('rds').at('route_config_name')) };
+  return {
+    kind: 'rds',
+    routeConfigurationName: sharedName(required(routeConfigName, at.at('rds').at('route_config_name'))),
+  };
 }
 
 /** One stream for all types (gRFC A27): no other source is ever asked. */

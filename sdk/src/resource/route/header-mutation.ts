@@ -1,8 +1,9 @@
 import { HeaderValueOption_HeaderAppendAction as Append, type HeaderValueOption } from '../../../gen/core.js';
 import type { AppendAction, HeaderMutation, HeaderSet } from '../../model/headers.ts';
+import { decodeList, NONE } from '../lists.ts';
 import type { Scope } from '../scope.ts';
 
-export const NO_MUTATION: HeaderMutation = { set: [], remove: [] };
+export const NO_MUTATION: HeaderMutation = { set: NONE, remove: NONE };
 
 interface Side {
   readonly add: readonly HeaderValueOption[];
@@ -44,8 +45,8 @@ export const decodeResponseHeaders = (message: WithHeaders, at: Scope): HeaderMu
 function decode({ add, remove, addField, removeField }: Side, at: Scope): HeaderMutation {
   if (add.length === 0 && remove.length === 0) return NO_MUTATION;
   return {
-    set: add.map((option, index) => decodeSet(option, at.at(addField).at(index))),
-    remove: remove.map((name, index) => headerName(name, at.at(removeField).at(index))),
+    set: decodeList(add, at.at(addField), decodeSet),
+    remove: decodeList(remove, at.at(removeField), headerName),
   };
 }
 

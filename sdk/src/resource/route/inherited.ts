@@ -3,6 +3,7 @@ import { HTTPFaultSchema } from '../../../gen/listener.js';
 import { FilterConfigSchema } from '../../../gen/route.js';
 import type { FaultPolicy, MirrorPolicy, RetryPolicy } from '../../model/action.ts';
 import { typeNameOf, unpack } from '../any.ts';
+import { NONE } from '../lists.ts';
 import type { Scope } from '../scope.ts';
 import { decodeFault } from './fault.ts';
 
@@ -13,7 +14,7 @@ export interface Inherited {
   readonly fault: FaultPolicy | undefined;
 }
 
-export const NOTHING_INHERITED: Inherited = { retry: undefined, mirrors: [], fault: undefined };
+export const NOTHING_INHERITED: Inherited = { retry: undefined, mirrors: NONE, fault: undefined };
 
 /** Envoy typed_per_filter_config: of the filters configured per route the fault filter is ours. */
 export function decodePerFilter(configs: Readonly<Record<string, Any>>, at: Scope): FaultPolicy | undefined {

@@ -8,6 +8,7 @@ import { defaultOf } from '../../defaults.ts';
 import { parseTemplate, parseTemplateRewrite } from '../../match/template.ts';
 import type { Action, ForwardAction, HostRewrite, MirrorPolicy, PathRewrite } from '../../model/action.ts';
 import type { PathMatch } from '../../model/match.ts';
+import { decodeList, NONE } from '../lists.ts';
 import { peekName } from '../peek-name.ts';
 import type { Scope } from '../scope.ts';
 import { durationMs, headerName, required, runtimeFraction } from '../values.ts';
@@ -24,7 +25,7 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
   const destination = decodeDestination(message, at);
   if ('refusal' in destination) return { kind: 'refuse', reason: destination.refusal };
   const pathRewrite = decodePathRewrite(message, path, at);
-  const hash = message.hashPolicy.map((policy, index) => decodeHashPolicy(policy, at.at('hash_policy').at(index)));
+  const hash = decodeList(message.hashPolicy, at.at('hash_policy'), decodeHashPolicy);
   const mirrors =
     message.requestMirrorPolicies.length > 0 ? decodeMirrors(message.requestMirrorPolicies, at) : inherited.mirrors;
   const retry = message.retryPolicy ? decodeRetryPolicy(message.retryPolicy, at.at('retry_policy')) : inherited.retry;
@@ -36,7 +37,7 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
     ...(notFound !== undefined && { clusterNotFoundStatus: notFound }),
     ...decodeTimes(message, at),
     ...(retry && { retry }),
-    hashPolicies: hash.filter((policy) => policy !== undefined),
+    hashPolicies: hash.length === 0 ? NONE : hash.filter((policy) => policy !== undefined),
     ...(pathRewrite && { pathRewrite }),
     ...host,
     appendXForwardedHost: message.appendXForwardedHost,
@@ -79,7 +80,7 @@ function decodeDestination({ clusterSpecifier }: RouteAction, at: Scope): Destin
     case 'cluster':
       return { clusters: [soleCluster(clusterSpecifier.value, at.at('cluster'))] };
     case 'clusterHeader':
-      return { clusters: [], clusterHeader: headerName(clusterSpecifier.value, at.at('cluster_header')) };
+      return { clusters: NONE, clusterHeader: headerName(clusterSpecifier.value, at.at('cluster_header')) };
     case 'weightedClusters': {
       const weighted = at.at('weighted_clusters');
       return {
@@ -89,7 +90,7 @@ function decodeDestination({ clusterSpecifier }: RouteAction, at: Scope): Destin
     }
     case undefined:
       at.error('no cluster, one of cluster, cluster_header, weighted_clusters is required');
-      return { clusters: [] };
+      return { clusters: NONE };
     default:
       return { refusal: `${at.path}: cluster specifier plugins are not supported` };
   }
@@ -134,7 +135,8 @@ function templateRewrite(any: { typeUrl: string; value: Uint8Array }, path: Path
 
 const ALWAYS = { numerator: 100, denominator: 100 } as const;
 
-export function decodeMirrors(list: readonly RouteAction_RequestMirrorPolicy[], at: Scope): MirrorPolicy[] {
+export function decodeMirrors(list: readonly RouteAction_RequestMirrorPolicy[], at: Scope): readonly MirrorPolicy[] {
+  if (list.length === 0) return NONE;
   return list.flatMap((policy, index) => {
     const here = at.at('request_mirror_policies').at(index);
     // Its field row has warned; a mirror that is not sent harms nobody.

@@ -8,8 +8,10 @@ import type { Route, RouteConfiguration, VirtualHost } from '../../model/route.t
 import { parse } from '../any.ts';
 import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
+import { trimmed } from '../lists.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
+import { sharedName } from '../shared.ts';
 import { splitField } from '../split.ts';
 import { required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders } from './header-mutation.ts';
@@ -54,8 +56,8 @@ export function* decodeRouteConfigurationBytes(
   }
   checkDomains(virtualHosts, at);
   return {
-    name: required(message.name, at.at('name')),
-    virtualHosts,
+    name: sharedName(required(message.name, at.at('name'))),
+    virtualHosts: trimmed(virtualHosts),
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),
     mostSpecificHeaderMutationsWins: message.mostSpecificHeaderMutationsWins,
@@ -87,7 +89,7 @@ function* decodeHost(bytes: Uint8Array, above: RouteContext, at: Scope): Generat
     if (route !== undefined) routes.push(route);
     if (index % 16 === 15) yield;
   }
-  return { ...decodeVirtualHost(message, at), routes };
+  return { ...decodeVirtualHost(message, at), routes: trimmed(routes) };
 }
 
 /** Envoy: a domain may stand in one virtual host only, and once. */

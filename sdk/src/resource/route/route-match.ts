@@ -6,6 +6,7 @@ import type {
 } from '../../../gen/route.js';
 import { parseTemplate } from '../../match/template.ts';
 import type { CookieMatch, HeaderMatch, PathMatch, QueryParameterMatch, RouteMatch } from '../../model/match.ts';
+import { decodeList } from '../lists.ts';
 import { peekName } from '../peek-name.ts';
 import type { Scope } from '../scope.ts';
 import { regexPattern, required, runtimeFraction } from '../values.ts';
@@ -18,16 +19,12 @@ const NOWHERE: PathMatch = { kind: 'exact', value: '', caseSensitive: true };
 /** Envoy config.route.v3.RouteMatch. */
 export function decodeRouteMatch(message: RouteMatchMessage, at: Scope): RouteMatch {
   const never = whyNever(message);
-  const cookies = message.cookies.map((cookie, index) => decodeCookie(cookie, at.at('cookies').at(index)));
-  const metadata = message.dynamicMetadata.map((matcher, index) =>
-    decodeMetadataMatch(matcher, at.at('dynamic_metadata').at(index)),
-  );
+  const cookies = decodeList(message.cookies, at.at('cookies'), decodeCookie);
+  const metadata = decodeList(message.dynamicMetadata, at.at('dynamic_metadata'), decodeMetadataMatch);
   return {
     path: decodePath(message, at),
-    headers: message.headers.map((header, index) => decodeHeaderMatch(header, at.at('headers').at(index))),
-    queryParameters: message.queryParameters.map((parameter, index) =>
-      decodeQuery(parameter, at.at('query_parameters').at(index)),
-    ),
+    headers: decodeList(message.headers, at.at('headers'), decodeHeaderMatch),
+    queryParameters: decodeList(message.queryParameters, at.at('query_parameters'), decodeQuery),
     ...(message.runtimeFraction && { fraction: runtimeFraction(message.runtimeFraction, at.at('runtime_fraction')) }),
     grpc: message.grpc !== undefined,
     ...(cookies.length > 0 && { cookies }),

@@ -5,7 +5,9 @@ import {
 } from '../../../gen/route.js';
 import type { Action } from '../../model/action.ts';
 import type { Route, VirtualCluster, VirtualHost } from '../../model/route.ts';
+import { decodeList } from '../lists.ts';
 import type { Scope } from '../scope.ts';
+import { sharedName } from '../shared.ts';
 import { required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders } from './header-mutation.ts';
 import { decodePerFilter, type Inherited } from './inherited.ts';
@@ -25,8 +27,8 @@ export function decodeVirtualHost(message: VirtualHostMessage, at: Scope): Omit<
   if (message.domains.length === 0) at.at('domains').error('empty, at least one is required');
   const requireTls = TLS.get(message.requireTls);
   return {
-    name: required(message.name, at.at('name')),
-    domains: message.domains.map((domain, index) => decodeDomain(domain, at.at('domains').at(index))),
+    name: sharedName(required(message.name, at.at('name'))),
+    domains: decodeList(message.domains, at.at('domains'), decodeDomain),
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),
     ...(requireTls !== undefined && { requireTls }),

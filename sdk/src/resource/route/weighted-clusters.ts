@@ -1,21 +1,23 @@
 import type { WeightedCluster_ClusterWeight, WeightedCluster as WeightedClusterMessage } from '../../../gen/route.js';
 import type { ForwardAction, WeightedCluster } from '../../model/action.ts';
+import { decodeList } from '../lists.ts';
 import type { Scope } from '../scope.ts';
+import { sharedName } from '../shared.ts';
 import { headerName, required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders, NO_MUTATION } from './header-mutation.ts';
 
 const UINT32_MAX = 4_294_967_295;
 
 export const soleCluster = (name: string, at: Scope): WeightedCluster => ({
-  name: required(name, at),
+  name: sharedName(required(name, at)),
   weight: 1,
   requestHeaders: NO_MUTATION,
   responseHeaders: NO_MUTATION,
 });
 
 /** Envoy config.route.v3.WeightedCluster: the weights' sum is what counts, total_weight is obsolete. */
-export function decodeWeightedClusters(message: WeightedClusterMessage, at: Scope): WeightedCluster[] {
-  const clusters = message.clusters.map((cluster, index) => decodeWeight(cluster, at.at('clusters').at(index)));
+export function decodeWeightedClusters(message: WeightedClusterMessage, at: Scope): readonly WeightedCluster[] {
+  const clusters = decodeList(message.clusters, at.at('clusters'), decodeWeight);
   const total = clusters.reduce((sum, { weight }) => sum + weight, 0);
   if (total < 1 || total > UINT32_MAX) at.error(`the weights' sum is ${total}, 1 to ${UINT32_MAX} allowed`);
   return clusters;
@@ -39,7 +41,7 @@ function decodeWeight(message: WeightedCluster_ClusterWeight, at: Scope): Weight
   const { weight, hostRewriteSpecifier, clusterHeader } = message;
   if (weight === undefined) at.at('weight').error('missing, a weight is required');
   return {
-    name: clusterHeader === '' ? required(message.name, at.at('name')) : message.name,
+    name: clusterHeader === '' ? sharedName(required(message.name, at.at('name'))) : message.name,
     ...(clusterHeader !== '' && { clusterHeader: headerName(clusterHeader, at.at('cluster_header')) }),
     weight: weight ?? 0,
     ...(hostRewriteSpecifier.case === 'hostRewriteLiteral' && { hostRewrite: hostRewriteSpecifier.value }),
