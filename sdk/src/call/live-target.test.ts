@@ -63,6 +63,17 @@ describe('live targets', () => {
     expect(after.table).toBe(before.table);
   });
 
+  it('compile a small table at its first decision, a larger one before it is given out', async () => {
+    const names = Array.from({ length: 17 }, (_, index) => `r${index}`);
+    for (const count of [1, 17]) {
+      const routes = names.slice(0, count).map((name) => route(name));
+      const target = await create().prepare(targetConfig(routes, { a: cluster('a', [1]) }));
+      const hosts = [...target.table.domains.exact.values(), target.table.domains.any];
+      expect(new Set(hosts).values().find((host) => host !== undefined)?.routes).toHaveLength(count);
+      expect(target.table).toBe(target.table);
+    }
+  });
+
   it('tell when hosts may have gone', async () => {
     let told = 0;
     const targets = create(() => told++);

@@ -3,7 +3,7 @@ import { defaultOf } from '../defaults.ts';
 import type { EventSink } from '../model/events.ts';
 import type { RouteConfiguration } from '../model/route.ts';
 import type { ClusterConfig, TargetConfig } from '../model/target.ts';
-import { compileRouteTableSteps } from '../route/compile.ts';
+import { compileRouteTable, compileRouteTableSteps } from '../route/compile.ts';
 import type { RouteTable } from '../route/table.ts';
 import { runSliced } from '../upstream/slices.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
@@ -37,18 +37,56 @@ export interface LiveTargetsDeps {
   readonly onHostsChanged?: () => void;
 }
 
-/** A large table is compiled in slices, so that calls under way go on; a small one at once. */
-function compiled(config: RouteConfiguration, clock: Clock): RouteTable | Promise<RouteTable> {
-  const steps = compileRouteTableSteps(config);
-  const first = steps.next();
-  if (first.done) return first.value;
-  return new Promise((resolve, reject) => {
-    runSliced({ clock, sliceMs: defaultOf('sliceMs'), steps, done: resolve, failed: reject });
-  });
+/** Routes up to which a table is compiled by its first decision: it takes about as long as that decision. */
+const FEW_ROUTES = 16;
+
+/** A route table, and the making of it. */
+class Routes {
+  readonly #config: RouteConfiguration;
+  #table: RouteTable | undefined;
+
+  constructor(config: RouteConfiguration) {
+    this.#config = config;
+  }
+
+  get table(): RouteTable {
+    this.#table ??= compileRouteTable(this.#config);
+    return this.#table;
+  }
+
+  /** Compiles a table that is not small, in slices, so that calls under way go on. */
+  async prepare(clock: Clock): Promise<void> {
+    if (this.#config.virtualHosts.reduce((sum, { routes }) => sum + routes.length, 0) <= FEW_ROUTES) return;
+    const steps = compileRouteTableSteps(this.#config);
+    this.#table = await new Promise<RouteTable>((resolve, reject) => {
+      runSliced({ clock, sliceMs: defaultOf('sliceMs'), steps, done: resolve, failed: reject });
+    });
+  }
+}
+
+class PreparedTarget implements LiveTarget {
+  readonly config: TargetConfig;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly routes: Routes;
+
+  constructor(config: TargetConfig, routes: Routes, upstreams: ReadonlyMap<string, Upstream>) {
+    this.config = config;
+    this.routes = routes;
+    this.upstreams = upstreams;
+  }
+
+  get target(): string {
+    return this.config.target;
+  }
+
+  get table(): RouteTable {
+    return this.routes.table;
+  }
 }
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
 export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveTargetsDeps): LiveTargets {
+  const upstreamDeps = { clock, random, emit };
   const upstreams = new Map<string, Upstream>();
   const users = new Map<Upstream, number>();
 
@@ -56,7 +94,7 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
     const { name } = config.cluster;
     let upstream = upstreams.get(name);
     if (upstream === undefined) {
-      upstream = createUpstream(config, { clock, random, emit });
+      upstream = createUpstream(config, upstreamDeps);
       upstreams.set(name, upstream);
     } else if (upstream.config() !== config) upstream.update(config);
     users.set(upstream, (users.get(upstream) ?? 0) + 1);
@@ -81,12 +119,11 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
       for (const [name, state] of config.clusters) if (state.kind === 'ready') own.set(name, acquire(state.config));
       onHostsChanged?.();
       const { routeConfiguration } = config;
-      const table =
-        previous?.config.routeConfiguration === routeConfiguration
-          ? previous.table
-          : await compiled(routeConfiguration, clock);
+      const isSame = previous instanceof PreparedTarget && previous.config.routeConfiguration === routeConfiguration;
+      const routes = isSame ? previous.routes : new Routes(routeConfiguration);
+      if (!isSame) await routes.prepare(clock);
       await Promise.all([...own.values()].map((upstream) => upstream.prepare()));
-      return { target: config.target, config, table, upstreams: own };
+      return new PreparedTarget(config, routes, own);
     },
     retire(target) {
       for (const upstream of target.upstreams.values()) release(upstream);

@@ -32,7 +32,7 @@ export function reconcileHosts(previous: HostSet, assignment: LoadAssignment, re
   const adopt = (endpoint: Endpoint, place: LocalityEndpoints): LiveHost | undefined => {
     const known = roll.find(endpoint);
     if (known === 'twice') return undefined;
-    const host = known ?? new LiveHost(endpoint, place.locality, place.priority);
+    const host = known ?? new LiveHost(endpoint, place);
     host.adopt(endpoint, place, reading);
     return host;
   };

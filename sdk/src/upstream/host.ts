@@ -38,34 +38,53 @@ export interface HostView {
   readonly weight: number;
 }
 
+/** Where a host stands in its assignment. */
+export interface Place {
+  readonly locality: Locality;
+  readonly priority: number;
+}
+
 /** How an assignment is read, and when. */
 export interface Reading {
   readonly useHostname: boolean;
   readonly nowMs: number;
 }
 
-/** Host as its upstream changes it. */
+/** Host as its upstream changes it. What its endpoint says is not said again: there are many hosts. */
 export class LiveHost implements Host {
-  readonly address: string;
-  readonly port: number;
   active = 0;
   requests = 0;
   failures = 0;
   removed = false;
   endpoint: Endpoint;
-  locality: Locality;
-  priority: number;
   availability: Availability = 'healthy';
-  weight = 1;
+  #place: Place;
   #useHostname = false;
   #firstHealthyMs: number | undefined;
 
-  constructor(endpoint: Endpoint, locality: Locality, priority: number) {
-    this.address = endpoint.address;
-    this.port = endpoint.port;
+  constructor(endpoint: Endpoint, place: Place) {
     this.endpoint = endpoint;
-    this.locality = locality;
-    this.priority = priority;
+    this.#place = place;
+  }
+
+  get address(): string {
+    return this.endpoint.address;
+  }
+
+  get port(): number {
+    return this.endpoint.port;
+  }
+
+  get weight(): number {
+    return Math.max(1, this.endpoint.weight);
+  }
+
+  get locality(): Locality {
+    return this.#place.locality;
+  }
+
+  get priority(): number {
+    return this.#place.priority;
   }
 
   /** Made when a table asks for it, once: most clusters never do, and there are many hosts. */
@@ -79,16 +98,10 @@ export class LiveHost implements Host {
   }
 
   /** Takes over what the control plane says now; counters stay. */
-  adopt(
-    endpoint: Endpoint,
-    place: { readonly locality: Locality; readonly priority: number },
-    { useHostname, nowMs }: Reading,
-  ): void {
+  adopt(endpoint: Endpoint, place: Place, { useHostname, nowMs }: Reading): void {
     this.endpoint = endpoint;
-    this.locality = place.locality;
-    this.priority = place.priority;
+    this.#place = place;
     this.availability = availabilityOf(endpoint.health);
-    this.weight = Math.max(1, endpoint.weight);
     this.#useHostname = useHostname;
     if (this.availability === 'healthy') this.#firstHealthyMs ??= Math.floor(nowMs);
   }

@@ -6,7 +6,7 @@ export interface Destination {
   readonly port: number;
 }
 
-const NOWHERE = { region: '', zone: '', subZone: '' } as const;
+const NOWHERE = { locality: { region: '', zone: '', subZone: '' }, priority: 0 } as const;
 
 /** Hosts of an ORIGINAL_DST cluster: made when first dialled, forgotten when idle and more than the limit are kept. */
 export class OriginalDestinations {
@@ -22,7 +22,7 @@ export class OriginalDestinations {
     const key = addressText(destination);
     const known = this.#hosts.get(key);
     if (known !== undefined) return known;
-    const host = new LiveHost({ ...destination, health: 'unknown', weight: 1 }, NOWHERE, 0);
+    const host = new LiveHost({ ...destination, health: 'unknown', weight: 1 }, NOWHERE);
     if (!keep) return host;
     if (this.#hosts.size >= this.#limit) this.#prune();
     this.#hosts.set(key, host);

@@ -1,12 +1,13 @@
 import type { Clock } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
 import { runSliced, type SlicedBuild } from './slices.ts';
 import { buildTable, type Table, type TableInput } from './table.ts';
 
-export interface TablesDeps {
+/** Whose tables they are. */
+export interface TablesOwner {
   readonly clock: Clock;
-  readonly sliceMs: number;
-  readonly input: () => TableInput;
-  readonly warn: (message: string) => void;
+  tableInput(): TableInput;
+  warn(message: string): void;
 }
 
 /**
@@ -16,13 +17,13 @@ export interface TablesDeps {
  */
 export class Tables {
   current: Table | undefined;
-  readonly #deps: TablesDeps;
+  readonly #owner: TablesOwner;
   #running: SlicedBuild | undefined;
   #isAskedAgain = false;
-  #waiters: (() => void)[] = [];
+  #waiters: (() => void)[] | undefined;
 
-  constructor(deps: TablesDeps) {
-    this.#deps = deps;
+  constructor(owner: TablesOwner) {
+    this.#owner = owner;
   }
 
   /** The hosts have changed since the current table was begun. */
@@ -34,7 +35,7 @@ export class Tables {
   rebuild(sliced: boolean): void {
     if (!sliced) {
       this.#stop();
-      this.current = buildAtOnce(this.#deps.input());
+      this.current = buildAtOnce(this.#owner.tableInput());
       this.#finish();
     } else if (this.#running === undefined) this.#beginSlices();
     else this.#isAskedAgain = true;
@@ -42,7 +43,10 @@ export class Tables {
 
   /** Resolves once the current table is of the present input. */
   settled(): Promise<void> {
-    return this.#running === undefined ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
+    if (this.#running === undefined) return Promise.resolve();
+    const waiters = this.#waiters ?? [];
+    this.#waiters = waiters;
+    return new Promise((resolve) => waiters.push(resolve));
   }
 
   close(): void {
@@ -51,7 +55,7 @@ export class Tables {
   }
 
   #beginSlices(): void {
-    const { clock, sliceMs, input, warn } = this.#deps;
+    const owner = this.#owner;
     this.#isAskedAgain = false;
     let over = false;
     const end = (): void => {
@@ -59,15 +63,15 @@ export class Tables {
       this.#finish();
     };
     const build = runSliced({
-      clock,
-      sliceMs,
-      steps: buildTable(input()),
+      clock: owner.clock,
+      sliceMs: defaultOf('sliceMs'),
+      steps: buildTable(owner.tableInput()),
       done: (table) => {
         this.current = table;
         end();
       },
       failed(error) {
-        warn(`the load balancing table could not be built, the one before it stays: ${String(error)}`);
+        owner.warn(`the load balancing table could not be built, the one before it stays: ${String(error)}`);
         end();
       },
     });
@@ -81,8 +85,8 @@ export class Tables {
       return;
     }
     const resolved = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of resolved) resolve();
+    this.#waiters = undefined;
+    for (const resolve of resolved ?? []) resolve();
   }
 
   #stop(): void {

@@ -11,7 +11,7 @@ import { NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
 import { type ClusterLoad, LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
 import type { Table, TableInput } from './table.ts';
-import { Tables } from './tables.ts';
+import { Tables, type TablesOwner } from './tables.ts';
 
 export interface PickContext {
   /** What the route's hash policies gave; a random one stands in for it. */
@@ -54,39 +54,43 @@ export interface UpstreamDeps {
 
 export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
 
+/** Endpoints up to which hosts and tables wait for the first pick: making them takes a few tens of microseconds. */
+const FEW_ENDPOINTS = 100;
+
+/** Reused from pick to pick: a choice is over when the pick returns. */
+const choice: Choice = {
+  hash: NO_HASH,
+  attempt: 0,
+  random: () => 0,
+  active: 0,
+  nowMs: 0,
+  hashed: false,
+  take: true,
+  stale: false,
+};
+
 /** A class: a mesh holds thousands of them, and functions that close over their state would outweigh the hosts. */
-class LiveUpstream implements Upstream {
+class LiveUpstream implements Upstream, ClusterLoad, TablesOwner {
   readonly name: string;
+  /** Requests under way. */
+  active = 0;
   readonly #deps: UpstreamDeps;
-  readonly #load: ClusterLoad = { active: 0 };
-  readonly #tables: Tables;
-  readonly #choice: Choice;
   #config: ClusterConfig;
   #hosts = NO_HOSTS;
+  /** Made with the hosts, when they are first asked for; at once where that would take more than a moment. */
+  #tables: Tables | undefined;
   #destinations: OriginalDestinations | undefined;
+  #isClosed = false;
 
   constructor(initial: ClusterConfig, deps: UpstreamDeps) {
-    const { clock, random, emit } = deps;
     this.name = initial.cluster.name;
     this.#config = initial;
     this.#deps = deps;
-    this.#choice = {
-      hash: NO_HASH,
-      attempt: 0,
-      random,
-      active: 0,
-      nowMs: 0,
-      hashed: false,
-      take: true,
-      stale: false,
-    };
-    this.#tables = new Tables({
-      clock,
-      sliceMs: defaultOf('sliceMs'),
-      input: () => this.#tableInput(),
-      warn: (message) => emit({ kind: 'warning', message: `cluster ${this.name}: ${message}` }),
-    });
-    this.#apply();
+    if (!isQuicklyMade(initial)) this.#liveTables();
+  }
+
+  get clock(): Clock {
+    return this.#deps.clock;
   }
 
   config(): ClusterConfig {
@@ -96,53 +100,41 @@ class LiveUpstream implements Upstream {
   update(next: ClusterConfig): void {
     const previous = this.#config;
     this.#config = next;
-    if (!isSameForPicks(previous, next)) this.#apply();
+    if (this.#tables !== undefined) {
+      if (!isSameForPicks(previous, next)) this.#apply(this.#tables);
+    } else if (!isQuicklyMade(next)) this.#liveTables();
   }
 
   prepare(): Promise<void> {
-    return this.#tables.settled();
+    return this.#tables?.settled() ?? Promise.resolve();
   }
 
   pick(context: PickContext): Pick | PickFailure {
+    choice.take = true;
+    choice.random = this.#deps.random;
     const found = this.#find(context);
-    return 'kind' in found ? found : new LivePick(found, this.#load);
+    return 'kind' in found ? found : new LivePick(found, this);
   }
 
   peek(context: PickContext, chance: Random = () => 0): Peek | PickFailure {
-    this.#choice.take = false;
-    this.#choice.random = chance;
-    try {
-      const found = this.#find(context);
-      return 'kind' in found ? found : { kind: 'peek', host: found };
-    } finally {
-      this.#choice.take = true;
-      this.#choice.random = this.#deps.random;
-    }
+    choice.take = false;
+    choice.random = chance;
+    const found = this.#find(context);
+    return 'kind' in found ? found : { kind: 'peek', host: found };
   }
 
   hosts(): readonly HostView[] {
+    this.#liveTables();
     return this.#all().map(viewOf);
   }
 
   close(): void {
-    this.#tables.close();
+    this.#isClosed = true;
+    this.#tables?.close();
     for (const host of this.#all()) host.removed = true;
   }
 
-  #all(): readonly LiveHost[] {
-    return this.#destinations === undefined ? this.#hosts.all : [...this.#hosts.all, ...this.#destinations.all()];
-  }
-
-  #apply(): void {
-    const assignment = assignmentOf(this.#config);
-    if (assignment !== undefined) {
-      const reading = { useHostname: hashesHostname(this.#config), nowMs: this.#deps.clock.now() };
-      this.#hosts = reconcileHosts(this.#hosts, assignment, reading);
-    }
-    this.#tables.rebuild(isHashBalancer(this.#config.cluster.loadBalancer));
-  }
-
-  #tableInput(): TableInput {
+  tableInput(): TableInput {
     const assignment = assignmentOf(this.#config);
     return {
       cluster: this.#config.cluster,
@@ -150,35 +142,71 @@ class LiveUpstream implements Upstream {
       overprovisioningFactor: assignment?.overprovisioningFactor ?? defaultOf('overprovisioning'),
       // A new start for every table: with the same one, frequent updates would favour the host that stands there.
       seed: this.#deps.random(),
-      nowMs: this.#deps.clock.now(),
+      nowMs: this.clock.now(),
       weightedHealth: assignment?.weightedPriorityHealth === true,
     };
   }
 
+  warn(message: string): void {
+    this.#deps.emit({ kind: 'warning', message: `cluster ${this.name}: ${message}` });
+  }
+
+  #all(): readonly LiveHost[] {
+    return this.#destinations === undefined ? this.#hosts.all : [...this.#hosts.all, ...this.#destinations.all()];
+  }
+
+  #liveTables(): Tables {
+    if (this.#tables !== undefined) return this.#tables;
+    const tables = new Tables(this);
+    this.#tables = tables;
+    this.#apply(tables);
+    // A call that began before the end may still pick; its connections are not kept.
+    if (this.#isClosed) for (const host of this.#hosts.all) host.removed = true;
+    return tables;
+  }
+
+  #apply(tables: Tables): void {
+    const assignment = assignmentOf(this.#config);
+    if (assignment !== undefined) {
+      const reading = { useHostname: hashesHostname(this.#config), nowMs: this.clock.now() };
+      this.#hosts = reconcileHosts(this.#hosts, assignment, reading);
+    }
+    tables.rebuild(isHashBalancer(this.#config.cluster.loadBalancer));
+  }
+
   #find(context: PickContext): LiveHost | PickFailure {
     if (this.#config.cluster.discovery.kind === 'original-dst') return this.#dialled(context.originalDestination);
-    const table = this.#tables.current;
-    if (table === undefined) return noHost(`the first table of ${this.name} is still being built`);
-    return this.#choose(table, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
+    const tables = this.#tables ?? this.#liveTables();
+    if (tables.current === undefined) return noHost(`the first table of ${this.name} is still being built`);
+    return this.#choose(tables.current, tables.stale, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
   }
 
   #dialled(destination: Destination | undefined): LiveHost | PickFailure {
     if (destination === undefined)
       return noHost(`${this.name} goes to the address that was dialled, and there is none`);
     this.#destinations ??= new OriginalDestinations(defaultOf('originalDestinationHosts'));
-    return this.#destinations.hostOf(destination, this.#choice.take);
+    return this.#destinations.hostOf(destination, choice.take);
   }
 
-  #choose(table: Table, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined {
-    const choice = this.#choice;
+  #choose(table: Table, stale: boolean, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined {
     const { loadBalancer } = this.#config.cluster;
-    choice.stale = this.#tables.stale;
+    choice.stale = stale;
     choice.hashed = isHashBalancer(loadBalancer);
-    choice.active = this.#load.active;
-    if ('slowStart' in loadBalancer) choice.nowMs = this.#deps.clock.now();
+    choice.active = this.active;
+    if ('slowStart' in loadBalancer) choice.nowMs = this.clock.now();
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
     return chooseHost(table, choice, exclude, selectionAttempts ?? defaultOf('hostSelectionAttempts'));
   }
+}
+
+/** Hash tables, and many hosts, take their time; a host that starts slowly starts when it comes, not when it is asked for. */
+function isQuicklyMade(config: ClusterConfig): boolean {
+  const { loadBalancer } = config.cluster;
+  if (isHashBalancer(loadBalancer) || ('slowStart' in loadBalancer && loadBalancer.slowStart !== undefined))
+    return false;
+  let left = FEW_ENDPOINTS;
+  for (const { endpoints } of assignmentOf(config)?.localities ?? []) left -= endpoints.length;
+  return left >= 0;
 }
 
 const assignmentOf = ({ cluster, assignment }: ClusterConfig): LoadAssignment | undefined =>
