@@ -176,3 +176,18 @@ export {
   Router_UpstreamAccessLogOptionsSchema,
   file_envoy_extensions_filters_http_router_v3_router,
 } from './types/envoy/extensions/filters/http/router/v3/router_pb.js';
+export {
+  type TcpProxy,
+  TcpProxySchema,
+  type TcpProxy_OnDemand,
+  TcpProxy_OnDemandSchema,
+  type TcpProxy_TcpAccessLogOptions,
+  TcpProxy_TcpAccessLogOptionsSchema,
+  type TcpProxy_TunnelingConfig,
+  TcpProxy_TunnelingConfigSchema,
+  type TcpProxy_WeightedCluster,
+  TcpProxy_WeightedClusterSchema,
+  type TcpProxy_WeightedCluster_ClusterWeight,
+  TcpProxy_WeightedCluster_ClusterWeightSchema,
+  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
+} from './types/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';

@@ -81,6 +81,7 @@ import {
   file_envoy_extensions_filters_http_fault_v3_fault,
   file_envoy_extensions_filters_http_router_v3_router,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
+  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
 } from './listener.js';
 import {
   file_envoy_config_endpoint_v3_endpoint,
@@ -116,7 +117,6 @@ import {
   file_envoy_extensions_filters_http_jwt_authn_v3_config,
   file_envoy_extensions_filters_http_rbac_v3_rbac,
   file_envoy_extensions_filters_network_rbac_v3_rbac,
-  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_extensions_rbac_audit_loggers_stream_v3_stream,
   file_google_api_expr_v1alpha1_checked,
   file_google_api_expr_v1alpha1_syntax,
@@ -228,6 +228,7 @@ const files = [
   file_envoy_extensions_filters_http_fault_v3_fault,
   file_envoy_extensions_filters_http_router_v3_router,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
+  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_config_endpoint_v3_endpoint,
   file_envoy_config_endpoint_v3_endpoint_components,
   file_envoy_config_endpoint_v3_load_report,
@@ -255,7 +256,6 @@ const files = [
   file_envoy_extensions_filters_http_jwt_authn_v3_config,
   file_envoy_extensions_filters_http_rbac_v3_rbac,
   file_envoy_extensions_filters_network_rbac_v3_rbac,
-  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_extensions_rbac_audit_loggers_stream_v3_stream,
   file_google_api_expr_v1alpha1_checked,
   file_google_api_expr_v1alpha1_syntax,

@@ -116,21 +116,6 @@ export {
   file_envoy_extensions_filters_network_rbac_v3_rbac,
 } from './types/envoy/extensions/filters/network/rbac/v3/rbac_pb.js';
 export {
-  type TcpProxy,
-  TcpProxySchema,
-  type TcpProxy_OnDemand,
-  TcpProxy_OnDemandSchema,
-  type TcpProxy_TcpAccessLogOptions,
-  TcpProxy_TcpAccessLogOptionsSchema,
-  type TcpProxy_TunnelingConfig,
-  TcpProxy_TunnelingConfigSchema,
-  type TcpProxy_WeightedCluster,
-  TcpProxy_WeightedClusterSchema,
-  type TcpProxy_WeightedCluster_ClusterWeight,
-  TcpProxy_WeightedCluster_ClusterWeightSchema,
-  file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
-} from './types/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy_pb.js';
-export {
   type StdoutAuditLog,
   StdoutAuditLogSchema,
   file_envoy_extensions_rbac_audit_loggers_stream_v3_stream,

@@ -25,6 +25,12 @@ export const DEFAULTS = {
     'how long an unknown name waits for a control plane that says nothing about it',
   ),
   resourceTimeoutMs: entry(15_000, 'ms', 'gRFC A57', 'after which a resource that never came does not exist'),
+  slowResourceTimeoutMs: entry(
+    30_000,
+    'ms',
+    'gRFC A88 resource_timer_is_transient_error',
+    'the same where the server is known to say when something does not exist: a late answer is then an error, not an absence',
+  ),
   idleTargetMs: entry(600_000, 'ms', 'Inmesh', 'a target without a call is unsubscribed after this'),
   negativeAnswers: entry(1_024, 'count', 'Inmesh', 'names the control plane does not know that are remembered'),
   warmTimeoutMs: entry(
@@ -114,6 +120,7 @@ export const DEFAULTS = {
     'longest body of a direct response',
   ),
   routeTimeoutMs: entry(15_000, 'ms', 'Envoy RouteAction.timeout', 'where a route says nothing (Istio sends 0 = none)'),
+  tcpIdleMs: entry(3_600_000, 'ms', 'Envoy TcpProxy.idle_timeout', 'a connection by tcp or tls routes that nobody uses'),
   retryBaseMs: entry(25, 'ms', 'Envoy RetryPolicy.retry_back_off', 'base interval'),
   ringMinimum: entry(1_024, 'count', 'Envoy RingHashLbConfig.minimum_ring_size', 'entries'),
   ringMaximum: entry(8_388_608, 'count', 'Envoy RingHashLbConfig.maximum_ring_size', 'entries'),

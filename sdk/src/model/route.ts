@@ -1,5 +1,6 @@
 import type { Action } from './action.ts';
 import type { HeaderMutation } from './headers.ts';
+import type { ConnectionTable } from './l4.ts';
 import type { HeaderMatch, RouteMatch } from './match.ts';
 
 export interface Route {
@@ -56,4 +57,6 @@ export interface Listener {
   readonly idleTimeoutMs?: number;
   /** From the fault filter, where the listener has one; routes may override it. */
   readonly fault?: import('./action.ts').FaultPolicy;
+  /** Where connections go that are not HTTP requests; undefined: HTTP is all that is spoken there. */
+  readonly connections?: ConnectionTable;
 }

@@ -6,9 +6,9 @@ const SERVER_SIDE = 'it is about requests that come in, this client sends them';
 
 export const fields: FieldRows = {
   ...rowsOf('envoy.config.listener.v3.Listener', {
-    supported: 'name api_listener metadata',
+    supported: 'name api_listener filter_chains default_filter_chain metadata',
     ignored: {
-      [LISTENS]: `address additional_addresses filter_chains filter_chain_matcher use_original_dst default_filter_chain
+      [LISTENS]: `address additional_addresses use_original_dst
         per_connection_buffer_limit_bytes deprecated_v1 drain_type listener_filters listener_filters_timeout
         continue_on_listener_filters_timeout transparent freebind socket_options tcp_fast_open_queue_length
         traffic_direction udp_listener_config connection_balance_config reuse_port enable_reuse_port tcp_backlog_size
@@ -17,6 +17,51 @@ export const fields: FieldRows = {
       'statistics have names of their own': 'stat_prefix',
       'access logs are written by the application': 'access_log',
     },
+    rejected: { 'chains are chosen by filter_chain_match': 'filter_chain_matcher' },
+  }),
+  ...rowsOf('envoy.config.listener.v3.FilterChain', {
+    supported: 'filter_chain_match filters metadata',
+    ignored: {
+      'chains are told apart by what they match': 'name',
+      [LISTENS]: 'use_proxy_proto transport_socket_connect_timeout on_demand_configuration',
+    },
+    rejected: { 'TLS of a connection that is made here stays end to end': 'transport_socket' },
+  }),
+  ...rowsOf('envoy.config.listener.v3.FilterChainMatch', {
+    supported: 'destination_port prefix_ranges server_names',
+    ignored: {
+      'a chain that asks for it is never chosen': `address_suffix suffix_len direct_source_prefix_ranges source_type
+        source_prefix_ranges source_ports transport_protocol application_protocols`,
+    },
+  }),
+  ...rowsOf('envoy.config.core.v3.CidrRange', { supported: 'address_prefix prefix_len' }),
+  ...rowsOf('envoy.config.listener.v3.Filter', {
+    supported: 'name typed_config',
+    rejected: { 'a filter comes with its configuration': 'config_discovery' },
+  }),
+  ...rowsOf('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', {
+    supported: `cluster weighted_clusters idle_timeout max_connect_attempts hash_policy
+      max_downstream_connection_duration`,
+    ignored: {
+      'statistics have names of their own': 'stat_prefix',
+      'access logs are written by the application': `access_log access_log_flush_interval flush_access_log_on_connected
+        access_log_options`,
+      'both directions share idle_timeout': 'downstream_idle_timeout upstream_idle_timeout',
+      'every named cluster is asked for': 'on_demand',
+    },
+    rejected: {
+      'a cluster is a subset already': 'metadata_match',
+      'connections are made directly': 'tunneling_config',
+    },
+  }),
+  ...rowsOf('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster', { supported: 'clusters' }),
+  ...rowsOf('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight', {
+    supported: 'name weight',
+    rejected: { 'a cluster is a subset already': 'metadata_match' },
+  }),
+  ...rowsOf('envoy.type.v3.HashPolicy', {
+    supported: 'source_ip',
+    ignored: { 'there is no filter state: chance decides': 'filter_state' },
   }),
   ...rowsOf('envoy.config.listener.v3.ApiListener', { supported: 'api_listener' }),
   ...rowsOf('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', {

@@ -6,9 +6,16 @@ import { checkFields } from '../fields.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
 import { CONNECTION_MANAGER, decodeConnectionManager } from './connection-manager.ts';
+import { decodeFilterChains } from './filter-chains.ts';
 
-/** LDS, as a client asks for it: an API listener around an HttpConnectionManager (gRFC A27). */
-export const listenerType = resourceType<Listener>(ListenerSchema.typeName, decodeSteps);
+/**
+ * LDS, as a client asks for it: an API listener around an HttpConnectionManager (gRFC A27). Beside it filter chains may say
+ * where connections go that are not HTTP requests, as in the listener of a sidecar.
+ */
+export const listenerType = resourceType<Listener>(ListenerSchema.typeName, decodeSteps, {
+  isKept: true,
+  isWholeState: true,
+});
 
 function* decodeSteps(bytes: Uint8Array): DecodeSteps<Listener> {
   const findings = createFindings();
@@ -24,7 +31,8 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<Listener> {
     return { errors: findings.errors, name };
   }
   if (typeNameOf(any) !== CONNECTION_MANAGER) at.error(`type "${typeNameOf(any)}", ${CONNECTION_MANAGER} allowed`);
+  const connections = decodeFilterChains(message, root);
   const ok = findings.errors.length === 0 ? yield* decodeConnectionManager(name, any.value, at) : undefined;
   if (ok === undefined || findings.errors.length > 0) return { errors: findings.errors, name };
-  return { ok, name, warnings: findings.warnings };
+  return { ok: { ...ok, ...(connections && { connections }) }, name, warnings: findings.warnings };
 }
