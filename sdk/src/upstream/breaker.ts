@@ -1,0 +1,92 @@
+import { defaultOf } from '../defaults.ts';
+import type { CircuitBreaker, RetryBudget } from '../model/cluster.ts';
+
+/** What one priority of a cluster has under way in this process. */
+export interface BreakerCounts {
+  readonly connections: number;
+  readonly pending: number;
+  readonly requests: number;
+  readonly retries: number;
+}
+
+/**
+ * Envoy's circuit breaker of one priority of one cluster, counted per process: what is taken is given back, once. Limits
+ * may change while things are under way; what is there stays.
+ */
+export class Breaker implements BreakerCounts {
+  connections = 0;
+  pending = 0;
+  requests = 0;
+  retries = 0;
+  #limits: CircuitBreaker;
+  #budget: RetryBudget | undefined;
+
+  constructor(limits: CircuitBreaker, hasDefaultBudget = true) {
+    this.#limits = limits;
+    this.#budget = budgetOf(limits, hasDefaultBudget);
+  }
+
+  /** A new configuration. */
+  adopt(limits: CircuitBreaker, hasDefaultBudget = true): void {
+    this.#limits = limits;
+    this.#budget = budgetOf(limits, hasDefaultBudget);
+  }
+
+  /** `isFirst`: the host has no connection yet; it may always have one, so that nobody waits for ever (as in Envoy). */
+  takeConnection(isFirst: boolean): boolean {
+    if (!isFirst && this.connections >= (this.#limits.maxConnections ?? Number.POSITIVE_INFINITY)) return false;
+    this.connections++;
+    return true;
+  }
+
+  giveConnection(): void {
+    this.connections--;
+  }
+
+  /** A request that waits for a connection. */
+  takePending(): boolean {
+    if (this.pending >= (this.#limits.maxPendingRequests ?? Number.POSITIVE_INFINITY)) return false;
+    this.pending++;
+    return true;
+  }
+
+  givePending(): void {
+    this.pending--;
+  }
+
+  /** A request on a connection, HTTP/1.1 and HTTP/2 alike. */
+  takeRequest(): boolean {
+    if (this.requests >= (this.#limits.maxRequests ?? Number.POSITIVE_INFINITY)) return false;
+    this.requests++;
+    return true;
+  }
+
+  giveRequest(): void {
+    this.requests--;
+  }
+
+  /** A retry, from the moment it is decided on to the decision on its own answer. */
+  takeRetry(): boolean {
+    if (this.retries >= this.#maxRetries()) return false;
+    this.retries++;
+    return true;
+  }
+
+  giveRetry(): void {
+    this.retries--;
+  }
+
+  /** Envoy ResourceManagerImpl::RetryBudgetImpl: a share of what is under way; a fixed number where no budget is set. */
+  #maxRetries(): number {
+    const budget = this.#budget;
+    if (budget === undefined) return this.#limits.maxRetries ?? Number.POSITIVE_INFINITY;
+    const share = ((this.requests + this.pending) * budget.percent) / 100;
+    return Math.max(Math.floor(share), budget.minConcurrency);
+  }
+}
+
+/** Where no resource limits retries at all the mesh does: a storm of retries is nobody's wish. */
+function budgetOf({ retryBudget, maxRetries }: CircuitBreaker, hasDefaultBudget: boolean): RetryBudget | undefined {
+  if (retryBudget !== undefined || maxRetries !== undefined || !hasDefaultBudget) return retryBudget;
+  return { percent: defaultOf('retryBudgetPercent'), minConcurrency: defaultOf('retryBudgetMinimum') };
+}
