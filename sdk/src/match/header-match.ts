@@ -41,7 +41,8 @@ function singleMatches(rule: HeaderTest, request: MeshRequest): boolean {
   return value === undefined ? absentMatches(rule) : rule.test(value) !== rule.match.invert;
 }
 
-function anyMatches(rule: HeaderTest, headers: HeaderList): boolean {
+/** As `headerMatches`, for headers that are no request's. */
+export function anyMatches(rule: HeaderTest, headers: HeaderList): boolean {
   let isPresent = false;
   for (let i = 0; i + 1 < headers.length; i += 2) {
     if (headers[i] !== rule.name) continue;

@@ -1,3 +1,4 @@
+import { runtimeInteger } from '../match/fraction.ts';
 import { requestHeaderValues } from '../match/headers.ts';
 import type { WeightedCluster } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
@@ -39,12 +40,12 @@ function choose(action: CompiledForward, request: MeshRequest, draw: number): We
   return chooseCluster(weighted, given ?? draw);
 }
 
-/** Envoy WeightedCluster.runtime_key_prefix: `prefix.cluster` replaces that cluster's weight. */
+/** Envoy WeightedCluster.runtime_key_prefix: a number under `prefix.cluster` replaces that cluster's weight. */
 function withRuntimeWeights(action: CompiledForward, { runtime }: MeshRequest): CompiledForward {
   if (runtime === undefined) return action;
   const clusters = action.clusters.map((cluster) => {
-    const weight = runtime.get(`${action.runtimeKeyPrefix}.${cluster.name}`);
-    return typeof weight === 'number' ? { ...cluster, weight } : cluster;
+    const weight = runtimeInteger(runtime.get(`${action.runtimeKeyPrefix}.${cluster.name}`));
+    return weight === undefined ? cluster : { ...cluster, weight };
   });
   return { ...action, clusters, totalWeight: clusters.reduce((sum, { weight }) => sum + weight, 0) };
 }

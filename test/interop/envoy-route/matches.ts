@@ -77,11 +77,18 @@ const metadata = fc.array(
   { minLength: 1, maxLength: 1 },
 );
 
-const fraction = fc.constantFrom(
-  { default_value: { numerator: 100 } },
-  { default_value: { numerator: 0 } },
-  { default_value: { numerator: 0 }, runtime_key: 'on' },
-  { default_value: { numerator: 1_000_000, denominator: 'MILLION' }, runtime_key: 'off' },
+/** Nothing that chance decides: none or all, by the fraction's own value or by a key that is set. */
+const fraction = merged(
+  fc.record({
+    default_value: fc.constantFrom(
+      { numerator: 100 },
+      { numerator: 0 },
+      { numerator: 0, denominator: 'MILLION' },
+      { numerator: 10_000, denominator: 'TEN_THOUSAND' },
+      { numerator: 1_000_000, denominator: 'MILLION' },
+    ),
+  }),
+  maybe(7, fc.record({ runtime_key: fc.constantFrom('on', 'off', 'over', 'half', 'not-set') })),
 );
 
 const segment = fc.constantFrom('a', 'ab', 'A', 'b', '', 'a.b', 'x=1', '%20', 'a;c');
@@ -116,7 +123,7 @@ export const matches: fc.Arbitrary<Json> = merged(
   maybe(1, fc.record({ query_parameters: queryParameters })),
   maybe(1, fc.record({ cookies })),
   maybe(1, fc.record({ dynamic_metadata: metadata })),
-  maybe(1, fc.record({ runtime_fraction: fraction })),
+  maybe(2, fc.record({ runtime_fraction: fraction })),
   maybe(1, fc.constant({ grpc: {} })),
   maybe(1, fc.record({ tls_context: fc.record({ presented: fc.boolean() }) })),
 );

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { answerOf, type RouteAnswer } from '../../../sdk/src/route/answer.ts';
-import { loadTable, readRequest } from '../../../xds-server/src/cli/explain-route-configuration.ts';
+import { readRequest } from '../../../xds-server/src/cli/request-file.ts';
+import { loadTable } from '../../../xds-server/src/cli/route-file.ts';
 import { differing, isGrpcReply, ours, theirs } from './compare.ts';
 import { type LiveRouting, startLive, UPSTREAM_HEADERS } from './live.ts';
 import { type Question, questions } from './requests.ts';

@@ -11,8 +11,8 @@ export type Json = Readonly<Record<string, unknown>>;
 export const CLUSTERS = ['A', 'B', 'C'];
 /** Named by routes, and not there. */
 export const MISSING_CLUSTER = 'missing';
-/** The runtime of the Envoy under test: percentages. */
-export const RUNTIME = { on: 100, off: 0 };
+/** The runtime of the Envoy under test: percentages and weights. */
+export const RUNTIME = { on: 100, off: 0, over: 250, half: 0.5, 'w.A': 0, 'w.B': 40.9 };
 
 const maybe = <T extends object>(part: fc.Arbitrary<T>): fc.Arbitrary<T | object> =>
   fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: part });
@@ -90,6 +90,12 @@ const split = fc.oneof(
   }),
   fc.record({ use_hash_policy: fc.constant(true), clusters: fc.array(clusterWeight, { minLength: 2, maxLength: 4 }) }),
 );
+/** A split whose keys leave nothing to choose is an error inside Envoy: B is always among them. */
+const runtimeSplit = fc.array(clusterWeight, { maxLength: 3 }).map((clusters) => ({
+  header_name: 'x-random',
+  runtime_key_prefix: 'w',
+  clusters: [...clusters, { name: 'B', weight: 3 }],
+}));
 const ALWAYS_HASHED = { header: { header_name: ':path' } };
 
 const destination = fc.oneof(
@@ -105,7 +111,10 @@ const destination = fc.oneof(
   {
     weight: 3,
     arbitrary: fc
-      .tuple(split, fc.array(hashPolicy, { maxLength: 3 }))
+      .tuple(
+        fc.oneof({ weight: 4, arbitrary: split }, { weight: 1, arbitrary: runtimeSplit }),
+        fc.array(hashPolicy, { maxLength: 3 }),
+      )
       .map(([weighted_clusters, policies]) => ({ weighted_clusters, hash_policy: [...policies, ALWAYS_HASHED] })),
   },
 );

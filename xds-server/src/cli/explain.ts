@@ -18,8 +18,8 @@ Says what a request would meet and why: the rules looked at, the one that matche
 
   --route-configuration FILE  an Envoy RouteConfiguration (YAML or JSON), asked without a mesh around it
   --request FILE              JSON: one request or an array of {method, scheme, authority, path, headers, random, runtime,
-                              metadata}; a runtime key is a percentage, or true where the route's own fraction is to
-                              count; a route whose runtime key is not given is out`;
+                              metadata}; a runtime key is a percentage, true (all) or false (none); where a key is not
+                              given, the route's own fraction decides, by "random"`;
 
 interface ExplainCommand {
   readonly config: string;
