@@ -1,3 +1,4 @@
+import type { ConnectionTable } from '../model/l4.ts';
 import type { RouteConfiguration } from '../model/route.ts';
 import type { ClusterState, TargetConfig } from '../model/target.ts';
 
@@ -12,7 +13,14 @@ export function clustersOf(routes: RouteConfiguration): ReadonlySet<string> {
   return names;
 }
 
+/** Every cluster that a filter chain sends connections to. */
+export function connectionClustersOf(table: ConnectionTable | undefined): readonly string[] {
+  const chains = [...(table?.chains ?? []), ...(table?.fallback ? [table.fallback] : [])];
+  return chains.flatMap(({ clusters }) => clusters.map(({ cluster }) => cluster));
+}
+
 export interface Parts extends Omit<TargetConfig, 'clusters'> {
+  readonly needed: Iterable<string>;
   /** undefined: not known yet. */
   readonly cluster: (name: string) => ClusterState | undefined;
 }
@@ -22,10 +30,10 @@ export type Joined =
   | { readonly kind: 'waiting'; readonly for: readonly string[] };
 
 /** One consistent value or none (gRFC A74): a route never names a cluster that is not in it. */
-export function join({ target, listener, routeConfiguration, cluster }: Parts): Joined {
+export function join({ target, listener, routeConfiguration, needed, cluster }: Parts): Joined {
   const clusters = new Map<string, ClusterState>();
   const missing: string[] = [];
-  for (const name of clustersOf(routeConfiguration)) {
+  for (const name of needed) {
     const state = cluster(name);
     if (state === undefined) missing.push(name);
     else clusters.set(name, state);

@@ -1,16 +1,16 @@
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
-import type { Discovery } from '../discovery/discovery.ts';
+import type { Discovery, ResourceWatcher } from '../discovery/discovery.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Listener, RouteConfiguration } from '../model/route.ts';
 import type { ClusterState, TargetConfig } from '../model/target.ts';
 import { listenerType } from '../resource/listener/listener.ts';
-import { routeConfigurationType } from '../resource/route/route-configuration.ts';
 import { routesOfTarget } from '../route/target-host.ts';
 import { afterSockets } from '../wire/late-timer.ts';
-import type { Clusters, Unsubscribe } from './clusters.ts';
-import { clustersOf, difference, join } from './join.ts';
+import type { ClusterHolder, Clusters, Unsubscribe } from './clusters.ts';
+import { clustersOf, connectionClustersOf, difference, join } from './join.ts';
 import { type Part, PENDING } from './part.ts';
+import { type RoutesOwner, RoutesWatch } from './routes-watch.ts';
 
 /** What a call finds under the name it dials. */
 export type TargetState<T> =
@@ -29,6 +29,7 @@ export interface TargetParts<T> {
   /** Makes the live form of a configuration; the previous one may lend it what stays. */
   readonly prepare: (config: TargetConfig, previous: T | undefined) => Promise<T>;
   readonly retire: (value: T) => void;
+  readonly listenerName?: (target: string) => string;
   /** Called after each change of state. */
   readonly changed: (target: Target<T>) => void;
 }
@@ -39,8 +40,14 @@ const isMissing = (state: ClusterState): boolean => {
   return state.config.cluster.discovery.kind === 'eds' && state.config.assignment === undefined;
 };
 
+const hasConnections = ({ listener, clusters }: TargetConfig): boolean =>
+  connectionClustersOf(listener.connections).every((name) => clusters.has(name));
+
+const SETTLED = (): void => {};
+const NO_NAMES: readonly string[] = [];
+
 /** One `host:port`: joins its resources, keeps the last good configuration, and swaps when the next one is whole. */
-export class Target<T> {
+export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, ClusterHolder {
   readonly name: string;
   state: TargetState<T>;
   /** Set by every look-up, cleared by who counts idle time. */
@@ -50,36 +57,80 @@ export class Target<T> {
   readonly #unsubscribe: Unsubscribe;
   #listener: Part<Listener> = PENDING;
   #routes: Part<RouteConfiguration> = PENDING;
-  #rds: { readonly name: string; readonly unsubscribe: Unsubscribe } | undefined;
-  readonly #held = new Map<string, Unsubscribe>();
-  #settle: (state: TargetState<T>) => void = () => {};
+  /** Where the routes come from, unless the listener brought them. */
+  #rds: RoutesWatch | undefined;
+  /** Names of the clusters it holds. */
+  readonly #held = new Set<string>();
+  #settle: (state: TargetState<T>) => void = SETTLED;
   #isDirty = false;
   #isClosed = false;
   #warmTimer: Timer | undefined;
-  #missing: readonly string[] = [];
+  #missing = NO_NAMES;
   #doubt: Timer | undefined;
   /** The time for a better configuration is over. */
   #hasDoubted = false;
-  readonly #late = new Map<string, ClusterState>();
+  /** Clusters that did not come in time, as far as there are any. */
+  #late: Map<string, ClusterState> | undefined;
   /** The newest configuration that was joined, ready or still being prepared. */
   #wanted: TargetConfig | undefined;
   #isPreparing = false;
+  /** Somebody connects without HTTP: the clusters of filter chains count too. */
+  #connects = false;
+  #connected: PromiseWithResolvers<TargetState<T>> | undefined;
 
   constructor(name: string, parts: TargetParts<T>) {
     this.name = name;
     this.#parts = parts;
     this.state = this.#pending();
-    this.#unsubscribe = parts.discovery.subscribe(listenerType, name, {
-      onResource: (value) => this.#setListener({ kind: 'value', value }),
-      onAbsent: (reason) => this.#setListener({ kind: 'absent', reason }),
-      onError: (reason) => {
-        if (this.#listener.kind !== 'value') this.#setListener({ kind: 'bad', reason });
-      },
-      onSilent: (reason) => {
-        // The answer may still come; calls do not wait for it any longer.
-        if (this.state.kind === 'pending') this.#miss('absent', reason);
-      },
-    });
+    this.#unsubscribe = parts.discovery.subscribe(listenerType, parts.listenerName?.(name) ?? name, this);
+  }
+
+  onResource(listener: Listener): void {
+    this.#listener = { kind: 'value', value: listener };
+    this.#setRoutesOf(listener);
+    this.#touch();
+  }
+
+  onAbsent(reason: string): void {
+    this.#listener = { kind: 'absent', reason };
+    this.#forget();
+    this.#miss('absent', reason);
+    this.#touch();
+  }
+
+  onError(reason: string): void {
+    if (this.#listener.kind === 'value') return;
+    this.#listener = { kind: 'bad', reason };
+    this.#touch();
+  }
+
+  /** The answer may still come; calls do not wait for it any longer. */
+  onSilent(reason: string): void {
+    if (this.state.kind === 'pending') this.#miss('absent', reason);
+  }
+
+  clusterChanged(): void {
+    this.#touch();
+  }
+
+  routesChanged(): void {
+    if (this.#rds !== undefined) this.#routes = this.#rds.routes;
+    this.#touch();
+  }
+
+  /**
+   * As `state`, for connections by filter chains: pending until their clusters are there too, which nobody asks for before.
+   * Once settled, ask again: the configuration may be a newer one.
+   */
+  connectState(): TargetState<T> {
+    if (!this.#connects) {
+      this.#connects = true;
+      this.#touch();
+    }
+    const { state } = this;
+    if (state.kind !== 'ready' || hasConnections(state.config)) return state;
+    this.#connected ??= Promise.withResolvers<TargetState<T>>();
+    return { kind: 'pending', settled: this.#connected.promise };
   }
 
   close(): void {
@@ -91,6 +142,8 @@ export class Target<T> {
     this.state = { kind: 'absent', reason: 'no longer asked for' };
     if (before.kind === 'ready') this.#parts.retire(before.value);
     this.#settle(this.state);
+    this.#settle = SETTLED;
+    this.#settleConnections();
   }
 
   #pending(): TargetState<T> {
@@ -104,7 +157,21 @@ export class Target<T> {
     this.state = state;
     if (before.kind === 'ready') this.#parts.retire(before.value);
     this.#settle(state);
+    this.#settle = SETTLED;
+    this.#settleConnections();
     this.#parts.changed(this);
+  }
+
+  #settleConnections(): void {
+    const { state } = this;
+    if (state.kind === 'ready' && !hasConnections(state.config)) return;
+    this.#connected?.resolve(state);
+    this.#connected = undefined;
+  }
+
+  #needed(listener: Listener, routes: RouteConfiguration): ReadonlySet<string> {
+    const names = clustersOf(routes);
+    return this.#connects ? new Set([...names, ...connectionClustersOf(listener.connections)]) : names;
   }
 
   #miss(kind: 'absent' | 'failed', reason: string): void {
@@ -113,52 +180,29 @@ export class Target<T> {
     this.#become({ kind, reason });
   }
 
-  #setListener(listener: Part<Listener>): void {
-    this.#listener = listener;
-    if (listener.kind === 'absent') {
-      this.#forget();
-      this.#miss('absent', listener.reason);
-    } else if (listener.kind === 'value') this.#setRoutesOf(listener.value);
-    this.#touch();
-  }
-
   #setRoutesOf({ routes }: Listener): void {
     if (routes.kind === 'inline') {
-      this.#rds?.unsubscribe();
+      this.#rds?.close();
       this.#rds = undefined;
       this.#routes = { kind: 'value', value: routesOfTarget(routes.routeConfiguration, this.name) };
       return;
     }
     const name = routes.routeConfigurationName;
     if (this.#rds?.name === name) return;
-    this.#rds?.unsubscribe();
+    this.#rds?.close();
     this.#routes = PENDING;
-    // Routes that were known stay when they are taken back or a newer version is bad (Envoy RDS): the listener decides.
-    const unusable = (part: Part<RouteConfiguration>) => {
-      if (this.#routes.kind === 'value') return;
-      this.#routes = part;
-      this.#touch();
-    };
-    const unsubscribe = this.#parts.discovery.subscribe(routeConfigurationType, name, {
-      onResource: (value) => {
-        this.#routes = { kind: 'value', value: routesOfTarget(value, this.name) };
-        this.#touch();
-      },
-      onAbsent: (reason) => unusable({ kind: 'absent', reason }),
-      onError: (reason) => unusable({ kind: 'bad', reason }),
-    });
-    this.#rds = { name, unsubscribe };
+    this.#rds = new RoutesWatch(name, this, this.#parts.discovery);
   }
 
   /** All that one response brings is looked at once, when it has been taken. */
-  #touch = (): void => {
+  #touch(): void {
     if (this.#isDirty || this.#isClosed) return;
     this.#isDirty = true;
     queueMicrotask(() => {
       this.#isDirty = false;
       if (!this.#isClosed) this.#advance();
     });
-  };
+  }
 
   #advance(): void {
     const listener = this.#listener;
@@ -176,11 +220,14 @@ export class Target<T> {
 
   #join(listener: Listener, routeConfiguration: RouteConfiguration): void {
     const { clusters } = this.#parts;
-    for (const name of clustersOf(routeConfiguration)) {
-      if (!this.#held.has(name)) this.#held.set(name, clusters.hold(name, this.#touch));
+    const needed = this.#needed(listener, routeConfiguration);
+    for (const name of needed) {
+      if (this.#held.has(name)) continue;
+      this.#held.add(name);
+      clusters.hold(name, this);
     }
-    const cluster = (name: string) => clusters.state(name) ?? this.#late.get(name);
-    const joined = join({ target: this.name, listener, routeConfiguration, cluster });
+    const cluster = (name: string) => clusters.state(name) ?? this.#late?.get(name);
+    const joined = join({ target: this.name, listener, routeConfiguration, needed, cluster });
     if (joined.kind === 'waiting') {
       this.#awaitWarmth(joined.for);
       return;
@@ -201,6 +248,7 @@ export class Target<T> {
     this.#missing = missing;
     this.#warmTimer ??= afterSockets(this.#parts.clock, waitMs, () => {
       this.#warmTimer = undefined;
+      this.#late ??= new Map();
       for (const name of this.#missing) {
         const reason = `nothing came about cluster "${name}" within ${waitMs / 1000} s`;
         this.#late.set(name, { kind: 'failed', reason });
@@ -219,7 +267,7 @@ export class Target<T> {
     // Routes that are trusted already: what is gone of them since had its time as a cluster.
     if (this.#wanted?.routeConfiguration === config.routeConfiguration) return false;
     // One in use has had its grace, one that is late its time-out.
-    const isNew = (name: string) => !current.clusters.has(name) && !this.#late.has(name);
+    const isNew = (name: string) => !current.clusters.has(name) && !this.#late?.has(name);
     const isWorse = [...config.clusters].some(([name, state]) => isNew(name) && isMissing(state));
     if (isWorse) {
       this.#doubt ??= this.#parts.clock.after(defaultOf('clusterGraceMs'), () => {
@@ -279,12 +327,15 @@ export class Target<T> {
 
   /** Clusters are let go only after the swap: until then calls may still be routed to them. */
   #releaseUnused(): void {
-    const routes = this.#routes.kind === 'value' ? clustersOf(this.#routes.value) : undefined;
-    for (const [name, release] of [...this.#held]) {
-      if (routes?.has(name) || this.#wanted?.clusters.has(name)) continue;
+    const listener = this.#listener;
+    const routes = this.#routes;
+    const isKnown = listener.kind === 'value' && routes.kind === 'value';
+    const needed = isKnown ? this.#needed(listener.value, routes.value) : undefined;
+    for (const name of [...this.#held]) {
+      if (needed?.has(name) || this.#wanted?.clusters.has(name)) continue;
       if (this.state.kind === 'ready' && this.state.config.clusters.has(name)) continue;
       this.#held.delete(name);
-      release();
+      this.#parts.clusters.release(name, this);
     }
   }
 
@@ -294,11 +345,11 @@ export class Target<T> {
     this.#warmTimer?.cancel();
     this.#warmTimer = undefined;
     this.#wanted = undefined;
-    this.#late.clear();
-    this.#rds?.unsubscribe();
+    this.#late = undefined;
+    this.#rds?.close();
     this.#rds = undefined;
     this.#routes = PENDING;
-    for (const release of this.#held.values()) release();
+    for (const name of this.#held) this.#parts.clusters.release(name, this);
     this.#held.clear();
   }
 }

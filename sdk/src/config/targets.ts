@@ -17,6 +17,8 @@ export interface TargetsOptions<T> {
   readonly prepare: (config: TargetConfig, previous: T | undefined) => Promise<T>;
   /** The value is no longer given out; calls that began with it may still use it. */
   readonly retire: (value: T) => void;
+  /** The name of the listener of a target; the target itself unless told otherwise (gRFC A47). */
+  readonly listenerName?: (target: string) => string;
   /** How long a look-up of a pending target keeps the process alive: as long as a call waits. */
   readonly holdMs?: number;
 }
@@ -25,6 +27,11 @@ export interface TargetsOptions<T> {
 export interface Targets<T> {
   /** The state now; asks the control plane when the name is new. Allocates nothing for a known name. */
   lookup(target: string): TargetState<T>;
+  /**
+   * As `lookup`, for a connection by the filter chains of the listener (`listener.connections`): their clusters are in the
+   * configuration too, asked for from the first such call on, so that an application that only speaks HTTP never does.
+   */
+  lookupConnection(target: string): TargetState<T>;
   /** For tools: every name that is known or being asked for. */
   list(): Iterable<{ readonly target: string; readonly state: TargetState<T> }>;
   close(): void;
@@ -68,6 +75,15 @@ class TargetStore<T> implements Targets<T> {
     known.wasUsed = true;
     if (known.state.kind === 'pending') this.#hold(known);
     return known.state;
+  }
+
+  lookupConnection(name: string): TargetState<T> {
+    if (this.lookup(name) === NEVER_ASKED) return NEVER_ASKED;
+    const target = this.#targets.get(name);
+    if (target === undefined) return this.lookup(name);
+    const state = target.connectState();
+    if (state.kind === 'pending') this.#hold(target);
+    return state;
   }
 
   *list(): Generator<{ readonly target: string; readonly state: TargetState<T> }> {

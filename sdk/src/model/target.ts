@@ -20,6 +20,6 @@ export interface TargetConfig {
   readonly target: string;
   readonly listener: Listener;
   readonly routeConfiguration: RouteConfiguration;
-  /** Every cluster that some route names. */
+  /** Every cluster that some route names, and some filter chain where connections are made by them. */
   readonly clusters: ReadonlyMap<string, ClusterState>;
 }
