@@ -1,7 +1,7 @@
 import type { DescMessage, Message, MessageInitShape } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType, ClusterSchema } from '../../sdk/gen/cluster.js';
 import { ClusterLoadAssignmentSchema } from '../../sdk/gen/endpoint.js';
-import { HttpConnectionManagerSchema, ListenerSchema, RouterSchema } from '../../sdk/gen/listener.js';
+import { HttpConnectionManagerSchema, ListenerSchema, RouterSchema, TcpProxySchema } from '../../sdk/gen/listener.js';
 import { RouteConfigurationSchema, type RouteSchema } from '../../sdk/gen/route.js';
 import { anyOf } from './scripted-ads.ts';
 
@@ -13,13 +13,23 @@ const ads = { configSourceSpecifier: { case: 'ads', value: {} } } as const;
 
 type Fields<D extends DescMessage> = Exclude<MessageInitShape<D>, Message>;
 
-export function listener(name: string, routes: string, extra: Fields<typeof HttpConnectionManagerSchema> = {}) {
-  const manager = anyOf(HttpConnectionManagerSchema, {
+const manager = (routes: string, extra: Fields<typeof HttpConnectionManagerSchema> = {}) =>
+  anyOf(HttpConnectionManagerSchema, {
     routeSpecifier: { case: 'rds', value: { routeConfigName: routes, configSource: ads } },
     httpFilters: [router],
     ...extra,
   });
-  return anyOf(ListenerSchema, { name, apiListener: { apiListener: manager } });
+
+export function listener(name: string, routes: string, extra: Fields<typeof HttpConnectionManagerSchema> = {}) {
+  return anyOf(ListenerSchema, { name, apiListener: { apiListener: manager(routes, extra) } });
+}
+
+/** The same with one filter chain, whose connections are shared by the clusters. */
+export function listenerWithChain(name: string, routes: string, ...clusters: string[]) {
+  const weightedClusters = { clusters: clusters.map((cluster) => ({ name: cluster, weight: 1 })) };
+  const proxy = anyOf(TcpProxySchema, { clusterSpecifier: { case: 'weightedClusters', value: weightedClusters } });
+  const filters = [{ name: 'tcp', configType: { case: 'typedConfig', value: proxy } } as const];
+  return anyOf(ListenerSchema, { name, apiListener: { apiListener: manager(routes) }, filterChains: [{ filters }] });
 }
 
 export type RouteInit = MessageInitShape<typeof RouteSchema>;

@@ -20,6 +20,7 @@ export function connectionClustersOf(table: ConnectionTable | undefined): readon
 }
 
 export interface Parts extends Omit<TargetConfig, 'clusters'> {
+  /** Names of the clusters that make it whole. */
   readonly needed: Iterable<string>;
   /** undefined: not known yet. */
   readonly cluster: (name: string) => ClusterState | undefined;
