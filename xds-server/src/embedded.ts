@@ -2,22 +2,27 @@ import { createHash } from 'node:crypto';
 import { type Clock, holdProcess, systemClock } from '@inmesh/sdk/internal/clock';
 import type { AdsTransport } from '@inmesh/sdk/internal/discovery/transport';
 import { type AdminServer, listenAdmin } from './admin/admin-server.ts';
+import type { ClientStatusSubject } from './admin/client-status.ts';
+import { clientStatusJson } from './admin/client-status-json.ts';
 import { type ClientView, clientView } from './admin/clients.ts';
 import { configDump } from './admin/config-dump.ts';
+import { csdsDoor } from './admin/csds-door.ts';
 import { ControlPlaneMetrics } from './admin/metrics.ts';
-import { adminPages } from './admin/pages.ts';
+import { type AdminSubject, adminPages } from './admin/pages.ts';
 import { defaultOf } from './defaults.ts';
 import { AdsService } from './discovery/ads-service.ts';
 import { type AdsServer, listenAds } from './discovery/grpc-server.ts';
 import { createInProcessTransport } from './discovery/in-process.ts';
 import type { RegisteredWorkload, RegistrationTarget } from './discovery/registrations.ts';
 import { createChangeLines } from './embedded/changes.ts';
+import { endpointOrigin } from './embedded/endpoint-origin.ts';
 import { ProblemBook } from './embedded/problems.ts';
 import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { ChangeEvent, Problem, Source } from './schema/types.ts';
 import type { Hash } from './snapshot/encoded-resource.ts';
+import { isRevisionBehind } from './snapshot/revision.ts';
 import { createSnapshots, type Snapshots } from './snapshot/snapshots.ts';
 
 /** What a control plane is made of. */
@@ -109,9 +114,17 @@ class EmbeddedServer implements XdsServer {
       lookup: ({ view }, typeUrl) => this.#snapshots.lookup(view, typeUrl),
       revision: () => this.#snapshots.current().revision,
       registrations: this.#registrations(),
+      isBehind: (seen) => isRevisionBehind(this.#snapshots.current().revision, seen),
+      endpointOrigin: (assignment) => endpointOrigin(this.#registry, assignment),
       on: {
         opened: () => this.#metrics.opened(),
         closed: () => this.#metrics.closed(),
+        throttled: () => {
+          this.#metrics.throttled++;
+        },
+        refusedNames: (count) => {
+          this.#metrics.refusedNames += count;
+        },
         pushed: (durationMs) => this.#metrics.pushed(durationMs),
         warning: (message) => this.#problems.tell(message),
         answered: (session, typeUrl, status) => {
@@ -143,7 +156,8 @@ class EmbeddedServer implements XdsServer {
     await this.start();
     const ads = xds === undefined ? undefined : await listenAds(this.#service, xds);
     try {
-      const pages = admin === undefined ? undefined : await listenAdmin(admin, adminPages(this.#adminSubject()));
+      const pages = admin === undefined ? undefined : await this.#listenAdmin(admin);
+      if (ads !== undefined) this.#service.reachable();
       this.#ports.push(...[ads, pages].filter((port) => port !== undefined));
       return { xds: ads?.address ?? '', admin: pages?.address ?? '' };
     } catch (error) {
@@ -175,7 +189,8 @@ class EmbeddedServer implements XdsServer {
   }
 
   clients(): readonly ClientView[] {
-    return this.#service.sessions.map(clientView).filter((view) => view !== undefined);
+    const views = this.#service.sessions.map((session) => clientView(session, this.#service.isWaiting(session)));
+    return views.filter((view) => view !== undefined);
   }
 
   async settled(): Promise<void> {
@@ -215,6 +230,10 @@ class EmbeddedServer implements XdsServer {
     }
   }
 
+  #listenAdmin(address: string): Promise<AdminServer> {
+    return listenAdmin(address, adminPages(this.#adminSubject()), csdsDoor(this.#clientStatusSubject()));
+  }
+
   async #close(): Promise<void> {
     this.#isReady = false;
     this.#source.close();
@@ -243,8 +262,17 @@ class EmbeddedServer implements XdsServer {
     this.#problems.set([...this.#sourceProblems, ...this.#snapshots.problems()]);
   }
 
-  #adminSubject() {
+  #clientStatusSubject(): ClientStatusSubject {
     return {
+      sessions: () => this.#service.sessions,
+      resource: ({ identity }, typeUrl, name) =>
+        identity && this.#snapshots.current().resource(identity.view, typeUrl, name),
+    };
+  }
+
+  #adminSubject(): AdminSubject {
+    return {
+      clientStatus: (client, withContents) => clientStatusJson(this.#clientStatusSubject(), { client, withContents }),
       isReady: () => this.#isReady,
       clients: () => this.clients(),
       problems: () => this.problems(),
@@ -252,6 +280,7 @@ class EmbeddedServer implements XdsServer {
         const of = (severity: string) => this.problems().filter((problem) => problem.severity === severity).length;
         return this.#metrics.scrape({
           services: this.summary().services,
+          waiting: this.#service.waiting,
           errors: of('error'),
           warnings: of('warning'),
         });

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { hostOf, isLoopback } from './loopback.ts';
 
 export interface AdminPage {
@@ -87,8 +87,45 @@ function listen(server: Server, address: string): Promise<string> {
   });
 }
 
+/** Takes connections whose client speaks HTTP/2 from the first byte: gRPC. */
+export interface GrpcDoor {
+  take(socket: Socket): void;
+  close(): void;
+}
+
+/** RFC 9113 3.4. Nothing else that begins with a P is answered here. */
+const PREFACE = 'PRI * HTTP/2.0';
+const SILENT_MS = 5_000;
+
+/** One port for people and for gRPC tools: the first bytes tell them apart. */
+function divide(server: Server, grpc: GrpcDoor): void {
+  const [http1] = server.listeners('connection');
+  server.removeAllListeners('connection');
+  server.on('connection', (socket: Socket) => {
+    const drop = (): void => void socket.destroy();
+    socket.on('error', drop);
+    socket.setTimeout(SILENT_MS, drop);
+    socket.once('readable', () => {
+      const first: Buffer | null = socket.read();
+      if (first === null) {
+        drop();
+        return;
+      }
+      socket.setTimeout(0, drop);
+      socket.off('error', drop);
+      socket.unshift(first);
+      if (PREFACE.startsWith(first.toString('latin1', 0, PREFACE.length))) grpc.take(socket);
+      else http1?.call(server, socket);
+    });
+  });
+}
+
 /** Reads only, on loopback only. */
-export async function listenAdmin(address: string, pages: ReadonlyMap<string, AdminPage>): Promise<AdminServer> {
+export async function listenAdmin(
+  address: string,
+  pages: ReadonlyMap<string, AdminPage>,
+  grpc: GrpcDoor,
+): Promise<AdminServer> {
   if (!address.startsWith('unix:') && !isLoopback(hostOf(address))) {
     throw new Error(
       `admin address: got "${address}", want a loopback address (127.0.0.1, ::1, localhost) or unix:PATH`,
@@ -98,6 +135,7 @@ export async function listenAdmin(address: string, pages: ReadonlyMap<string, Ad
     void write(pages, request, response);
   });
   server.maxConnections = 64;
+  divide(server, grpc);
   const bound = await listen(server, address);
   return {
     address: bound,
@@ -105,6 +143,7 @@ export async function listenAdmin(address: string, pages: ReadonlyMap<string, Ad
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
+        grpc.close();
       }),
   };
 }

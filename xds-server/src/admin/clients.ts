@@ -19,6 +19,8 @@ export interface ClientView {
   readonly namespace: string;
   readonly userAgent: string;
   readonly method: 'delta' | 'sotw';
+  /** It waits for its first answer, because many came at once or it has seen a newer revision than what is served here. */
+  readonly isWaiting: boolean;
   /** By short name: lds, rds, cds, eds. */
   readonly types: Readonly<Record<string, ClientType>>;
 }
@@ -37,11 +39,11 @@ function typeOf(status: TypeStatus, names: readonly string[]): ClientType {
 }
 
 /** A stream that has not said who it is yet is nobody. */
-export function clientView({ identity, method, statuses, names }: Session): ClientView | undefined {
+export function clientView({ identity, method, statuses, names }: Session, isWaiting: boolean): ClientView | undefined {
   if (identity === undefined) return undefined;
   const types = [...statuses].map(
     ([type, status]) => [shortType(type), typeOf(status, names.get(type) ?? [])] as const,
   );
   const { id, workload, namespace, userAgent } = identity;
-  return { id, workload, namespace, userAgent, method, types: Object.fromEntries(types) };
+  return { id, workload, namespace, userAgent, method, isWaiting, types: Object.fromEntries(types) };
 }

@@ -5,6 +5,9 @@ export class ControlPlaneMetrics {
   readonly pushes = new Map<string, number>();
   readonly rejections = new Map<string, number>();
   readonly #convergence: number[] = [];
+  /** Streams that were read more slowly, names that were refused. */
+  throttled = 0;
+  refusedNames = 0;
   #opened = 0;
   #closed = 0;
   #registry: Promise<(state: ScrapeState) => Promise<string>> | undefined;
@@ -42,6 +45,10 @@ export class ControlPlaneMetrics {
     const connected = gauge('pilot_xds', 'Streams that are open.');
     const services = gauge('pilot_services', 'Services known.');
     const problems = gauge('inmesh_problems', 'Located problems of the configuration.', ['severity']);
+    const waiting = gauge('inmesh_xds_waiting_streams', 'Streams that wait for their first answer.');
+    const counter = (name: string, help: string): Counter => new client.Counter({ name, help, registers });
+    const throttled = counter('inmesh_xds_throttled_total', 'Times a stream asked too fast and was read more slowly.');
+    const refused = counter('inmesh_xds_refused_names_total', 'Names beyond what a stream may hold.');
     const streams: Counter = new client.Counter({
       name: 'inmesh_xds_streams_total',
       help: 'Streams opened.',
@@ -70,6 +77,9 @@ export class ControlPlaneMetrics {
       services.set(state.services);
       problems.set({ severity: 'error' }, state.errors);
       problems.set({ severity: 'warning' }, state.warnings);
+      waiting.set(state.waiting);
+      renew(throttled, [[{}, this.throttled]]);
+      renew(refused, [[{}, this.refusedNames]]);
       renew(streams, [[{}, this.#opened]]);
       renew(
         pushes,
@@ -87,6 +97,8 @@ export class ControlPlaneMetrics {
 
 export interface ScrapeState {
   readonly services: number;
+  /** Streams in front of their first answer. */
+  readonly waiting: number;
   readonly errors: number;
   readonly warnings: number;
 }

@@ -9,6 +9,8 @@ export interface AdminSubject {
   readonly metrics: () => Promise<string>;
   readonly clients: () => readonly ClientView[];
   readonly problems: () => readonly Problem[];
+  /** envoy.service.status.v3.ClientStatusResponse as JSON; of one node id, or of all. */
+  readonly clientStatus: (client: string | undefined, withContents: boolean) => Promise<unknown>;
   /** Everything that a client subscribes to, as JSON; undefined where no such client is connected. */
   readonly dump: (client: string) => Promise<unknown>;
 }
@@ -53,6 +55,15 @@ export const adminPages = (subject: AdminSubject): ReadonlyMap<string, AdminPage
     [
       '/clients',
       { summary: 'who is connected, and SYNCED, STALE or NACK by type', render: () => json(subject.clients()) },
+    ],
+    [
+      '/csds',
+      {
+        summary:
+          'what became of every resource of every client (?client=ID, ?contents=1); CSDS over gRPC on this port too',
+        render: async (query) =>
+          json(await subject.clientStatus(query.get('client') ?? undefined, query.get('contents') === '1')),
+      },
     ],
     ['/config_dump', { summary: 'what a client is sent (?client=ID)', render: (query) => configDump(subject, query) }],
     [

@@ -19,6 +19,17 @@ export class Acknowledgements {
   #refusal: string | undefined;
   #answered = true;
 
+  /** How many responses were sent. */
+  get count(): number {
+    return this.#counter;
+  }
+
+  /** Which response a nonce speaks of; 0: none of ours. */
+  numberOf(nonce: string): number {
+    const number = Number.parseInt(nonce, 36);
+    return number > 0 && number <= this.#counter ? number : 0;
+  }
+
   /** The nonce of the next response, which holds `version`. */
   send(version: string): string {
     this.#counter++;

@@ -37,6 +37,8 @@ function setUp(options: Partial<AdsServiceOptions> = {}) {
           heard.push(message.resources.map(({ version }) => version).join(','));
           return true;
         },
+        pause: () => {},
+        resume: () => {},
         end: (code, message) => {
           ended = `${code} ${message}`;
         },

@@ -2,9 +2,12 @@ import type { Clock } from '@inmesh/sdk/internal/clock';
 import { defaultOf } from '../defaults.ts';
 import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
+import { Admission } from './admission.ts';
 import type { ClientIdentity } from './client-identity.ts';
 import { Registrations, type RegistrationTarget } from './registrations.ts';
-import { type Link, Session, type SessionHost } from './session.ts';
+import { type EndpointOrigin, ReturnGrace } from './return-grace.ts';
+import { Session } from './session.ts';
+import type { Link, SessionHost, StreamLimits } from './session-host.ts';
 
 export interface AdsServiceOptions {
   readonly clock: Clock;
@@ -14,6 +17,10 @@ export interface AdsServiceOptions {
   readonly lookup: (identity: ClientIdentity, typeUrl: string) => Lookup;
   readonly revision: () => string;
   readonly registrations: RegistrationTarget;
+  /** Whether what is served is older than a revision that another replica has told; never where it is left out. */
+  readonly isBehind?: (revision: string) => boolean;
+  /** Where the endpoints of a load assignment come from; `configured` where it is left out. */
+  readonly endpointOrigin?: (assignment: string) => EndpointOrigin;
   readonly on?: Partial<AdsEvents>;
 }
 
@@ -23,6 +30,10 @@ interface AdsEvents {
   closed(session: Session): void;
   warning(message: string): void;
   answered(session: Session, typeUrl: string, status: TypeStatus): void;
+  /** A stream is read more slowly. */
+  throttled(): void;
+  /** Names beyond the limit of a stream. */
+  refusedNames(count: number): void;
   /** A newer snapshot has been written to every stream that could take it. */
   pushed(durationMs: number): void;
 }
@@ -38,6 +49,8 @@ export class AdsService {
   readonly #due = new Set<Session>();
   readonly #options: AdsServiceOptions;
   readonly #registrations: Registrations;
+  readonly #admission: Admission;
+  readonly #grace: ReturnGrace;
   readonly #host: SessionHost;
   #isPumping = false;
   #pushedAt: number | undefined;
@@ -46,11 +59,18 @@ export class AdsService {
 
   constructor(options: AdsServiceOptions) {
     this.#options = options;
-    this.#registrations = new Registrations(options.registrations, options.clock, defaultOf('registrationGraceMs'));
+    const { clock, registrations, isBehind = () => false, endpointOrigin = () => 'configured' } = options;
+    this.#registrations = new Registrations(registrations, clock, defaultOf('registrationGraceMs'));
+    this.#admission = new Admission({ clock, isBehind, admit: (session) => this.#schedule(session) });
+    this.#grace = new ReturnGrace(clock, endpointOrigin, () => this.push());
     this.#host = {
+      clock,
+      limits: streamLimits(),
+      waits: (identity, typeUrl) => this.#grace.waits(identity, typeUrl),
+      throttled: (session, waitMs, time) => this.#throttled(session, waitMs, time),
+      refused: (count) => options.on?.refusedNames?.(count),
       lookup: options.lookup,
       revision: options.revision,
-      namesPerStream: defaultOf('namesPerStream'),
       identified: (session, identity) => this.#registrations.declare(session, identity, this.#sessions.get(session)),
       due: (session) => this.#wake(session),
       warn: (_session, message) => options.on?.warning?.(message),
@@ -60,6 +80,21 @@ export class AdsService {
 
   get sessions(): readonly Session[] {
     return [...this.#sessions.keys()];
+  }
+
+  /** Streams that wait for their first answer. */
+  get waiting(): number {
+    return this.#admission.waiting;
+  }
+
+  /** It has not had its first answer yet. */
+  isWaiting(session: Session): boolean {
+    return this.#admission.isWaiting(session);
+  }
+
+  /** Other processes can reach us from now on: those that register themselves get the time to come back. */
+  reachable(): void {
+    this.#grace.begin();
   }
 
   /** A new stream; `peerAddress` is where a workload that registers on it is reached. */
@@ -77,6 +112,7 @@ export class AdsService {
   receive(session: Session, bytes: Uint8Array): void {
     this.#heardAt = this.#options.clock.now();
     session.receive(bytes);
+    if (session.isSettled) this.#admission.answered(session);
   }
 
   /** The stream has ended at the peer's side. */
@@ -84,13 +120,24 @@ export class AdsService {
     if (!this.#sessions.delete(session)) return;
     this.#due.delete(session);
     session.closed();
+    this.#admission.closed(session);
     this.#registrations.lost(session);
     this.#options.on?.closed?.(session);
+  }
+
+  /** The peer of a stream has read nothing for so long that its transport lets it go. */
+  stuck(session: Session, unreadBytes: number, afterMs: number): void {
+    const who = session.identity?.id ?? 'a client';
+    this.#options.on?.warning?.(
+      `${who}: its stream is ended, ${unreadBytes} bytes were not read for ${Math.round(afterMs / 1_000)} s`,
+    );
+    this.closed(session);
   }
 
   /** Brings every stream up to the newest snapshot. */
   push(): void {
     this.#pushedAt ??= this.#options.clock.now();
+    this.#admission.renewed();
     for (const session of this.#sessions.keys()) session.changed();
   }
 
@@ -123,9 +170,14 @@ export class AdsService {
       this.closed(session);
     }
     this.#registrations.close();
+    this.#grace.close();
   }
 
   #wake(session: Session): void {
+    if (this.#sessions.has(session) && this.#admission.isOpen(session)) this.#schedule(session);
+  }
+
+  #schedule(session: Session): void {
     this.#due.add(session);
     if (this.#isPumping) return;
     this.#isPumping = true;
@@ -156,6 +208,7 @@ export class AdsService {
   #serve(session: Session): void {
     try {
       session.serve();
+      if (session.isSettled) this.#admission.answered(session);
     } catch (error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#options.on?.warning?.(
@@ -165,4 +218,22 @@ export class AdsService {
       this.closed(session);
     }
   }
+
+  /** The first time and then now and then: a flood of requests must not become one of lines. */
+  #throttled(session: Session, waitMs: number, time: number): void {
+    const { on } = this.#options;
+    on?.throttled?.();
+    if (time !== 1 && time % 100 !== 0) return;
+    const rate = defaultOf('newNamesPerSecond');
+    const who = `${session.identity?.id ?? 'a client'}${time === 1 ? '' : ` (${time} times)`}`;
+    on?.warning?.(`${who}: asks for more than ${rate} new names a second, its stream is read again in ${waitMs} ms`);
+  }
 }
+
+const streamLimits = (): StreamLimits => ({
+  requestBytes: defaultOf('requestBytes'),
+  namesPerStream: defaultOf('namesPerStream'),
+  typesPerStream: defaultOf('typesPerStream'),
+  nameLength: defaultOf('nameLength'),
+  names: { perSecond: defaultOf('newNamesPerSecond'), burst: defaultOf('newNamesBurst') },
+});

@@ -13,6 +13,8 @@ export interface ClientIdentity {
   readonly view: View;
   readonly addresses: readonly string[];
   readonly registrations: readonly Registration[];
+  /** The newest revision it has seen, here or on another replica; empty where it has seen none. */
+  readonly revision: string;
   /** What was wrong in the metadata; each with the key and what is allowed. */
   readonly faults: readonly string[];
 }
@@ -102,6 +104,7 @@ export function clientIdentity(node: Node): ClientIdentity {
     serviceAccount: text(metadata, 'SERVICE_ACCOUNT') || 'default',
     addresses,
     registrations,
+    revision: text(metadata, 'INMESH_REVISION'),
     faults,
     view: {
       kind: kindOf(metadata, node.userAgentName),

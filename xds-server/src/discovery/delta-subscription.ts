@@ -1,4 +1,5 @@
 /** One type on one delta stream: what it asks for and what it holds. Pure; `session.ts` does the sending. */
+import { type Find, NOT_YET } from './not-yet.ts';
 
 /** The client was told that the resource does not exist. */
 const TOLD_ABSENT = '';
@@ -8,9 +9,11 @@ const UNANSWERED = undefined;
 export interface DeltaSubscription {
   /** By name: the version the client holds, `TOLD_ABSENT`, or undefined where an answer is owed. */
   readonly held: Map<string, string | undefined>;
+  /** Names beyond the limit: told that they do not exist with the next answer, and forgotten. */
+  readonly refused: Set<string>;
 }
 
-export const emptyDeltaSubscription = (): DeltaSubscription => ({ held: new Map() });
+export const emptyDeltaSubscription = (): DeltaSubscription => ({ held: new Map(), refused: new Set() });
 
 export interface DeltaChange {
   readonly subscribe: readonly string[];
@@ -19,19 +22,20 @@ export interface DeltaChange {
   readonly initialVersions: Readonly<Record<string, string>>;
 }
 
-/** Applies one request's lists; names beyond `limit` are refused and returned. */
-export function changeDelta({ held }: DeltaSubscription, change: DeltaChange, limit: number): readonly string[] {
-  const refused: string[] = [];
+/** Applies one request's lists; says how many names are beyond `limit`. */
+export function changeDelta({ held, refused }: DeltaSubscription, change: DeltaChange, limit: number): number {
+  let count = 0;
   for (const name of change.unsubscribe) held.delete(name);
   for (const name of change.subscribe) {
     if (!held.has(name) && held.size >= limit) {
-      refused.push(name);
+      count++;
+      refused.add(name);
       continue;
     }
     const version = Object.hasOwn(change.initialVersions, name) ? change.initialVersions[name] : UNANSWERED;
     held.set(name, version === TOLD_ABSENT ? UNANSWERED : version);
   }
-  return refused;
+  return count;
 }
 
 /** What a resource looks like to a subscription. */
@@ -47,19 +51,21 @@ export interface DeltaAnswer<R> {
 }
 
 /**
- * What must be sent so that the client holds what `resource` says; the subscription then counts it as held. `keepsGone` leaves
+ * What must be sent so that the client holds what `find` says; the subscription then counts it as held. `keepsGone` leaves
  * what is gone for a later answer (make before break).
  */
 export function answerDelta<R extends Versioned>(
-  { held }: DeltaSubscription,
+  { held, refused }: DeltaSubscription,
   keepsGone: boolean,
-  resource: (name: string) => R | undefined,
+  find: Find<R>,
 ): DeltaAnswer<R> {
   const resources: R[] = [];
-  const removed: string[] = [];
+  const removed: string[] = [...refused];
+  refused.clear();
   let isKeeping = false;
   for (const [name, version] of held) {
-    const found = resource(name);
+    const found = find(name, version === TOLD_ABSENT ? undefined : version);
+    if (found === NOT_YET) continue;
     if (found !== undefined) {
       if (found.version === version) continue;
       resources.push(found);

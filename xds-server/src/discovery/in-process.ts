@@ -10,6 +10,8 @@ export function createInProcessTransport(service: AdsService): AdsTransport {
     server: 'in-process',
     open(method, on: AdsListener): AdsStream {
       let ended = false;
+      /** Requests that wait while the service reads this stream more slowly. */
+      let unread: Uint8Array[] | undefined;
       const later = (run: () => void): void => {
         setImmediate(() => {
           if (!ended) run();
@@ -20,6 +22,14 @@ export function createInProcessTransport(service: AdsService): AdsTransport {
           later(() => on.message(bytes));
           return true;
         },
+        pause() {
+          unread ??= [];
+        },
+        resume() {
+          const waiting = unread ?? [];
+          unread = undefined;
+          for (const bytes of waiting) receive(bytes);
+        },
         end(code: number, message: string) {
           later(() => {
             ended = true;
@@ -29,10 +39,14 @@ export function createInProcessTransport(service: AdsService): AdsTransport {
         },
       };
       const session = service.open(method, link, undefined);
+      const receive = (bytes: Uint8Array): void => {
+        if (unread === undefined) service.receive(session, bytes);
+        else unread.push(bytes);
+      };
       later(() => on.opened?.());
       return {
         send(bytes) {
-          if (!ended) setImmediate(() => service.receive(session, bytes));
+          if (!ended) setImmediate(() => receive(bytes));
         },
         close() {
           if (ended) return;

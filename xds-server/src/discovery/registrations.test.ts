@@ -3,7 +3,8 @@ import { createFakeClock } from '../../../test/harness/fake-clock.ts';
 import { clientIdentity } from './client-identity.ts';
 import { nodeOf } from './node.fixture.ts';
 import { type RegisteredWorkload, Registrations } from './registrations.ts';
-import { Session, type SessionHost } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionHost } from './session-host.ts';
 
 interface Registered {
   readonly service: string;
@@ -32,9 +33,11 @@ function setUp() {
     clock,
     10_000,
   );
-  const host: Partial<SessionHost> = { due: () => {}, warn: () => {}, identified: () => {} };
+  const limits = { names: { perSecond: 1, burst: 1 } } as SessionHost['limits'];
+  const host: Partial<SessionHost> = { clock, limits, due: () => {}, warn: () => {}, identified: () => {} };
   const stream = (id: string, peer?: string) => {
-    const session = new Session('delta', { send: () => true, end: () => {} }, host as SessionHost);
+    const link = { send: () => true, pause: () => {}, resume: () => {}, end: () => {} };
+    const session = new Session('delta', link, host as SessionHost);
     let identity = clientIdentity(nodeOf(id));
     Object.defineProperty(session, 'identity', { get: () => identity });
     return {

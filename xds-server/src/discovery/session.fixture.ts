@@ -5,11 +5,21 @@ import {
   DiscoveryRequestSchema,
   DiscoveryResponseSchema,
 } from '@inmesh/sdk/internal/gen/discovery';
+import { createFakeClock } from '../../../test/harness/fake-clock.ts';
 import { type EncodedResource, encodeResource } from '../snapshot/encoded-resource.ts';
 import type { ClientIdentity } from './client-identity.ts';
-import { Session, type SessionHost } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionHost, StreamLimits, Waits } from './session-host.ts';
 
 export const NODE = { id: 'web-1' };
+
+const GENEROUS: StreamLimits = {
+  requestBytes: 1_000_000,
+  namesPerStream: 100,
+  typesPerStream: 32,
+  nameLength: 1_000,
+  names: { perSecond: 1_000, burst: 10_000 },
+};
 
 export interface Heard {
   readonly type: string;
@@ -21,27 +31,40 @@ export interface Heard {
 }
 
 /** A session at a server of plain texts: `world` holds them by `type/name`, what the peer hears is decoded. */
-export function scripted(method: 'delta' | 'sotw', options: { readonly namesPerStream?: number } = {}) {
+export function scripted(method: 'delta' | 'sotw', limits: Partial<StreamLimits> = {}) {
   const world = new Map<string, string>();
   const heard: Heard[] = [];
   const warnings: string[] = [];
   const identities: ClientIdentity[] = [];
   let ended: { code: number; message: string } | undefined;
   let isSlow = false;
+  let isPaused = false;
+  let waits: Waits | undefined;
+  const clock = createFakeClock();
   let revision = 1;
   const host: SessionHost = {
+    clock,
+    limits: { ...GENEROUS, ...limits },
+    waits: () => waits,
+    throttled: (_session, waitMs) => warnings.push(`throttled ${waitMs}`),
+    refused: () => {},
     lookup: (_identity, type) => (name) => textResource(type, name, world.get(`${type}/${name}`)),
     identified: (_session, identity) => identities.push(identity),
     due: () => {},
     warn: (_session, message) => warnings.push(message),
     answered: () => {},
     revision: () => String(revision),
-    namesPerStream: options.namesPerStream ?? 100,
   };
   const link = {
     send(bytes: Buffer) {
       heard.push(method === 'delta' ? readDelta(bytes) : readSotw(bytes));
       return !isSlow;
+    },
+    pause: () => {
+      isPaused = true;
+    },
+    resume: () => {
+      isPaused = false;
     },
     end: (code: number, message: string) => {
       ended = { code, message };
@@ -54,6 +77,13 @@ export function scripted(method: 'delta' | 'sotw', options: { readonly namesPerS
     warnings,
     identities,
     ended: () => ended,
+    clock,
+    isPaused: () => isPaused,
+    /** Answers that must wait from now on. */
+    hold(rule: Waits | undefined) {
+      waits = rule;
+      session.changed();
+    },
     slow(value: boolean) {
       isSlow = value;
       if (!value) session.drained();

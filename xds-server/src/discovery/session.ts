@@ -1,4 +1,5 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import type { Timer } from '@inmesh/sdk/internal/clock';
 import type { Node } from '@inmesh/sdk/internal/gen/core';
 import {
   type DeltaDiscoveryRequest,
@@ -8,62 +9,49 @@ import {
 } from '@inmesh/sdk/internal/gen/discovery';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import type { Lookup } from '../snapshot/lookup.ts';
-import { Acknowledgements, type TypeStatus } from './acknowledgements.ts';
+import type { TypeStatus } from './acknowledgements.ts';
 import { type ClientIdentity, clientIdentity } from './client-identity.ts';
-import { answerDelta, changeDelta, type DeltaSubscription, emptyDeltaSubscription } from './delta-subscription.ts';
-import { deltaResponse, sotwResponse } from './response-bytes.ts';
-import { answerSotw, changeSotw, emptySotwSubscription, type SotwSubscription } from './sotw-subscription.ts';
+import { changeDelta } from './delta-subscription.ts';
+import { type Find, NOT_YET } from './not-yet.ts';
+import type { ResourceFate } from './resource-ledger.ts';
+import type { Link, SessionHost, Waits } from './session-host.ts';
+import { changeSotw } from './sotw-subscription.ts';
+import { DeltaType, SotwType, type SubscribedType } from './subscribed-type.ts';
+import { TokenBucket } from './token-bucket.ts';
 import { inPushOrder, isDroppedLast, isWhole } from './type-order.ts';
 
-/** The wire below a session: grpc-js or the in-process transport. */
-export interface Link {
-  /** False when the peer is slow: the session then waits for `drained` and sends only the newest. */
-  send(bytes: Buffer): boolean;
-  end(code: number, message: string): void;
-}
-
-/** What a session reads and tells; one per server. */
-export interface SessionHost {
-  /** How a client's resources of a type are found, as they are when asked for. */
-  lookup(identity: ClientIdentity, typeUrl: string): Lookup;
-  /** The node of a stream became known or changed. */
-  identified(session: Session, identity: ClientIdentity): void;
-  /** The session has something to say: `serve` is wanted. */
-  due(session: Session): void;
-  /** A wildcard, a refused name, a fault in the metadata… */
-  warn(session: Session, message: string): void;
-  answered(session: Session, typeUrl: string, status: TypeStatus): void;
-  readonly revision: () => string;
-  readonly namesPerStream: number;
-}
-
-interface DeltaType {
-  readonly subscription: DeltaSubscription;
-  readonly book: Acknowledgements;
-}
-
-interface SotwType {
-  readonly subscription: SotwSubscription<EncodedResource>;
-  readonly book: Acknowledgements;
-}
-
 const INVALID_ARGUMENT = 3;
+const RESOURCE_EXHAUSTED = 8;
 const WILDCARD = '*';
+
+/** One resource that a client asks for. */
+export interface SubscribedResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  /** That the client was told; undefined where it was told that there is none, or nothing yet. */
+  readonly version: string | undefined;
+  readonly fate: ResourceFate;
+}
 
 /** One ADS stream: requests in, responses out. Holds what the client holds; never a queue of what it has not read. */
 export class Session {
+  /** By type URL; a stream speaks one protocol. */
   readonly #delta = new Map<string, DeltaType>();
   readonly #sotw = new Map<string, SotwType>();
   readonly #method: 'delta' | 'sotw';
   readonly #link: Link;
   readonly #host: SessionHost;
+  readonly #bucket: TokenBucket;
   /** By type, for the identity as it is. */
   readonly #lookups = new Map<string, Lookup>();
   /** Types that may have something to send. */
   readonly #due = new Set<string>();
   /** Types with something gone that the client is told last. */
   readonly #keeping = new Set<string>();
+  #node: Node | undefined;
   #identity: ClientIdentity | undefined;
+  #pause: Timer | undefined;
+  #throttled = 0;
   #slow = false;
   #ended = false;
 
@@ -71,6 +59,7 @@ export class Session {
     this.#method = method;
     this.#link = link;
     this.#host = host;
+    this.#bucket = new TokenBucket(host.limits.names, host.clock.now());
   }
 
   get method(): 'delta' | 'sotw' {
@@ -81,16 +70,28 @@ export class Session {
     return this.#identity;
   }
 
-  /** By type: what the client has said to the last response. */
+  /** As the client wrote it. */
+  get node(): Node | undefined {
+    return this.#node;
+  }
+
+  /** By type that it asks for: what the client has said to the last response. */
   get statuses(): ReadonlyMap<string, TypeStatus> {
-    return new Map([...this.#types()].map(([typeUrl, { book }]) => [typeUrl, book.status]));
+    const asked = [...this.#types()].filter(([, { book, names }]) => book.count > 0 || names.size > 0);
+    return new Map(asked.map(([typeUrl, { book }]) => [typeUrl, book.status]));
   }
 
   /** By type: the names it subscribes to. */
   get names(): ReadonlyMap<string, readonly string[]> {
-    if (this.#method === 'delta')
-      return new Map([...this.#delta].map(([type, one]) => [type, [...one.subscription.held.keys()]]));
-    return new Map([...this.#sotw].map(([type, one]) => [type, [...one.subscription.names]]));
+    return new Map([...this.#types()].map(([typeUrl, { names }]) => [typeUrl, [...names.keys()]]));
+  }
+
+  /** Everything that it subscribes to, one by one. */
+  *resources(): Generator<SubscribedResource> {
+    for (const [typeUrl, type] of this.#types()) {
+      for (const name of type.names.keys())
+        yield { typeUrl, name, version: type.version(name), fate: type.ledger.fate(name) };
+    }
   }
 
   /** Nothing is left to send and everything sent was answered. */
@@ -103,6 +104,12 @@ export class Session {
 
   receive(bytes: Uint8Array): void {
     if (this.#ended) return;
+    const { requestBytes } = this.#host.limits;
+    // A transport that can tell the length from the frame has refused it before it held the bytes.
+    if (bytes.length > requestBytes) {
+      this.end(RESOURCE_EXHAUSTED, `request: ${bytes.length} bytes, at most ${requestBytes} are read`);
+      return;
+    }
     try {
       if (this.#method === 'delta') this.#receiveDelta(fromBinary(DeltaDiscoveryRequestSchema, bytes));
       else this.#receiveSotw(fromBinary(DiscoveryRequestSchema, bytes));
@@ -137,16 +144,17 @@ export class Session {
 
   end(code: number, message: string): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.closed();
     this.#link.end(code, message);
   }
 
   /** The peer is gone. */
   closed(): void {
     this.#ended = true;
+    this.#pause?.cancel();
   }
 
-  #types(): ReadonlyMap<string, { readonly book: Acknowledgements }> {
+  #types(): ReadonlyMap<string, SubscribedType> {
     return this.#method === 'delta' ? this.#delta : this.#sotw;
   }
 
@@ -158,6 +166,7 @@ export class Session {
   #identify(node: Node | undefined): boolean {
     if (node !== undefined) {
       const isKnown = this.#identity !== undefined;
+      this.#node = node;
       this.#identity = clientIdentity(node);
       this.#lookups.clear();
       for (const fault of this.#identity.faults) this.#warn(fault);
@@ -172,62 +181,103 @@ export class Session {
   #receiveDelta(request: DeltaDiscoveryRequest): void {
     if (!this.#identify(request.node) || request.typeUrl === '') return;
     const { typeUrl } = request;
-    let type = this.#delta.get(typeUrl);
-    if (type === undefined) {
-      type = { subscription: emptyDeltaSubscription(), book: new Acknowledgements() };
-      this.#delta.set(typeUrl, type);
-    }
-    if (type.book.classify(request.responseNonce) === 'current') {
-      this.#note(typeUrl, type.book, request.errorDetail?.message);
-    }
+    const type = this.#delta.get(typeUrl) ?? this.#begin(this.#delta, typeUrl, new DeltaType());
+    if (type === undefined) return;
+    this.#hear(typeUrl, type, request.responseNonce, request.errorDetail?.message);
     // The lists count whatever response the request speaks of: each says only what is new.
-    const subscribe = this.#withoutWildcard(typeUrl, request.resourceNamesSubscribe);
+    const subscribe = this.#served(typeUrl, request.resourceNamesSubscribe);
     const change = {
       subscribe,
       unsubscribe: request.resourceNamesUnsubscribe,
       initialVersions: request.initialResourceVersions,
     };
-    this.#refuse(typeUrl, changeDelta(type.subscription, change, this.#host.namesPerStream));
+    this.#refuse(typeUrl, changeDelta(type.subscription, change, this.#roomFor(type)));
     if (subscribe.length > 0) this.#owe(typeUrl);
+    this.#charge(subscribe.length + request.resourceNamesUnsubscribe.length);
   }
 
   #receiveSotw(request: DiscoveryRequest): void {
     if (!this.#identify(request.node) || request.typeUrl === '') return;
     const { typeUrl } = request;
-    let type = this.#sotw.get(typeUrl);
-    const isFirst = type === undefined;
-    if (type === undefined) {
-      type = { subscription: emptySotwSubscription(), book: new Acknowledgements() };
-      this.#sotw.set(typeUrl, type);
-    }
+    const isFirst = !this.#sotw.has(typeUrl);
+    const type = this.#sotw.get(typeUrl) ?? this.#begin(this.#sotw, typeUrl, new SotwType(request.versionInfo !== ''));
+    if (type === undefined) return;
     const about = type.book.classify(request.responseNonce);
-    if (about === 'stale') return;
+    if (about === 'stale') {
+      this.#charge(0);
+      return;
+    }
     // With another version than the one sent it is a change of mind from before that response was looked at.
     const isAnswer = request.errorDetail !== undefined || type.book.isSent(request.versionInfo);
-    if (about === 'current' && isAnswer) this.#note(typeUrl, type.book, request.errorDetail?.message);
-    const names = this.#withoutWildcard(typeUrl, request.resourceNames);
-    this.#refuse(typeUrl, changeSotw(type.subscription, names, this.#host.namesPerStream));
+    if (about === 'current' && isAnswer) this.#hear(typeUrl, type, request.responseNonce, request.errorDetail?.message);
+    const names = this.#served(typeUrl, request.resourceNames);
+    const fresh = names.filter((name) => !type.names.has(name)).length;
+    this.#refuse(typeUrl, changeSotw(type.subscription, names, this.#roomFor(type)));
     // Envoy's wildcard: nothing comes of it, and the client is told so instead of waiting for it.
     if (isFirst && names.length === 0 && isWhole(typeUrl)) {
       this.#warn(`${typeUrl}: asks for everything, only names are served`);
       type.subscription.owed = true;
     }
     this.#owe(typeUrl);
+    this.#charge(fresh);
   }
 
-  #withoutWildcard(typeUrl: string, names: readonly string[]): readonly string[] {
-    if (!names.includes(WILDCARD)) return names;
-    this.#warn(`${typeUrl}: asks for "${WILDCARD}", only names are served`);
-    return names.filter((name) => name !== WILDCARD);
+  #begin<T>(types: Map<string, T>, typeUrl: string, type: T): T | undefined {
+    if (types.size < this.#host.limits.typesPerStream) {
+      types.set(typeUrl, type);
+      return type;
+    }
+    this.#warn(`${typeUrl.slice(0, 200)}: not served, a stream may ask for ${types.size} types`);
+    this.#charge(1);
+    return undefined;
   }
 
-  #note(typeUrl: string, book: Acknowledgements, refusal: string | undefined): void {
-    if (book.answer(refusal)) this.#host.answered(this, typeUrl, book.status);
+  /** Names beyond what a stream may hold of all types together are refused. */
+  #roomFor(type: SubscribedType): number {
+    let others = 0;
+    for (const one of this.#types().values()) if (one !== type) others += one.names.size;
+    return Math.max(0, this.#host.limits.namesPerStream - others);
   }
 
-  #refuse(typeUrl: string, names: readonly string[]): void {
-    if (names.length === 0) return;
-    this.#warn(`${typeUrl}: ${names.length} names refused, a stream may hold ${this.#host.namesPerStream}`);
+  /** Whoever asks faster than the limit is read more slowly; what it has asked for is answered, and nobody else waits. */
+  #charge(names: number): void {
+    const { clock } = this.#host;
+    const waitMs = this.#bucket.spend(names + 1, clock.now());
+    if (waitMs === 0 || this.#pause !== undefined || this.#ended) return;
+    this.#throttled++;
+    this.#host.throttled(this, waitMs, this.#throttled);
+    this.#link.pause();
+    this.#pause = clock.after(waitMs, () => {
+      this.#pause = undefined;
+      this.#link.resume();
+    });
+  }
+
+  /** Without wildcards, and without names that no resource can have. */
+  #served(typeUrl: string, names: readonly string[]): readonly string[] {
+    if (names.includes(WILDCARD)) this.#warn(`${typeUrl}: asks for "${WILDCARD}", only names are served`);
+    const longest = this.#host.limits.nameLength;
+    const served = names.filter((name) => name !== WILDCARD && name.length <= longest);
+    const long = names.find((name) => name.length > longest);
+    if (long !== undefined)
+      this.#warn(`${typeUrl}: "${long.slice(0, 64)}…" refused, a name may have ${longest} characters`);
+    return served;
+  }
+
+  /** An older response than the last one counts for its resources only. */
+  #hear(typeUrl: string, { book, ledger }: SubscribedType, nonce: string, reason: string | undefined): void {
+    if (nonce === '') return;
+    ledger.answer(
+      book.numberOf(nonce),
+      reason === undefined ? undefined : { reason, atMs: this.#host.clock.wallTime() },
+    );
+    if (book.classify(nonce) === 'current' && book.answer(reason)) this.#host.answered(this, typeUrl, book.status);
+  }
+
+  #refuse(typeUrl: string, count: number): void {
+    if (count === 0) return;
+    this.#host.refused(count);
+    this.#warn(`${typeUrl}: ${count} names refused, a stream may hold ${this.#host.limits.namesPerStream}`);
   }
 
   #warn(message: string): void {
@@ -236,51 +286,26 @@ export class Session {
 
   /** Sends what the client lacks of a type; true where something that is gone waits to be said. */
   #answer(typeUrl: string, keepsGone: boolean): boolean {
-    if (this.#identity === undefined) return false;
-    const resource = this.#lookups.get(typeUrl) ?? this.#host.lookup(this.#identity, typeUrl);
-    this.#lookups.set(typeUrl, resource);
-    const delta = this.#delta.get(typeUrl);
-    if (delta !== undefined) {
-      const { resources, removed, isKeeping } = answerDelta(delta.subscription, keepsGone, resource);
-      if (resources.length + removed.length > 0) this.#sendDelta(typeUrl, delta.book, resources, removed);
-      return isKeeping;
-    }
-    const sotw = this.#sotw.get(typeUrl);
-    if (sotw === undefined) return false;
-    const { resources, isKeeping } = answerSotw(sotw.subscription, { isWhole: isWhole(typeUrl), keepsGone }, resource);
-    if (resources !== undefined) this.#sendSotw(typeUrl, sotw.book, resources);
+    const identity = this.#identity;
+    const type = this.#types().get(typeUrl);
+    if (identity === undefined || type === undefined) return false;
+    const lookup = this.#lookups.get(typeUrl) ?? this.#host.lookup(identity, typeUrl);
+    this.#lookups.set(typeUrl, lookup);
+    const waits = this.#host.waits(identity, typeUrl);
+    const find = waits === undefined ? lookup : patient(lookup, waits);
+    const { write, names, isKeeping } = type.answer({ isWhole: isWhole(typeUrl), keepsGone }, find);
+    if (write === undefined) return isKeeping;
+    const version = this.#host.revision();
+    const nonce = type.book.send(version);
+    type.ledger.send(names, { number: type.book.count, atMs: this.#host.clock.wallTime() }, type.names);
+    if (!this.#link.send(write({ version, typeUrl, nonce }))) this.#slow = true;
     return isKeeping;
   }
-
-  #sendDelta(
-    typeUrl: string,
-    book: Acknowledgements,
-    resources: readonly EncodedResource[],
-    removed: readonly string[],
-  ): void {
-    const version = this.#host.revision();
-    const head = { version, typeUrl, nonce: book.send(version) };
-    this.#send(
-      deltaResponse(
-        head,
-        resources.map(({ deltaEntry }) => deltaEntry),
-        removed,
-      ),
-    );
-  }
-
-  #sendSotw(typeUrl: string, book: Acknowledgements, resources: readonly EncodedResource[]): void {
-    const version = this.#host.revision();
-    const head = { version, typeUrl, nonce: book.send(version) };
-    this.#send(
-      sotwResponse(
-        head,
-        resources.map(({ sotwEntry }) => sotwEntry),
-      ),
-    );
-  }
-
-  #send(bytes: Buffer): void {
-    if (!this.#link.send(bytes)) this.#slow = true;
-  }
 }
+
+const patient =
+  (lookup: Lookup, waits: Waits): Find<EncodedResource> =>
+  (name, held) => {
+    const found = lookup(name);
+    return waits(name, held, found) ? NOT_YET : found;
+  };

@@ -1,4 +1,5 @@
 import type { Versioned } from './delta-subscription.ts';
+import { type Find, NOT_YET } from './not-yet.ts';
 
 /** What a state-of-the-world subscription holds of a resource. */
 export interface Named extends Versioned {
@@ -12,20 +13,26 @@ export interface SotwSubscription<R extends Named> {
   readonly sent: Map<string, R>;
   /** An answer is owed even if nothing changed: names were added. */
   owed: boolean;
+  /** Names of the answer that is owed are not answered yet. */
+  isWaiting: boolean;
+  /** The client came with a version: it holds something from another stream. */
+  readonly isReturning: boolean;
 }
 
-export const emptySotwSubscription = <R extends Named>(): SotwSubscription<R> => ({
+export const emptySotwSubscription = <R extends Named>(isReturning = false): SotwSubscription<R> => ({
   names: new Set(),
   sent: new Map(),
   owed: false,
+  isWaiting: false,
+  isReturning,
 });
 
-/** Applies one request's full list; what is beyond `limit` is refused and returned. An empty list means nothing, never everything. */
+/** Applies one request's full list; says how many names are beyond `limit`. An empty list means nothing, never everything. */
 export function changeSotw<R extends Named>(
   subscription: SotwSubscription<R>,
   names: readonly string[],
   limit: number,
-): readonly string[] {
+): number {
   const wanted = new Set(names.slice(0, limit));
   for (const name of wanted) {
     if (subscription.names.has(name)) continue;
@@ -34,7 +41,7 @@ export function changeSotw<R extends Named>(
   }
   for (const name of subscription.names) if (!wanted.has(name)) subscription.sent.delete(name);
   subscription.names = wanted;
-  return names.slice(limit);
+  return Math.max(0, names.length - limit);
 }
 
 export interface SotwAnswer<R> {
@@ -52,18 +59,26 @@ export interface SotwShape {
   readonly keepsGone: boolean;
 }
 
+/** What a client may hold of a name that this stream has not told it of: any version. */
+const SOMETHING = '?';
+
 /** What must be sent; the subscription then counts it as sent. */
 export function answerSotw<R extends Named>(
   subscription: SotwSubscription<R>,
   { isWhole, keepsGone }: SotwShape,
-  resource: (name: string) => R | undefined,
+  find: Find<R>,
 ): SotwAnswer<R> {
   const all: R[] = [];
   const fresh: R[] = [];
   const gone: R[] = [];
+  subscription.isWaiting = false;
   for (const name of subscription.names) {
-    const found = resource(name);
     const sent = subscription.sent.get(name);
+    const found = find(name, sent?.version ?? (subscription.isReturning ? SOMETHING : undefined));
+    if (found === NOT_YET) {
+      subscription.isWaiting = true;
+      continue;
+    }
     if (found !== undefined) {
       all.push(found);
       if (sent?.version !== found.version) fresh.push(found);
@@ -71,9 +86,16 @@ export function answerSotw<R extends Named>(
   }
   const isKeeping = isWhole && keepsGone && gone.length > 0;
   const isShorter = isWhole && !keepsGone && gone.length > 0;
-  if (!isKeeping) for (const { name } of gone) subscription.sent.delete(name);
+  const isHeldBack = isWhole && subscription.isWaiting;
+  if (!isKeeping && !isHeldBack) for (const { name } of gone) subscription.sent.delete(name);
   if (!subscription.owed && fresh.length === 0 && !isShorter) return { resources: undefined, isKeeping };
-  subscription.owed = false;
+  // Where absence is deletion, an answer without what is waited for would delete it.
+  if (isHeldBack || (subscription.isWaiting && fresh.length === 0)) {
+    subscription.owed = true;
+    return { resources: undefined, isKeeping: false };
+  }
+  // What still waits is owed.
+  subscription.owed = subscription.isWaiting;
   for (const one of fresh) subscription.sent.set(one.name, one);
   if (!isWhole) return { resources: fresh, isKeeping: false };
   return { resources: isKeeping ? [...all, ...gone] : all, isKeeping };

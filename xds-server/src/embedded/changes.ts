@@ -44,5 +44,9 @@ function titleOf(object: AnyObject): string {
     annotations.get(key),
   );
   const version = object.spec.labels.get('version');
-  return `${workload}: ${object.spec.address}:${port} of ${service}${version === undefined ? '' : ` ${version}`}`;
+  return `${workload}: ${authority(object.spec.address, port)} of ${service}${version === undefined ? '' : ` ${version}`}`;
 }
+
+/** An IPv6 address is told from its port by brackets (RFC 3986 3.2.2). */
+const authority = (address: string, port: string | undefined): string =>
+  `${address.includes(':') ? `[${address}]` : address}:${port}`;

@@ -24,7 +24,7 @@ import { createWorldCells, type WorldCells } from './world-cells.ts';
  * it after a newer snapshot came is answered as of the newer one: a push that is still under way never goes back in time.
  */
 interface Snapshot {
-  /** Order and content: grows with each snapshot, and ends in a hash of all objects that replicas agree on. */
+  /** `SEQUENCE-TIME-CONTENT`: grows with each snapshot, and ends in what replicas agree on (`isRevisionBehind`). */
   readonly revision: string;
   /** undefined: it does not exist for this client. `view` may carry all of the client's labels. */
   resource(view: View, typeUrl: string, name: string): EncodedResource | undefined;
@@ -157,7 +157,7 @@ class LiveSnapshots implements Snapshots {
     this.#cells.registryChanged(changes);
     let rulesChanged = false;
     for (const event of events) {
-      this.#revision.apply(event);
+      this.#revision.apply(event, this.#clock.wallTime());
       for (const changes of this.#rules.apply(event)) {
         rulesChanged = true;
         this.#cells.rulesChanged(changes);

@@ -1,0 +1,54 @@
+import type { Clock, Timer } from '@inmesh/sdk/internal/clock';
+import { defaultOf } from '../defaults.ts';
+import { ENDPOINT_TYPE } from '../translate/resource-types.ts';
+import type { ClientIdentity } from './client-identity.ts';
+import type { Waits } from './session-host.ts';
+
+/** Where the endpoints of an assignment come from. `registered`: all that are known registered themselves. */
+export type EndpointOrigin = 'configured' | 'registered' | 'none';
+
+/**
+ * A control plane that has just started knows nothing of the processes that register over ADS until they are back, but Envoy and gRPC
+ * clients take its first answer for all there is: an empty assignment fails their calls. So they wait (decision 0010). The SDK does not
+ * have to: it knows that its control plane has just come back.
+ */
+export class ReturnGrace {
+  readonly #clock: Clock;
+  readonly #origin: (assignment: string) => EndpointOrigin;
+  readonly #changed: () => void;
+  #timers: Timer[] = [];
+  /** From when on it can be reached. */
+  #since: number | undefined;
+
+  constructor(clock: Clock, origin: (assignment: string) => EndpointOrigin, changed: () => void) {
+    this.#clock = clock;
+    this.#origin = origin;
+    this.#changed = changed;
+  }
+
+  /** Processes can reach us from now on. */
+  begin(): void {
+    if (this.#since !== undefined) return;
+    this.#since = this.#clock.now();
+    for (const name of ['returnGraceMs', 'registrationGraceMs'] as const)
+      this.#timers.push(this.#clock.after(defaultOf(name), this.#changed));
+  }
+
+  waits({ view }: ClientIdentity, typeUrl: string): Waits | undefined {
+    const age = this.#since === undefined ? Number.POSITIVE_INFINITY : this.#clock.now() - this.#since;
+    if (view.kind === 'sdk' || age >= defaultOf('registrationGraceMs')) return undefined;
+    const isEarly = age < defaultOf('returnGraceMs');
+    return (name, held, found) => {
+      // Also of a service that only registered processes make: its listener, routes and clusters.
+      if (found === undefined) return held !== undefined;
+      if (typeUrl !== ENDPOINT_TYPE) return false;
+      const origin = this.#origin(name);
+      if (origin === 'configured') return false;
+      return isEarly || (origin === 'none' && held !== undefined);
+    };
+  }
+
+  close(): void {
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+  }
+}
