@@ -171,7 +171,7 @@ http:
 
   it('knows tcp and tls routes, and mirror_percent as Istio does', () => {
     const { spec, problems } = parse(`
-hosts: [a]
+hosts: [a, a.b]
 http: [{${TO}, mirror: {host: b}, mirror_percent: 5}]
 tls: [{match: [{sniHosts: [a.b], port: 443}], ${TO}}]
 tcp: [{match: [{port: 27017, sourceLabels: {a: b}}], ${TO}}]
@@ -179,5 +179,41 @@ tcp: [{match: [{port: 27017, sourceLabels: {a: b}}], ${TO}}]
     expect(spec?.http[0]?.mirrorPercent).toBe(5);
     expect(spec?.tls[0]?.match[0]?.sniHosts).toEqual(['a.b']);
     expect(problems).toEqual([expect.stringContaining('mirrorPercent: deprecated, write mirrorPercentage.value')]);
+  });
+
+  it.each([
+    ['a.b', 'A.b', []],
+    ['"*.b"', 'a.b, "*.a.b", "*.b"', []],
+    ['a.b', 'b.b', ["spec.tls[0].match[0].sniHosts[0]: b.b is not one of this rule's hosts, want a subset of a.b"]],
+    ['"*.b"', 'b', ["spec.tls[0].match[0].sniHosts[0]: b is not one of this rule's hosts, want a subset of *.b"]],
+    ['a.b', '"*.b"', ["spec.tls[0].match[0].sniHosts[0]: *.b is not one of this rule's hosts, want a subset of a.b"]],
+    [
+      'a.b',
+      '10.0.0.1',
+      ['spec.tls[0].match[0].sniHosts[0]: 10.0.0.1 is an IP address, which no client sends as its server name'],
+    ],
+    ['a.b', '', ['spec.tls[0].match[0].sniHosts: want at least one host']],
+  ])(
+    'server names of a tls route are subsets of the rule’s hosts (Istio validateSniHost): %s, %s',
+    (hosts, names, said) => {
+      const { problems } = parse(`hosts: [${hosts}]\ntls: [{match: [{sniHosts: [${names}]}], ${TO}}]`);
+      expect(problems.map((line) => line.replace(/^.*?: VirtualService default\/reviews: /, ''))).toEqual(said);
+    },
+  );
+
+  it.each([
+    ['tls: [{match: [], route: [{destination: {host: b}}]}]', 'spec.tls[0].match: want at least one match'],
+    ['tls: [{match: [{sniHosts: [a.b]}]}]', 'spec.tls[0].route: want at least one destination'],
+    ['tcp: [{match: [{port: 1}]}]', 'spec.tcp[0].route: want at least one destination'],
+    [
+      'tcp: [{route: [{destination: {host: b}}, {destination: {host: c}}]}]',
+      'spec.tcp[0].route: the weights add up to 0',
+    ],
+    [
+      'tcp: [{match: [{sourceSubnet: 10.0.0.0/8}], route: [{destination: {host: b}}]}]',
+      'spec.tcp[0].match[0].sourceSubnet: ignored: no data plane compares it',
+    ],
+  ])('tls and tcp routes are checked as Istio checks them: %s', (routes, said) => {
+    expect(parse(`hosts: [a.b]\n${routes}`).problems).toEqual([expect.stringContaining(said)]);
   });
 });

@@ -8,7 +8,8 @@ import {
   ListenerSchema,
   RouterSchema,
 } from '@inmesh/sdk/internal/gen/listener';
-import { routeConfigurationName } from './names.ts';
+import { filterChains } from './connection/filter-chains.ts';
+import { parseTarget, routeConfigurationName } from './names.ts';
 import { ADS, type Fields, packAny } from './proto.ts';
 import { FAULT_FILTER } from './route/fault.ts';
 import { BLOCK_ALL, injectsFaults, routeConfiguration } from './route/route-configuration.ts';
@@ -55,7 +56,10 @@ const FAULT: FilterFields = {
   configType: { case: 'typedConfig', value: packAny(HTTPFaultSchema, {}) },
 };
 
-/** What a client asks for first, under the name it dials (`reviews:9080`); undefined = the mesh does not know it. */
+/**
+ * What a client asks for first, under the name it dials (`reviews:9080`); undefined = the mesh does not know it.
+ * Requests are routed by its API listener; the SDK learns beside it where connections go that are none.
+ */
 export const listener = (world: World, view: View, name: string): Listener | undefined => {
   const target = targetByAddress(world, view, name);
   const routeConfigName =
@@ -70,5 +74,7 @@ export const listener = (world: World, view: View, name: string): Listener | und
     httpFilters: faults ? [FAULT, ROUTER] : [ROUTER],
     ...pathNormalization(world),
   });
-  return create(ListenerSchema, { name, apiListener: { apiListener: manager } });
+  const connections =
+    target && view.kind === 'sdk' ? filterChains(world, view, target, parseTarget(name)?.host ?? '') : [];
+  return create(ListenerSchema, { name, apiListener: { apiListener: manager }, filterChains: connections });
 };

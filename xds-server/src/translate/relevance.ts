@@ -15,7 +15,7 @@ export const relevanceOf = ({ virtualServices, destinationRules, sidecars, mesh 
   const labelKeys = new Set<string>(keysWithoutValue(mesh.localityLbSetting?.failoverPriority));
   for (const { spec } of sidecars) for (const key of spec.workloadSelector?.labels.keys() ?? []) labelKeys.add(key);
   for (const { spec } of virtualServices) {
-    for (const { match } of spec.http) {
+    for (const { match } of [...spec.http, ...spec.tls, ...spec.tcp]) {
       for (const { sourceLabels } of match) for (const key of sourceLabels.keys()) labelKeys.add(key);
     }
   }

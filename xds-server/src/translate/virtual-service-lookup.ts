@@ -1,6 +1,6 @@
-import type { HttpMatch } from '../schema/spec/virtual-service.ts';
+import type { HttpMatch, TcpRoute } from '../schema/spec/virtual-service.ts';
 import { hostCovers } from './names.ts';
-import { visibleRules } from './rule-order.ts';
+import { byAge, visibleRules } from './rule-order.ts';
 import { importsRule } from './sidecar-scope.ts';
 import { selects, type View } from './view.ts';
 import type { VirtualService, World } from './world.ts';
@@ -43,6 +43,30 @@ export const virtualServicesFor = (
 export const matchApplies = (match: HttpMatch, view: View, port: number): boolean => {
   if (match.port !== undefined && match.port !== port) return false;
   if (match.gateways.length > 0) return match.gateways.includes(MESH_GATEWAY);
+  if (match.sourceNamespace && match.sourceNamespace !== view.namespace) return false;
+  return selects(match.sourceLabels, view.labels);
+};
+
+/**
+ * VirtualServices with `tcp` or `tls` rules for mesh clients that name this host or a wildcard over it, in the order in which
+ * their routes follow each other: unlike `http` ones all of them count (Istio getConfigsForHost).
+ */
+export const connectionRules = (world: World, view: View, host: string, port: number): readonly VirtualService[] => {
+  const wildcards = world.virtualServiceWildcards().filter((pattern) => pattern !== host && hostCovers(pattern, host));
+  const rules = new Set([host, ...wildcards].flatMap((one) => world.virtualServices(one)));
+  return visibleRules([...rules].sort(byAge), view, world.mesh().exportTo.virtualService).filter(
+    (rule) =>
+      appliesToMesh(rule) && rule.spec.tls.length + rule.spec.tcp.length > 0 && importsRule(world, view, rule, port),
+  );
+};
+
+/** What `tls` and `tcp` matches say of who asks and where. */
+type ConnectionMatch = Pick<TcpRoute['match'][number], 'port' | 'gateways' | 'sourceLabels' | 'sourceNamespace'>;
+
+/** All conditions hold together, unlike those of `http` (Istio matchTCP, matchTLS). */
+export const connectionMatchApplies = (match: ConnectionMatch, view: View, port: number): boolean => {
+  if (match.port !== undefined && match.port !== port) return false;
+  if (match.gateways.length > 0 && !match.gateways.includes(MESH_GATEWAY)) return false;
   if (match.sourceNamespace && match.sourceNamespace !== view.namespace) return false;
   return selects(match.sourceLabels, view.labels);
 };

@@ -1,11 +1,13 @@
 import type { Place } from '../place.ts';
 import type { VirtualServiceSpec } from '../spec/virtual-service.ts';
+import { checkConnectionRoutes } from './connection-route.ts';
 
 /** Istio ValidateVirtualService. */
 export const checkVirtualService = (spec: VirtualServiceSpec, place: Place): void => {
   const isDelegate = spec.hosts.length === 0;
   if (isDelegate) checkDelegate(spec, place);
   if (spec.http.length + spec.tls.length + spec.tcp.length === 0) place.error('want at least one of http, tls, tcp');
+  checkConnectionRoutes(spec, place);
   const appliesToMesh = spec.gateways.length === 0 || spec.gateways.includes('mesh');
   const seen = new Set<string>();
   for (const [index, host] of spec.hosts.entries()) {

@@ -1,5 +1,5 @@
 import { checkVirtualService } from '../checks/virtual-service.ts';
-import { list, mapOf, message, required, supported, translatedOnly } from '../message.ts';
+import { ignored, list, mapOf, message, required, supported, translatedOnly } from '../message.ts';
 import type { RouteDestination, TcpRoute, TlsRoute, VirtualServiceSpec } from '../spec/virtual-service.ts';
 import { cidrOrIP, dnsLabel, exportScope, labelValue, wildcardHost, wrongLabelName } from '../syntax.ts';
 import { integer, portNumber, text, UINT32_MAX } from '../type.ts';
@@ -35,7 +35,7 @@ const tcpRoute = message<TcpRoute>({
         sourceLabels: supported(mapOf(labelValue, wrongLabelName)),
         gateways: supported(list(gatewayName)),
         sourceNamespace: supported(dnsLabel),
-        sourceSubnet: supported(text()),
+        sourceSubnet: ignored(text(), 'no data plane compares it'),
       }),
     ),
   ),

@@ -9,6 +9,7 @@ import { selectService } from '../service-lookup.ts';
 import { NO_LOCALITY, type View } from '../view.ts';
 import { appliesToMesh, virtualServicesFor } from '../virtual-service-lookup.ts';
 import type { VirtualService, World } from '../world.ts';
+import { checkConnectionRoutes } from './connection-routes.ts';
 import { type Finding, warning } from './finding.ts';
 
 /** What of a VirtualService will not happen as written, seen by a client of its own namespace. */
@@ -24,9 +25,7 @@ export const checkVirtualService = (world: World, rule: VirtualService): readonl
       },
     ];
   }
-  for (const kind of ['tls', 'tcp'] as const) {
-    if (spec[kind].length > 0) findings.push(warning(`spec.${kind}`, `${kind}: not yet enforced`));
-  }
+  findings.push(...checkConnectionRoutes(world, rule, ownView(rule.namespace)));
   if (spec.http.length > 0) findings.push(...spec.hosts.flatMap((_, index) => checkHost(world, rule, index)));
   findings.push(...unreachable(spec.http));
   for (const { path, message } of delegated(world, rule).lost) findings.push(warning(path, message));

@@ -20,7 +20,7 @@ interface Split {
 }
 
 /** Name of a cluster that never exists: a route whose destinations all weigh nothing (Istio uses it for lost backends). */
-const NO_CLUSTER = 'UnknownService';
+export const NO_CLUSTER = 'UnknownService';
 
 /**
  * `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout); the second is about a

@@ -2,7 +2,7 @@ import type { Destination } from '../../schema/spec/virtual-service.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
 import { clusterName, resolveHost } from '../names.ts';
 import { selectService, servicePort } from '../service-lookup.ts';
-import { effectivePolicy } from '../traffic-policy.ts';
+import { type EffectivePolicy, effectivePolicy } from '../traffic-policy.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
 import { type HashPolicyInit, hashPolicy } from './hash-policy.ts';
@@ -25,6 +25,7 @@ interface Missing {
 
 export interface ResolvedDestination {
   readonly cluster: string;
+  readonly policy: EffectivePolicy;
   /** Of the cluster's DestinationRule: the route computes the hash that the cluster's ring takes. */
   readonly hash: HashPolicyInit | undefined;
   /** Why the cluster does not exist; its calls answer 503 NC. */
@@ -42,9 +43,11 @@ export const resolveDestination = (scope: RouteScope, destination: Destination):
   const port = destination.port?.number ?? only ?? scope.port;
   const subset = destination.subset ?? '';
   const rule = destinationRuleFor(world, view, host, service?.namespace);
-  const consistentHash = effectivePolicy(rule, subset, port).loadBalancer?.consistentHash;
+  const policy = effectivePolicy(rule, subset, port);
+  const consistentHash = policy.loadBalancer?.consistentHash;
   return {
     cluster: clusterName({ port, subset, host }),
+    policy,
     hash: consistentHash && hashPolicy(consistentHash),
     missing: whatIsMissing(),
   };
