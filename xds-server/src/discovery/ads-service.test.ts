@@ -1,66 +1,7 @@
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '@inmesh/sdk/internal/gen/discovery';
 import { expect, it } from 'vitest';
 import { createFakeClock, settle } from '../../../test/harness/fake-clock.ts';
-import { LISTENER_TYPE } from '../translate/resource-types.ts';
-import { AdsService, type AdsServiceOptions } from './ads-service.ts';
+import { quiet, plainService as setUp } from './ads-service.fixture.ts';
 import { textResource } from './session.fixture.ts';
-import type { Session } from './session.ts';
-
-const encode = (fields: MessageInitShape<typeof DeltaDiscoveryRequestSchema>): Uint8Array =>
-  toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, fields));
-
-/** A service of plain texts with streams that keep what they hear. */
-function setUp(options: Partial<AdsServiceOptions> = {}) {
-  const clock = createFakeClock();
-  const world = new Map<string, string>();
-  const warnings: string[] = [];
-  const service = new AdsService({
-    clock,
-    ready: Promise.resolve(),
-    lookup: (_identity, type) => (name) => textResource(type, name, world.get(name)),
-    revision: () => '1',
-    registrations: { register: () => {}, unregister: () => {} },
-    on: { warning: (message) => warnings.push(message) },
-    ...options,
-  });
-  const stream = (id: string) => {
-    const heard: string[] = [];
-    let nonce = '';
-    let ended: string | undefined;
-    const session: Session = service.open(
-      'delta',
-      {
-        send(bytes) {
-          const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
-          ({ nonce } = message);
-          heard.push(message.resources.map(({ version }) => version).join(','));
-          return true;
-        },
-        pause: () => {},
-        resume: () => {},
-        end: (code, message) => {
-          ended = `${code} ${message}`;
-        },
-      },
-      undefined,
-    );
-    return {
-      heard,
-      session,
-      ended: () => ended,
-      subscribe: (...names: string[]) =>
-        service.receive(session, encode({ node: { id }, typeUrl: LISTENER_TYPE, resourceNamesSubscribe: names })),
-      acknowledge: () => service.receive(session, encode({ typeUrl: LISTENER_TYPE, responseNonce: nonce })),
-    };
-  };
-  return { clock, service, world, warnings, stream };
-}
-
-/** Enough turns of the event loop for everything due to be said. */
-const quiet = async (): Promise<void> => {
-  for (let turn = 0; turn < 5; turn++) await settle();
-};
 
 it('answers nothing before it is ready', async () => {
   const ready = Promise.withResolvers<void>();
@@ -87,7 +28,7 @@ it('answers requests that come in one turn of the event loop together', async ()
 
 it('pushes to every stream of every node, many streams of one node included', async () => {
   const { service, world, stream } = setUp();
-  const streams = ['a', 'a', 'b'].map(stream);
+  const streams = ['a', 'a', 'b'].map((id) => stream(id));
   for (const one of streams) one.subscribe('x');
   await quiet();
   world.set('x', '2');
