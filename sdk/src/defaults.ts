@@ -53,6 +53,7 @@ export const DEFAULTS = {
   ),
   snapshotDelayMs: entry(2_000, 'ms', 'Inmesh', 'after a change the snapshot file is written'),
   snapshotEntries: entry(4_096, 'count', 'Inmesh', 'resources kept in the snapshot file'),
+  snapshotBytes: entry(268_435_456, 'bytes', 'Inmesh', 'largest snapshot file read'),
   backoffBaseMs: entry(1_000, 'ms', 'gRPC connection backoff', 'first delay before a new ADS stream'),
   backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest delay before a new ADS stream'),
   backoffLocalMaxMs: entry(

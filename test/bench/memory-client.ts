@@ -96,7 +96,7 @@ const emit = (): void => {};
 const live = createLiveTargets({ clock: systemClock, random: systemRandom, emit });
 const targets: Targets<LiveTarget> = createTargets({
   discovery: createDiscovery({
-    transport: controlPlane.transport,
+    servers: [{ transport: controlPlane.transport }],
     node: { id: 'bench', cluster: 'bench', metadata: {} },
     clock: systemClock,
     random: systemRandom,

@@ -1,3 +1,5 @@
+import { create } from '@bufbuild/protobuf';
+import { NodeSchema } from '../../sdk/gen/core.js';
 import type { Discovery, ResourceWatcher } from '../../sdk/src/discovery/discovery.ts';
 import type { ResourceType } from '../../sdk/src/resource/resource-type.ts';
 
@@ -60,6 +62,8 @@ export function createResourceBoard(): ResourceBoard {
         method: 'delta',
         state: 'up',
         reason: undefined,
+        servers: [],
+        node: create(NodeSchema),
         resources: [],
         counts: { responses: 0, nacks: 0, warnings: 0 },
       }),

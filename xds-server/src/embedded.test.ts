@@ -44,7 +44,7 @@ function serverOf(yaml = REVIEWS) {
 function clientOf(transport: AdsTransport, id: string, method: AdsMethod = 'delta') {
   const heard: string[] = [];
   const discovery: Discovery = createDiscovery({
-    transport,
+    servers: [{ transport }],
     method,
     node: { id, cluster: 'test', metadata: { INMESH_KIND: 'sdk', NAMESPACE: 'default', WORKLOAD_NAME: id } },
     clock: systemClock,
@@ -293,7 +293,7 @@ describe('admin pages', () => {
       throw new Error('not to my taste');
     });
     const web = createDiscovery({
-      transport: server.transport(),
+      servers: [{ transport: server.transport() }],
       node: { id: 'web', cluster: 'test', metadata: { WORKLOAD_NAME: 'web', NAMESPACE: 'shop' } },
       clock: systemClock,
       random: systemRandom,

@@ -49,7 +49,7 @@ describe('readBootstrap', () => {
       INMESH_LOG: 'debug',
     });
     expect(bootstrap).toMatchObject({
-      servers: ['127.0.0.1:15010', 'unix:/run/xds'],
+      servers: [{ address: '127.0.0.1:15010' }, { address: 'unix:/run/xds' }],
       protocol: 'sotw',
       namespace: 'bookinfo',
       workload: 'reviews-v2',
@@ -80,7 +80,7 @@ describe('readBootstrap', () => {
     const file = readBootstrap({ env: { GRPC_XDS_BOOTSTRAP: '/b.json' }, readFile: () => ISTIO });
     expect(file).toEqual(inline);
     expect(inline).toMatchObject({
-      servers: ['unix:///etc/istio/proxy/XDS'],
+      servers: [{ address: 'unix:///etc/istio/proxy/XDS', features: new Set(['xds_v3']) }],
       namespace: 'shop',
       serviceAccount: 'web',
       node: {
@@ -93,11 +93,79 @@ describe('readBootstrap', () => {
 
   it('lets an option win over its variable, and the variable over the gRPC bootstrap', () => {
     const env = { GRPC_XDS_BOOTSTRAP_CONFIG: ISTIO, INMESH_NAMESPACE: 'b', INMESH_XDS: 'x:1' };
-    expect(read(env)).toMatchObject({ namespace: 'b', servers: ['x:1'] });
+    expect(read(env)).toMatchObject({ namespace: 'b', servers: [{ address: 'x:1' }] });
     expect(read(env, { options: { namespace: 'c', xds: ['y:2'] } })).toMatchObject({
       namespace: 'c',
-      servers: ['y:2'],
+      servers: [{ address: 'y:2' }],
     });
+  });
+
+  it('tries several control planes in order, each with what is said of it; one that is named twice is one', () => {
+    const config = JSON.stringify({
+      xds_servers: [
+        { server_uri: 'a:1', server_features: ['xds_v3', 'fail_on_data_errors', 7] },
+        { server_uri: 'b:1' },
+        { server_uri: 'a:1' },
+      ],
+    });
+    expect(read({ GRPC_XDS_BOOTSTRAP_CONFIG: config })?.servers).toEqual([
+      { address: 'a:1', features: new Set(['xds_v3', 'fail_on_data_errors']) },
+      { address: 'b:1', features: new Set() },
+    ]);
+    expect(read({ INMESH_XDS: 'a:1,b:1, a:1' })?.servers.map(({ address }) => address)).toEqual(['a:1', 'b:1']);
+  });
+
+  const federated = (fields: object) => JSON.stringify({ xds_servers: [{ server_uri: 'a:1' }], ...fields });
+  const TEMPLATE = 'xdstp://xds.example.com/envoy.config.listener.v3.Listener/%s?project=7';
+
+  it('reads authorities and the name of listeners (gRFC A47)', () => {
+    const config = federated({
+      client_default_listener_resource_name_template: TEMPLATE,
+      authorities: {
+        'xds.example.com': { client_listener_resource_name_template: 'xdstp://xds.example.com/x/%s' },
+        'other.example.com': { xds_servers: [{ server_uri: 'b:1', server_features: ['ignore_resource_deletion'] }] },
+        '': {},
+      },
+    });
+    const bootstrap = read({ GRPC_XDS_BOOTSTRAP_CONFIG: config });
+    expect(bootstrap?.listenerTemplate).toBe(TEMPLATE);
+    expect(bootstrap?.authorities).toEqual(
+      new Map([
+        ['xds.example.com', []],
+        ['other.example.com', [{ address: 'b:1', features: new Set(['ignore_resource_deletion']) }]],
+        ['', []],
+      ]),
+    );
+    expect(read({ INMESH_XDS: 'a:1' })).toMatchObject({ listenerTemplate: '%s', authorities: new Map() });
+  });
+
+  it.each<[string, object, RegExp]>([
+    ['an authority that is none', { authorities: { a: 7 } }, /authorities\["a"\] is "7", allowed: an object/],
+    ['authorities that are none', { authorities: [] }, /authorities is "\[\]"/],
+    [
+      'a template of another authority',
+      { authorities: { a: { client_listener_resource_name_template: 'xdstp://b/x/%s' } } },
+      /authorities\["a"\].client_listener_resource_name_template is "xdstp:..b.x.%s", allowed: .*xdstp:..a./,
+    ],
+    ['an authority with an empty list', { authorities: { a: { xds_servers: [] } } }, /authorities\["a"\].xds_servers/],
+    [
+      'a server that cannot be reached this way',
+      { authorities: { a: { xds_servers: [{ server_uri: 'https://b' }] } } },
+      /authorities\["a"\].xds_servers\[0\].server_uri: .*TLS/,
+    ],
+    [
+      'a template without its authority',
+      { client_default_listener_resource_name_template: TEMPLATE },
+      /client_default_listener_resource_name_template .*allowed: an authority/,
+    ],
+    [
+      'a template that is no name',
+      { client_default_listener_resource_name_template: 'xdstp://a/%s' },
+      /client_default_listener_resource_name_template .*an xdstp name/,
+    ],
+    ['a template that is no text', { client_default_listener_resource_name_template: 7 }, /text, %s/],
+  ])('names %s', (_what, fields, expected) => {
+    expect(() => read({ GRPC_XDS_BOOTSTRAP_CONFIG: federated(fields) })).toThrow(expected);
   });
 
   it('needs no address where a transport is given', () => {

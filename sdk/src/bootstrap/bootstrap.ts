@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { MeshError } from '../errors.ts';
 import { type GrpcBootstrap, parseGrpcBootstrap } from './grpc-bootstrap.ts';
-import { parseServerAddress } from './server-address.ts';
+import { type BootstrapServer, checkServer } from './server-address.ts';
 import { type Given, readChoice, readFlag, readLabels, readLocality, readName, readPort } from './values.ts';
 import type { VariableName } from './variables.ts';
 import { SDK_VERSION } from './version.ts';
@@ -30,9 +30,11 @@ export interface BootstrapOptions {
 
 export interface Bootstrap {
   /** In order of preference; empty only where a transport was given. */
-  readonly servers: readonly string[];
-  /** What a gRPC bootstrap says of the server (gRFC A53, A88). */
-  readonly serverFeatures: ReadonlySet<string>;
+  readonly servers: readonly BootstrapServer[];
+  /** Who has names like `xdstp://AUTHORITY/…`; one without servers of its own has the ones above (gRFC A47). */
+  readonly authorities: ReadonlyMap<string, readonly BootstrapServer[]>;
+  /** The name of a target's listener; `%s` stands for the target (gRFC A47). */
+  readonly listenerTemplate: string;
   /** undefined = delta first. */
   readonly protocol: 'delta' | 'sotw' | undefined;
   readonly node: {
@@ -84,7 +86,8 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
   return {
     ...identity,
     servers,
-    serverFeatures: grpc?.serverFeatures ?? new Set(),
+    authorities: grpc?.authorities ?? new Map(),
+    listenerTemplate: grpc?.listenerTemplate ?? '%s',
     required,
     protocol: protocol === 'auto' ? undefined : protocol,
     node: describeNode(identity, input, grpc),
@@ -139,17 +142,13 @@ function readServers(
   given: Given | undefined,
   options: BootstrapOptions,
   grpc: GrpcBootstrap | undefined,
-): readonly string[] {
+): readonly BootstrapServer[] {
   const source = options.xds === undefined ? given?.source : 'option xds';
-  const listed = options.xds ?? given?.value.split(',') ?? grpc?.servers ?? [];
-  const servers = (typeof listed === 'string' ? [listed] : listed).map((server) => server.trim());
-  for (const server of servers) {
-    const address = parseServerAddress(server);
-    if (typeof address === 'string') {
-      throw new MeshError('MESH_BOOTSTRAP_INVALID', `${source ?? 'xds_servers'}: ${address}`);
-    }
-  }
-  return servers;
+  const listed = options.xds ?? given?.value.split(',');
+  if (listed === undefined) return grpc?.servers ?? [];
+  const servers = [...new Set((typeof listed === 'string' ? [listed] : listed).map((server) => server.trim()))];
+  for (const server of servers) checkServer(server, source ?? 'xds');
+  return servers.map((address) => ({ address, features: new Set() }));
 }
 
 type Identity = Pick<Bootstrap, 'namespace' | 'workload' | 'serviceAccount' | 'labels' | 'service'>;

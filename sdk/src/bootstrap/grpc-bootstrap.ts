@@ -1,11 +1,15 @@
 import { MeshError } from '../errors.ts';
+import { isXdstp, nameFromTemplate, parseXdstp } from '../model/resource-name.ts';
+import { type BootstrapServer, checkServer } from './server-address.ts';
 import { type Given, invalid } from './values.ts';
 
 /** What is read of gRPC's bootstrap (gRFC A27; Istio's agent writes the same shape). */
 export interface GrpcBootstrap {
-  readonly servers: readonly string[];
-  /** server_features of the first server: they say how data from it is to be believed. */
-  readonly serverFeatures: ReadonlySet<string>;
+  readonly servers: readonly BootstrapServer[];
+  /** By name; an empty list means the top level's servers (gRFC A47). */
+  readonly authorities: ReadonlyMap<string, readonly BootstrapServer[]>;
+  /** `client_default_listener_resource_name_template` (gRFC A47). */
+  readonly listenerTemplate: string;
   readonly id: string | undefined;
   readonly cluster: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -29,9 +33,11 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
   if (!isObject(root)) throw invalid({ source, value: json.slice(0, 40) }, 'a JSON object with xds_servers and node');
   const node = isObject(root.node) ? root.node : {};
   const place = isObject(node.locality) ? node.locality : undefined;
+  const authorities = readAuthorities(root.authorities, source);
   return {
-    servers: readServers(root.xds_servers, source),
-    serverFeatures: readFeatures(root.xds_servers),
+    servers: readServers(root.xds_servers, `${source}: xds_servers`),
+    authorities,
+    listenerTemplate: readTemplate(root.client_default_listener_resource_name_template, authorities, source),
     id: text(node.id),
     cluster: text(node.cluster),
     metadata: isObject(node.metadata) ? node.metadata : {},
@@ -43,29 +49,70 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
   };
 }
 
-/** Unknown features are ignored (gRFC A27). */
-function readFeatures(servers: unknown): ReadonlySet<string> {
-  const first: unknown = Array.isArray(servers) ? servers[0] : undefined;
-  const list = isObject(first) && Array.isArray(first.server_features) ? first.server_features : [];
-  return new Set(list.filter((feature: unknown) => typeof feature === 'string'));
+function readServers(list: unknown, source: string): BootstrapServer[] {
+  if (!Array.isArray(list) || list.length === 0) {
+    throw invalid({ source, value: JSON.stringify(list) ?? 'missing' }, 'a list of servers');
+  }
+  const servers = new Map<string, BootstrapServer>();
+  for (const [index, server] of list.entries()) {
+    const read = readServer(server, `${source}[${index}]`);
+    servers.set(read.address, servers.get(read.address) ?? read);
+  }
+  return [...servers.values()];
 }
 
-function readServers(list: unknown, source: string): string[] {
-  if (!Array.isArray(list) || list.length === 0) {
-    throw invalid({ source: `${source}: xds_servers`, value: JSON.stringify(list) ?? 'missing' }, 'a list of servers');
+function readServer(server: unknown, at: string): BootstrapServer {
+  const uri = isObject(server) ? text(server.server_uri) : undefined;
+  if (uri === undefined || !isObject(server)) {
+    throw invalid({ source: `${at}.server_uri`, value: JSON.stringify(server) ?? '' }, 'host:port or unix:PATH');
   }
-  return list.map((server: unknown, index) => {
-    const at = `${source}: xds_servers[${index}]`;
-    const uri = isObject(server) ? text(server.server_uri) : undefined;
-    if (uri === undefined || !isObject(server)) {
-      throw invalid({ source: `${at}.server_uri`, value: JSON.stringify(server) ?? '' }, 'host:port or unix:PATH');
-    }
-    requireInsecure(server.channel_creds, {
-      source: `${at}.channel_creds`,
-      value: JSON.stringify(server.channel_creds) ?? '',
-    });
-    return uri;
+  checkServer(uri, `${at}.server_uri`);
+  requireInsecure(server.channel_creds, {
+    source: `${at}.channel_creds`,
+    value: JSON.stringify(server.channel_creds) ?? '',
   });
+  const features = Array.isArray(server.server_features) ? server.server_features : [];
+  // Unknown ones are ignored (gRFC A27).
+  return { address: uri, features: new Set(features.filter((feature: unknown) => typeof feature === 'string')) };
+}
+
+function readAuthorities(given: unknown, source: string): ReadonlyMap<string, readonly BootstrapServer[]> {
+  const authorities = new Map<string, readonly BootstrapServer[]>();
+  if (given === undefined) return authorities;
+  if (!isObject(given)) throw invalid({ source: `${source}: authorities`, value: JSON.stringify(given) }, 'an object');
+  for (const [name, entry] of Object.entries(given)) {
+    const at = `${source}: authorities["${name}"]`;
+    if (!isObject(entry)) throw invalid({ source: at, value: JSON.stringify(entry) }, 'an object');
+    const template = entry.client_listener_resource_name_template;
+    const start = `xdstp://${name}/`;
+    if (template !== undefined && !(typeof template === 'string' && template.startsWith(start))) {
+      const value = typeof template === 'string' ? template : JSON.stringify(template);
+      throw invalid(
+        { source: `${at}.client_listener_resource_name_template`, value },
+        `a name that begins with ${start}`,
+      );
+    }
+    const list = entry.xds_servers;
+    authorities.set(name.toLowerCase(), list === undefined ? [] : readServers(list, `${at}.xds_servers`));
+  }
+  return authorities;
+}
+
+/** An authority that it names must be there (gRFC A47). */
+function readTemplate(given: unknown, authorities: GrpcBootstrap['authorities'], file: string): string {
+  if (given === undefined || given === '') return '%s';
+  const source = `${file}: client_default_listener_resource_name_template`;
+  if (typeof given !== 'string') throw invalid({ source, value: JSON.stringify(given) }, 'text, %s for the target');
+  if (!isXdstp(given)) return given;
+  const name = parseXdstp(nameFromTemplate(given, 'target'));
+  if (typeof name === 'string') throw invalid({ source, value: given }, `an xdstp name: ${name}`);
+  if (!authorities.has(name.authority)) {
+    throw invalid(
+      { source, value: given },
+      `an authority of "authorities": ${[...authorities.keys()].join(', ') || 'none is there'}`,
+    );
+  }
+  return given;
 }
 
 /** gRFC A27: the first type a client supports is taken. Ours is `insecure` alone, for loopback and unix sockets. */

@@ -1,4 +1,12 @@
 import type { NetConnectOpts } from 'node:net';
+import { MeshError } from '../errors.ts';
+
+/** One control plane. */
+export interface BootstrapServer {
+  readonly address: string;
+  /** `server_features` of a gRPC bootstrap (gRFC A53, A88): how far data from it is to be believed. */
+  readonly features: ReadonlySet<string>;
+}
 
 export interface DialAddress {
   readonly connect: NetConnectOpts;
@@ -26,4 +34,10 @@ export function parseServerAddress(server: string): DialAddress | string {
   const host = groups?.v6 ?? groups?.host;
   if (host === undefined || port < 1 || port > 65_535) return `"${server}" is not host:port, [ipv6]:port or unix:PATH`;
   return { connect: { host, port }, authority: bare };
+}
+
+/** Throws MESH_BOOTSTRAP_INVALID naming the source. */
+export function checkServer(server: string, source: string): void {
+  const address = parseServerAddress(server);
+  if (typeof address === 'string') throw new MeshError('MESH_BOOTSTRAP_INVALID', `${source}: ${address}`);
 }

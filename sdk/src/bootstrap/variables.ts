@@ -14,7 +14,7 @@ export const VARIABLES = [
     name: 'INMESH_XDS',
     option: 'xds',
     meaning:
-      'where the control plane is: `host:port` or `unix:PATH`; several, separated by commas, in order of preference',
+      'where the control plane is: `host:port` or `unix:PATH`; several, separated by commas, in order of preference (gRFC A71)',
     default: 'none: without it (and without a gRPC bootstrap) the mesh is off and every call goes out as written',
     example: '127.0.0.1:15010',
   },
@@ -115,7 +115,7 @@ export const VARIABLES = [
   {
     name: 'GRPC_XDS_BOOTSTRAP',
     meaning:
-      "a gRPC bootstrap file, as Istio's agent writes it: `xds_servers` and `node` are read; the variables above win",
+      "a gRPC bootstrap file, as Istio's agent writes it: `xds_servers` with their `server_features`, `authorities`, `client_default_listener_resource_name_template` and `node` are read; the variables above win",
     default: 'none',
     example: '/etc/istio/proxy/grpc-bootstrap.json',
   },

@@ -1,99 +1,109 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { SDK_VERSION } from '../bootstrap/version.ts';
-import { holdProcess, type Timer } from '../clock.ts';
+import { holdProcess } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
+import { canonicalName, isXdstp, parseXdstp } from '../model/resource-name.ts';
+import { peekName } from '../resource/peek-name.ts';
 import type { ResourceType } from '../resource/resource-type.ts';
-import { isLocalServer } from './backoff.ts';
-import { type Connection, type ConnectionEffect, type ConnectionEvent, stepConnection } from './connection.ts';
-import type { Discovery, DiscoveryOptions, DiscoveryStatus } from './discovery.ts';
+import { Authority, LinkUses } from './authority.ts';
+import type { Discovery, DiscoveryOptions, DiscoveryStatus, ServerStatus } from './discovery.ts';
+import type { ResourceWatcher } from './entry.ts';
 import { Inbox } from './inbox.ts';
 import { KeepAlive } from './keep-alive.ts';
-import { createDelta } from './protocol/delta.ts';
-import type { Dialect } from './protocol/dialect.ts';
+import type { AdsResponse, Dialect, Held, WireResource } from './protocol/dialect.ts';
 import { nackText } from './protocol/nack.ts';
 import { nodeMessage } from './protocol/node-description.ts';
-import { createSotw } from './protocol/sotw.ts';
+import { type LinkListener, ServerLink, type XdsServer } from './server-link.ts';
 import { createSlices, type Slices, yieldTurn } from './slices.ts';
-import type { AdsMethod, AdsStatus, AdsStream } from './transport.ts';
-import { type ResourceWatcher, TypeBook } from './type-book.ts';
+import type { AdsTransport } from './transport.ts';
+import type { Applied } from './type-book.ts';
 
-/** The shell around the two tables: it performs their effects and moves bytes between stream, dialect and books. */
+/** Names that are no xdstp names belong to the servers of the bootstrap's top level (gRFC A47). */
+const TOP = '\u0000';
+
+/** Authorities, their servers and what goes between them; one link a server, however many authorities it serves. */
 export class AdsClient implements Discovery {
   readonly #options: DiscoveryOptions;
-  readonly #isLocal: boolean;
-  #connection: Connection;
-  #stream: AdsStream | undefined;
-  #dialect: Dialect | undefined;
-  #retry: Timer | undefined;
-  #metadata: JsonObject = {};
-  #revision = '';
-  readonly #books = new Map<string, TypeBook<unknown>>();
+  readonly #authorities = new Map<string, Authority>();
+  readonly #links = new Map<AdsTransport, ServerLink>();
+  readonly #types = new Map<string, ResourceType<unknown>>();
+  readonly #uses = new LinkUses();
   readonly #inbox: Inbox;
-  #timesUp = 0;
+  readonly #keepAlive: KeepAlive;
+  #metadata: JsonObject = {};
   #responses = 0;
   #nacks = 0;
-  #isAway = false;
   #isFlushing = false;
-  readonly #keepAlive: KeepAlive;
+  #isClosed = false;
   #waiters: (() => void)[] = [];
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
     this.#keepAlive = new KeepAlive(options.hold ?? holdProcess);
-    const startSlices = () => createSlices(options.clock, options.turn ?? yieldTurn);
-    this.#inbox = new Inbox(startSlices, (bytes, slices) => this.#take(bytes, slices));
-    this.#isLocal = isLocalServer(options.transport.server);
-    this.#connection = { kind: 'idle', method: options.method ?? 'delta' };
+    this.#inbox = new Inbox(() => createSlices(options.clock, options.turn ?? yieldTurn));
+    this.#authorities.set(TOP, this.#createAuthority(options.servers, true));
+    for (const [name, servers] of options.authorities ?? []) {
+      this.#authorities.set(name, this.#createAuthority(servers, false));
+    }
   }
 
-  subscribe<T>(type: ResourceType<T>, name: string, watcher: ResourceWatcher<T>): () => void {
-    const book = this.#book(type);
-    book.subscribe(name, watcher);
+  subscribe<T>(type: ResourceType<T>, given: string, watcher: ResourceWatcher<T>): () => void {
+    const name = canonicalName(given);
+    const authority = this.#authorityOf(name, type.typeUrl);
+    if (typeof authority === 'string') return refuse(watcher, authority);
+    this.#types.set(type.typeUrl, type);
+    authority.subscribe(type, name, watcher);
     this.#wantFlush();
     return () => {
-      book.unsubscribe(name, watcher);
+      authority.unsubscribe(type, name, watcher);
       this.#wantFlush();
     };
   }
 
   setMetadata(key: string, value: JsonValue): void {
     this.#metadata = { ...this.#metadata, [key]: value };
-    if (this.#dialect !== undefined) this.#stream?.send(this.#dialect.present());
-    else this.#step({ kind: 'wanted' });
+    const told = [...this.#links.values()].filter((link) => link.present());
+    if (told.length === 0) this.connect();
   }
 
   connect(): void {
-    this.#step({ kind: 'wanted' });
+    if (!this.#isClosed) this.#top.want();
   }
 
   connected(): Promise<void> {
-    this.connect();
-    if (this.#connection.kind === 'up') return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+    if (this.#top.links.some(({ isUp }) => isUp)) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push(resolve);
+      this.connect();
+    });
   }
 
   status(): DiscoveryStatus {
-    const connection = this.#connection;
+    const connection = this.#top.active?.connection ?? { kind: 'closed' };
+    const books = [...this.#authorities.values()].flatMap((authority) => [...authority.books.values()]);
     return {
-      server: this.#options.transport.server,
+      server: this.#top.active?.server ?? '',
       method: connection.kind === 'closed' ? undefined : connection.method,
       state: connection.kind,
       reason: connection.kind === 'waiting' ? connection.reason : undefined,
-      resources: [...this.#books.values()].flatMap((book) =>
+      servers: [...this.#authorities].flatMap(([name, authority]) => describeServers(name, authority)),
+      node: this.#node(''),
+      resources: books.flatMap((book) =>
         [...book.describe()].map((entry) => ({ typeUrl: book.type.typeUrl, ...entry })),
       ),
       counts: {
         responses: this.#responses,
         nacks: this.#nacks,
-        warnings: [...this.#books.values()].reduce((sum, { warned }) => sum + warned, 0),
+        warnings: books.reduce((sum, { warned }) => sum + warned, 0),
       },
     };
   }
 
   settlesInMs(): number {
-    const connection = this.#connection;
-    if (connection.kind !== 'up' || this.#timesUp < 2) return 0;
-    return Math.max(0, connection.sinceMs + defaultOf('settleMs') - this.#options.clock.now());
+    const link = this.#top.active;
+    const timesUp = [...this.#links.values()].reduce((sum, one) => sum + one.timesUp, 0);
+    if (link?.connection.kind !== 'up' || timesUp < 2) return 0;
+    return Math.max(0, link.connection.sinceMs + defaultOf('settleMs') - this.#options.clock.now());
   }
 
   ref(): void {
@@ -105,94 +115,92 @@ export class AdsClient implements Discovery {
   }
 
   close(): Promise<void> {
-    this.#step({ kind: 'close' });
-    for (const book of this.#books.values()) book.streamDown();
-    this.#books.clear();
+    this.#isClosed = true;
+    for (const link of this.#links.values()) link.close();
+    for (const authority of this.#authorities.values()) authority.close();
     this.#keepAlive.end();
     return this.#options.lastGood?.close() ?? Promise.resolve();
   }
 
-  #book<T>(type: ResourceType<T>): TypeBook<T> {
-    // The map is keyed by the type that made the book, so the book of `type` is a book of its T.
-    const known = this.#books.get(type.typeUrl) as TypeBook<T> | undefined;
+  get #top(): Authority {
+    const top = this.#authorities.get(TOP);
+    if (top === undefined) throw new RangeError('there is always a top level');
+    return top;
+  }
+
+  #createAuthority(servers: readonly XdsServer[], isTop: boolean): Authority {
+    const { clock, emit, lastGood } = this.#options;
+    return new Authority({
+      links: servers.map((server) => this.#link(server)),
+      uses: this.#uses,
+      clock,
+      emit,
+      ...(lastGood && { lastGood }),
+      // A registration is nothing that could be cached: a process is where it can say that it is there.
+      isNeeded: () => isTop && (this.#waiters.length > 0 || Object.keys(this.#metadata).length > 0),
+      later: (run) => this.#inbox.push(run),
+    });
+  }
+
+  #link(server: XdsServer): ServerLink {
+    const known = this.#links.get(server.transport);
     if (known !== undefined) return known;
-    const book = new TypeBook(type, this.#options);
-    if (this.#connection.kind === 'up') book.streamUp();
-    else if (this.#isAway) book.away();
-    this.#books.set(type.typeUrl, book as TypeBook<unknown>);
-    return book;
+    const { clock, random, emit, method } = this.#options;
+    const link = new ServerLink(server, {
+      clock,
+      random,
+      emit,
+      method,
+      node: (revision) => this.#node(revision),
+      isWholeState: (typeUrl) => this.#types.get(typeUrl)?.isWholeState === true,
+      on: this.#listener,
+    });
+    this.#links.set(server.transport, link);
+    return link;
   }
 
-  #step(event: ConnectionEvent): void {
-    const { random, method } = this.#options;
-    const rules = { isLocal: this.#isLocal, mayFallBack: method === undefined, random };
-    const [state, effects] = stepConnection(this.#connection, event, rules);
-    this.#connection = state;
-    for (const effect of effects) this.#perform(effect);
+  readonly #listener: LinkListener = {
+    wanted: (link) => this.#wantedOf(link),
+    up: (link) => {
+      for (const authority of this.#uses.of(link)) authority.up(link);
+      if (this.#uses.of(link).has(this.#top)) for (const resolve of this.#waiters.splice(0)) resolve();
+    },
+    missed: (link) => {
+      for (const authority of this.#uses.of(link)) authority.missed(link);
+    },
+    lost: (link) => {
+      for (const authority of this.#uses.of(link)) authority.lost(link);
+    },
+    asked: (link, typeUrl, names) => {
+      for (const { books } of this.#uses.of(link)) books.get(typeUrl)?.asked(names, link);
+    },
+    stream: (opened, closed) => this.#keepAlive.replace(opened, closed),
+    message: (link, bytes) => {
+      const { dialect } = link;
+      this.#inbox.push((slices) => this.#take(link, dialect, bytes, slices));
+    },
+  };
+
+  /** The authority that has a name, or why there is none. */
+  #authorityOf(name: string, typeUrl: string): Authority | string {
+    if (!isXdstp(name)) return this.#top;
+    const parsed = parseXdstp(name);
+    if (typeof parsed === 'string') return parsed;
+    const type = typeUrl.slice(typeUrl.indexOf('/') + 1);
+    if (parsed.type !== type) return `"${name}" names a ${parsed.type}, ${type} is asked for`;
+    const found = this.#authorities.get(parsed.authority);
+    return found ?? `"${name}": the bootstrap has no authority "${parsed.authority}"`;
   }
 
-  #perform(effect: ConnectionEffect): void {
-    const { emit, transport, clock } = this.#options;
-    switch (effect.kind) {
-      case 'open':
-        this.#open(effect.method);
-        return;
-      case 'announce-up':
-        this.#timesUp += 1;
-        this.#isAway = false;
-        emit({ kind: 'xds-connected', server: transport.server, protocol: this.#methodInUse() });
-        for (const book of this.#books.values()) book.streamUp();
-        for (const resolve of this.#waiters.splice(0)) resolve();
-        return;
-      case 'retry-after':
-        emit({ kind: 'xds-disconnected', server: transport.server, reason: effect.reason, retryMs: effect.ms });
-        this.#retry = clock.after(effect.ms, () => this.#step({ kind: 'retry' }));
-        this.#missServer();
-        return;
-      case 'close-stream':
-        this.#retry?.cancel();
-        this.#stream?.close();
-        this.#forgetStream();
+  #wantedOf(link: ServerLink): Iterable<readonly [string, ReadonlyMap<string, Held>]> {
+    const wanted = new Map<string, ReadonlyMap<string, Held>>();
+    for (const { books } of this.#uses.of(link)) {
+      for (const [typeUrl, book] of books) {
+        const others = wanted.get(typeUrl);
+        wanted.set(typeUrl, others === undefined ? book.names : new Map([...others, ...book.names]));
+      }
     }
-  }
-
-  #open(method: AdsMethod): void {
-    const { transport, clock } = this.#options;
-    const node = () => this.#node();
-    this.#dialect = method === 'delta' ? createDelta(node) : createSotw(node);
-    const stream: AdsStream = transport.open(method, {
-      opened: () => this.#stream === stream && this.#step({ kind: 'opened', nowMs: clock.now() }),
-      message: (bytes) => this.#stream === stream && this.#receive(bytes),
-      close: (status) => this.#stream === stream && this.#lost(status),
-    });
-    this.#stream = stream;
-    this.#keepAlive.attach(stream);
-    // A server that takes long to connect to is as good as away.
-    clock.after(defaultOf('silentControlPlaneMs'), () => {
-      if (this.#stream === stream && this.#connection.kind === 'connecting') this.#missServer();
-    });
-    // One request at least: the server learns who we are even when nothing is asked for (self-registration).
-    if (!this.#flush()) stream.send(this.#dialect.present());
-  }
-
-  #missServer(): void {
-    this.#isAway = true;
-    for (const book of this.#books.values()) book.away();
-  }
-
-  #lost(status: AdsStatus): void {
-    this.#forgetStream();
-    for (const book of this.#books.values()) book.streamDown();
-    this.#step({ kind: 'lost', status, nowMs: this.#options.clock.now() });
-  }
-
-  #forgetStream(): void {
-    this.#stream = undefined;
-    this.#keepAlive.attach(undefined);
-    this.#dialect = undefined;
-    this.#inbox.clear();
-    // The next stream is told everything.
-    for (const book of this.#books.values()) book.changedNames = undefined;
+    return wanted;
   }
 
   /** Several changes of mind in one turn become one request a type. */
@@ -201,56 +209,51 @@ export class AdsClient implements Discovery {
     this.#isFlushing = true;
     queueMicrotask(() => {
       this.#isFlushing = false;
-      if (this.#connection.kind === 'idle') this.#step({ kind: 'wanted' });
-      else this.#flush();
+      if (this.#isClosed) return;
+      const asking = [...this.#authorities.values()].filter(({ books }) => books.size > 0);
+      // All of them first: a server is then asked for everything in one request.
+      for (const authority of asking) authority.enlist();
+      for (const authority of asking) authority.want();
+      for (const link of this.#links.values()) link.flush();
     });
   }
 
-  #flush(): boolean {
-    const dialect = this.#dialect;
-    if (dialect === undefined) return false;
-    let sent = false;
-    for (const [typeUrl, book] of this.#books) {
-      // A look at all names is dear where there are thousands, and answers come by the thousand.
-      if (book.isBusy || book.changedNames?.size === 0) continue;
-      const request = dialect.subscribe(typeUrl, book.names, book.changedNames);
-      book.changedNames = new Set();
-      if (request === undefined) continue;
-      this.#stream?.send(request);
-      sent = true;
-    }
-    return sent;
+  async #take(link: ServerLink, dialect: Dialect | undefined, bytes: Uint8Array, slices: Slices): Promise<void> {
+    const response = link.read(bytes, dialect);
+    if (response === undefined || dialect === undefined) return;
+    const taken = await this.#apply(link, response, slices);
+    if (taken === undefined) return;
+    this.#announce(response.typeUrl, taken);
+    link.answer(response, dialect, taken.errors.length > 0 ? nackText(taken.errors) : undefined);
   }
 
-  #receive(bytes: Uint8Array): void {
-    this.#step({ kind: 'message', nowMs: this.#options.clock.now() });
-    if (!this.#inbox.push(bytes)) this.#drop({ code: 8, message: 'more responses than can be read' });
+  /** Each authority takes what is its own. undefined: nothing of this type is wanted. */
+  async #apply(link: ServerLink, response: AdsResponse, slices: Slices): Promise<Applied | undefined> {
+    const users = [...this.#uses.of(link)].filter(({ books }) => books.has(response.typeUrl));
+    if (users.length === 1) return users[0]?.take(link, response, slices);
+    let sum: Applied | undefined;
+    for (const user of users) {
+      const taken = await user.take(link, this.#part(response, user), slices);
+      if (taken === undefined) continue;
+      sum = { names: [...(sum?.names ?? []), ...taken.names], errors: [...(sum?.errors ?? []), ...taken.errors] };
+    }
+    return sum;
   }
 
-  async #take(bytes: Uint8Array, slices: Slices): Promise<void> {
-    const dialect = this.#dialect;
-    if (dialect === undefined) return;
-    let response: ReturnType<Dialect['read']>;
-    try {
-      response = dialect.read(bytes);
-    } catch (error) {
-      return this.#drop({ code: 13, message: `a response that cannot be read: ${String(error)}` });
-    }
-    if (response.revision !== '') this.#revision = response.revision;
-    const book = this.#books.get(response.typeUrl);
-    if (book === undefined) return;
-    book.isBusy = true;
-    const { names, errors } = await book.apply(response, slices);
-    book.isBusy = false;
-    this.#announce(response.typeUrl, names, errors);
-    // A lost stream takes its nonces along; what was good of its last response stays.
-    if (this.#dialect === dialect) {
-      this.#stream?.send(dialect.answer(response, book.names, errors.length > 0 ? nackText(errors) : undefined));
-    }
-    this.#flush();
+  #part(response: AdsResponse, user: Authority): AdsResponse {
+    const isOwn = (name: string) => {
+      const owner = this.#authorityOf(canonicalName(name), response.typeUrl);
+      return (typeof owner === 'string' ? this.#top : owner) === user;
+    };
+    return {
+      ...response,
+      resources: response.resources.filter(({ name, bytes }: WireResource) => isOwn(name || peekName(bytes))),
+      removed: response.removed.filter(isOwn),
+      answers: new Set([...response.answers].filter(isOwn)),
+    };
   }
 
-  #announce(typeUrl: string, names: readonly string[], errors: readonly string[]): void {
+  #announce(typeUrl: string, { names, errors }: Applied): void {
     const { emit } = this.#options;
     this.#responses += 1;
     if (errors.length > 0) this.#nacks += 1;
@@ -258,19 +261,26 @@ export class AdsClient implements Discovery {
     else emit({ kind: 'xds-ack', typeUrl, resources: names });
   }
 
-  /** Gives the stream up from our side. */
-  #drop(status: AdsStatus): void {
-    this.#stream?.close();
-    this.#lost(status);
-  }
-
-  #methodInUse(): AdsMethod {
-    return this.#connection.kind === 'closed' ? 'delta' : this.#connection.method;
-  }
-
-  #node() {
+  #node(revision: string) {
     // The server's own word for the state we saw last: a replica that is behind waits for it before its first answer.
-    const extra = this.#revision === '' ? this.#metadata : { ...this.#metadata, INMESH_REVISION: this.#revision };
+    const extra = revision === '' ? this.#metadata : { ...this.#metadata, INMESH_REVISION: revision };
     return nodeMessage(this.#options.node, extra, SDK_VERSION);
   }
 }
+
+function refuse(watcher: ResourceWatcher<never>, reason: string): () => void {
+  let isOver = false;
+  queueMicrotask(() => isOver || watcher.onError(reason));
+  return () => {
+    isOver = true;
+  };
+}
+
+const describeServers = (name: string, { links, active }: Authority): ServerStatus[] =>
+  links.map(({ server, connection }, rank) => ({
+    server,
+    ...(name !== TOP && { authority: name }),
+    state: connection.kind,
+    reason: connection.kind === 'waiting' ? connection.reason : undefined,
+    isUsed: active === links[rank],
+  }));

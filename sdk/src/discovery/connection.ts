@@ -3,7 +3,7 @@ import { defaultOf } from '../defaults.ts';
 import { backoffMs } from './backoff.ts';
 import type { AdsMethod, AdsStatus } from './transport.ts';
 
-/** The life of the one ADS stream to a server, as a table: `step(state, event) → [state, effects]`. */
+/** The life of the ADS stream to a server, as a table: `step(state, event) → [state, effects]`. */
 
 export type Connection =
   /** Nothing was asked for yet. */
@@ -26,12 +26,15 @@ export type ConnectionEvent =
   | { readonly kind: 'message'; readonly nowMs: number }
   | { readonly kind: 'lost'; readonly status: AdsStatus; readonly nowMs: number }
   | { readonly kind: 'retry' }
+  /** Nobody listens to this server any longer; it may be wanted again. */
+  | { readonly kind: 'let-go' }
   | { readonly kind: 'close' };
 
 export type ConnectionEffect =
   | { readonly kind: 'open'; readonly method: AdsMethod }
   | { readonly kind: 'announce-up' }
-  | { readonly kind: 'retry-after'; readonly ms: number; readonly reason: string }
+  /** `isMissed`: the server could not be reached, or ended a stream that had brought nothing (gRFC A57). */
+  | { readonly kind: 'retry-after'; readonly ms: number; readonly reason: string; readonly isMissed: boolean }
   | { readonly kind: 'close-stream' };
 
 export interface ConnectionRules {
@@ -50,6 +53,8 @@ export function stepConnection(state: Connection, event: ConnectionEvent, rules:
   switch (event.kind) {
     case 'close':
       return [{ kind: 'closed' }, [{ kind: 'close-stream' }]];
+    case 'let-go':
+      return state.kind === 'idle' ? [state, []] : [{ kind: 'idle', method: state.method }, [{ kind: 'close-stream' }]];
     case 'wanted':
       return state.kind === 'idle' ? open(state.method, 0) : [state, []];
     case 'retry':
@@ -95,6 +100,6 @@ function lost(
   const ms = delivered && lived >= defaultOf('backoffBaseMs') ? 0 : backoffMs(failures, rules.isLocal, rules.random);
   return [
     { kind: 'waiting', method: state.method, failures: ms === 0 ? 0 : failures, reason },
-    [{ kind: 'retry-after', ms, reason }],
+    [{ kind: 'retry-after', ms, reason, isMissed: !delivered }],
   ];
 }

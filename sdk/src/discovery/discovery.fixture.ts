@@ -21,7 +21,7 @@ export function setUp(options: Partial<DiscoveryOptions> = {}, server?: string) 
   const events: MeshEvent[] = [];
   const holds = { count: 0 };
   const discovery = createDiscovery({
-    transport: ads.transport,
+    servers: [{ transport: ads.transport }],
     node: { id: 'sidecar~1~a.b~c', cluster: 'c', metadata: { NAMESPACE: 'b' } },
     clock,
     random: seededRandom(7),

@@ -1,19 +1,25 @@
 import type { JsonValue } from '@bufbuild/protobuf';
+import type { Node } from '../../gen/core.js';
 import type { Clock, Random, Timer } from '../clock.ts';
 import type { EventSink } from '../model/events.ts';
 import type { ResourceType } from '../resource/resource-type.ts';
 import { AdsClient } from './ads-client.ts';
 import type { Connection } from './connection.ts';
+import type { ResourceWatcher } from './entry.ts';
 import type { LastGood } from './last-good.ts';
 import type { NodeDescription } from './protocol/node-description.ts';
+import type { XdsServer } from './server-link.ts';
 import type { YieldTurn } from './slices.ts';
-import type { AdsMethod, AdsTransport } from './transport.ts';
-import type { DescribedResource, ResourceWatcher } from './type-book.ts';
+import type { AdsMethod } from './transport.ts';
+import type { DescribedResource } from './type-book.ts';
 
-export type { ResourceWatcher } from './type-book.ts';
+export type { ResourceWatcher } from './entry.ts';
 
 export interface DiscoveryOptions {
-  readonly transport: AdsTransport;
+  /** In order of preference (gRFC A71). */
+  readonly servers: readonly XdsServer[];
+  /** Control planes of names like `xdstp://AUTHORITY/…` (gRFC A47). */
+  readonly authorities?: ReadonlyMap<string, readonly XdsServer[]>;
   readonly node: NodeDescription;
   readonly clock: Clock;
   readonly random: Random;
@@ -22,20 +28,34 @@ export interface DiscoveryOptions {
   readonly method?: AdsMethod;
   /** What to start with while the control plane is away. */
   readonly lastGood?: LastGood;
-  /** server_features of the bootstrap: `ignore_resource_deletion` (gRFC A53), `fail_on_data_errors` (gRFC A88). */
-  readonly features?: ReadonlySet<string>;
   /** Gives the event loop to others between slices of a decode. */
   readonly turn?: YieldTurn;
   /** Keeps the process alive while `ref` holds. */
   readonly hold?: () => Timer;
 }
 
+/** One server of one authority. */
+export interface ServerStatus {
+  readonly server: string;
+  /** Missing: of the top level. */
+  readonly authority?: string;
+  readonly state: Connection['kind'];
+  readonly reason: string | undefined;
+  /** It is the one that is listened to. */
+  readonly isUsed: boolean;
+}
+
 export interface DiscoveryStatus {
+  /** The one that is listened to. */
   readonly server: string;
   readonly method: AdsMethod | undefined;
   readonly state: Connection['kind'];
   /** Why the stream is not up. */
   readonly reason: string | undefined;
+  /** All there are, in order of preference. */
+  readonly servers: readonly ServerStatus[];
+  /** Who we are to them. */
+  readonly node: Node;
   readonly resources: readonly ResourceStatus[];
   /** Since the start. */
   readonly counts: { readonly responses: number; readonly nacks: number; readonly warnings: number };
@@ -45,7 +65,7 @@ export interface ResourceStatus extends DescribedResource {
   readonly typeUrl: string;
 }
 
-/** The client's side of xDS towards one control plane: one stream, all types, no type known by name. */
+/** The client's side of xDS: one stream a server for all types, no type known by name. */
 export interface Discovery {
   /** Asks for a resource until the returned function is called. The watcher is never called from inside. */
   subscribe<T>(type: ResourceType<T>, name: string, watcher: ResourceWatcher<T>): () => void;

@@ -9,7 +9,7 @@ export class KeepAlive {
   readonly #hold: () => Timer;
   #holders = 0;
   #held: Timer | undefined;
-  #stream: AdsStream | undefined;
+  readonly #streams = new Set<AdsStream>();
 
   constructor(hold: () => Timer) {
     this.#hold = hold;
@@ -19,7 +19,7 @@ export class KeepAlive {
     this.#holders += 1;
     if (this.#holders > 1) return;
     this.#held = this.#hold();
-    this.#stream?.ref();
+    for (const stream of this.#streams) stream.ref();
   }
 
   unref(): void {
@@ -27,13 +27,15 @@ export class KeepAlive {
     this.#holders -= 1;
     if (this.#holders > 0) return;
     this.#held?.cancel();
-    this.#stream?.unref();
+    for (const stream of this.#streams) stream.unref();
   }
 
-  /** The stream in use from now on. */
-  attach(stream: AdsStream | undefined): void {
-    this.#stream = stream;
-    if (this.#holders > 0) stream?.ref();
+  /** The streams in use: one more, or one less. */
+  replace(opened: AdsStream | undefined, closed: AdsStream | undefined): void {
+    if (closed !== undefined) this.#streams.delete(closed);
+    if (opened === undefined) return;
+    this.#streams.add(opened);
+    if (this.#holders > 0) opened.ref();
   }
 
   end(): void {

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,6 +10,10 @@ import { cluster } from '../../../test/harness/xds-resources.ts';
 import { defaultOf } from '../defaults.ts';
 import type { MeshEvent } from '../model/events.ts';
 import { clusterType } from '../resource/cluster/cluster.ts';
+import { loadAssignmentType } from '../resource/endpoint/load-assignment.ts';
+import { listenerType } from '../resource/listener/listener.ts';
+import { routeConfigurationType } from '../resource/route/route-configuration.ts';
+import { routeSourcesType } from '../resource/route-sources.ts';
 import { createDiscovery } from './discovery.ts';
 import { createLastGood } from './last-good.ts';
 import { openSnapshotFile } from './snapshot-file.ts';
@@ -22,7 +27,7 @@ function start(file: string) {
   const events: MeshEvent[] = [];
   const emit = (event: MeshEvent) => events.push(event);
   const discovery = createDiscovery({
-    transport: ads.transport,
+    servers: [{ transport: ads.transport }],
     node: { id: 'n', cluster: 'c', metadata: {} },
     clock,
     random: seededRandom(1),
@@ -37,6 +42,8 @@ function start(file: string) {
   });
   return { clock, ads, events, discovery, told };
 }
+
+const sealed = (body: string) => `inmesh-snapshot 2 ${createHash('sha256').update(body).digest('hex')}\n${body}`;
 
 /** A process that saw version 7 and ended. */
 async function firstLife(file: string): Promise<void> {
@@ -95,34 +102,75 @@ describe('the last good configuration on disk', () => {
       .respondDelta({ typeUrl: CDS, nonce: '1', resources: [{ name: 'c', version: '7', resource: cluster('c') }] });
     await clock.pass(defaultOf('snapshotDelayMs'));
     await expect.poll(() => statSync(file, { throwIfNoEntry: false })?.mode.toString(8)).toBe('100600');
-    expect(readFileSync(file, 'utf8').split('\n')).toEqual(['inmesh-snapshot 1', expect.stringContaining('"7"')]);
+    expect(readFileSync(file, 'utf8').split('\n')).toEqual([
+      expect.stringMatching(/^inmesh-snapshot 2 [0-9a-f]{64}$/),
+      expect.stringContaining('"7"'),
+    ]);
   });
 
-  it.each([
-    '',
-    'inmesh-snapshot 2\n',
-    'inmesh-snapshot 1\n{"a":1}\n[1]\n["x"',
-    `inmesh-snapshot 1\n["${CDS}","c","7","////"]`,
-  ])('a file that is not ours or was cut is not used: %j', async (text) => {
+  it.each<[string, (good: string) => string | Buffer]>([
+    ['is empty', () => ''],
+    ['is of another version', (good) => good.replace('snapshot 2', 'snapshot 3')],
+    ['is of an older version', () => 'inmesh-snapshot 1\n'],
+    ['is not ours', () => '{"a":1}'],
+    ['was cut in the middle', (good) => good.slice(0, -20)],
+    ['was cut after a line', (good) => good.slice(0, good.lastIndexOf('\n'))],
+    ['has a bit that changed', (good) => good.replace('"7"', '"8"')],
+    ['is no text', () => Buffer.from([0xff, 0xfe, 0x00, 0x0a, 0xff])],
+    ['has no resource in a line', () => sealed('[1]')],
+    ['was sent at no time at all', () => sealed(JSON.stringify([CDS, 'c', '7', 's', '', 1e300]))],
+  ])('a file that %s is not used, and a warning says so', async (_what, spoil) => {
     const file = newPath();
-    writeFileSync(file, text);
-    const { ads, told } = start(file);
+    await firstLife(file);
+    writeFileSync(file, spoil(readFileSync(file, 'utf8')));
+    const { ads, told, events } = start(file);
     await settle();
     ads.current().end(14);
     await settle();
     expect(told).toEqual([]);
+    expect(events).toContainEqual({ kind: 'warning', message: expect.stringContaining('snapshot is not used') });
   });
 
-  it('keeps no type that could hold a secret', () => {
-    const emit = () => {};
-    const clock = createFakeClock();
-    const store = createLastGood({ file: { read: () => undefined, write: () => Promise.resolve() }, clock, emit });
-    const kept = { version: '1', bytes: new Uint8Array([1]) };
-    const secret = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret';
-    store.keep(secret, 's', kept);
-    store.keep(CDS, 'c', kept);
-    expect(store.find(secret, 's')).toBeUndefined();
-    expect(store.find(CDS, 'c')).toMatchObject(kept);
+  it('a resource in it that cannot be read is not used either', async () => {
+    const file = newPath();
+    writeFileSync(file, sealed(JSON.stringify([CDS, 'c', '7', 's', '////', 1_800_000_000_000])));
+    const { ads, told, events } = start(file);
+    await settle();
+    ads.current().end(14);
+    await settle();
+    expect(told).toEqual([]);
+    expect(events).toContainEqual({ kind: 'warning', message: expect.stringContaining('Cluster "c" of the snapshot') });
+  });
+
+  it('a folder in its place, or a file too large, harms nothing', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-snapshot-'));
+    expect(start(folder).events).toContainEqual({ kind: 'warning', message: expect.stringContaining('not used') });
+    const file = newPath();
+    writeFileSync(file, '');
+    truncateSync(file, defaultOf('snapshotBytes') + 1);
+    expect(start(file).events).toContainEqual({ kind: 'warning', message: expect.stringContaining('at most') });
+  });
+
+  it('keeps no type that could hold a secret: a type says of itself that it may be kept', async () => {
+    const file = newPath();
+    const { ads, discovery } = start(file);
+    const secretType = { ...clusterType, typeUrl: 'type.googleapis.com/test.Secret', isKept: false };
+    discovery.subscribe(secretType, 's', { onResource: () => {}, onAbsent: () => {}, onError: () => {} });
+    await settle();
+    const say = (typeUrl: string, name: string) => {
+      const resource = { ...cluster(name), typeUrl };
+      ads.current().respondDelta({ typeUrl, nonce: '1', resources: [{ name, version: '7', resource }] });
+    };
+    say(secretType.typeUrl, 's');
+    say(CDS, 'c');
+    await settle();
+    await discovery.close();
+    expect(readFileSync(file, 'utf8')).toContain(CDS);
+    expect(readFileSync(file, 'utf8')).not.toContain('Secret');
+    expect([listenerType, routeConfigurationType, clusterType, loadAssignmentType].map(({ isKept }) => isKept)).toEqual(
+      [true, true, true, true],
+    );
+    expect(routeSourcesType.isKept).toBeUndefined();
   });
 
   it('says so when it cannot be written', async () => {

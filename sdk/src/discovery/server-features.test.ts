@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { settle } from '../../../test/harness/fake-clock.ts';
+import { createScriptedAds } from '../../../test/harness/scripted-ads.ts';
 import { cluster } from '../../../test/harness/xds-resources.ts';
 import { clusterType } from '../resource/cluster/cluster.ts';
 import { CDS, setUp, watch } from './discovery.fixture.ts';
 
 async function holding(...features: string[]) {
-  const world = setUp({ features: new Set(features) });
+  const ads = createScriptedAds();
+  const world = { ...setUp({ servers: [{ transport: ads.transport, features: new Set(features) }] }), ads };
   const { told } = watch(world.discovery, clusterType, 'c');
   await settle();
   const say = async (version: string, resource = cluster('c')) => {

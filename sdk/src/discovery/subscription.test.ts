@@ -7,7 +7,7 @@ const present: Subscription = { kind: 'present', version: '1' };
 const accepted: SubscriptionEvent = { kind: 'accepted', version: '2' };
 const bad: SubscriptionEvent = { kind: 'bad', reason: 'x' };
 const removed: SubscriptionEvent = { kind: 'removed', reason: 'x' };
-const timeout: SubscriptionEvent = { kind: 'timeout', reason: 'x' };
+const timeout: SubscriptionEvent = { kind: 'timeout', reason: 'x', isTransient: false };
 
 describe('a subscription', () => {
   it.each<[string, Subscription, SubscriptionEvent, Subscription, string[]]>([

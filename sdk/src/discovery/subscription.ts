@@ -10,7 +10,9 @@ export type Subscription =
   | { readonly kind: 'present'; readonly version: string; readonly rejected?: string }
   | { readonly kind: 'absent'; readonly reason: string }
   /** The only version ever seen was bad. */
-  | { readonly kind: 'rejected'; readonly reason: string };
+  | { readonly kind: 'rejected'; readonly reason: string }
+  /** No answer came in time from a server that is known to say when something does not exist (gRFC A88). */
+  | { readonly kind: 'late'; readonly reason: string };
 
 export type SubscriptionEvent =
   | { readonly kind: 'accepted'; readonly version: string }
@@ -19,7 +21,8 @@ export type SubscriptionEvent =
   | { readonly kind: 'stream-up' }
   | { readonly kind: 'stream-down' }
   | { readonly kind: 'silent' }
-  | { readonly kind: 'timeout'; readonly reason: string };
+  /** `isTransient`: the server is slow, which says nothing about the resource (gRFC A88). */
+  | { readonly kind: 'timeout'; readonly reason: string; readonly isTransient: boolean };
 
 export type SubscriptionEffect =
   | 'tell-resource'
@@ -55,6 +58,8 @@ function waiting(
   state: Subscription,
   event: Exclude<SubscriptionEvent, { kind: 'accepted' | 'bad' | 'removed' }>,
 ): Step {
+  // A new stream is asked again: what was late has its time anew.
+  if (state.kind === 'late' && event.kind === 'stream-down') return [ASKED, []];
   if (state.kind !== 'asked') return [state, []];
   switch (event.kind) {
     case 'stream-up':
@@ -64,6 +69,7 @@ function waiting(
     case 'silent':
       return [state, ['tell-silent']];
     case 'timeout':
+      if (event.isTransient) return [{ kind: 'late', reason: event.reason }, ['tell-error']];
       return [{ kind: 'absent', reason: event.reason }, ['tell-absent']];
   }
 }

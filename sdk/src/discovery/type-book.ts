@@ -1,54 +1,20 @@
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { EventSink } from '../model/events.ts';
+import { canonicalName } from '../model/resource-name.ts';
 import { peekName } from '../resource/peek-name.ts';
 import type { Decoded, ResourceType } from '../resource/resource-type.ts';
 import { afterSockets } from '../wire/late-timer.ts';
+import { Entry, type Refusal, type ResourceWatcher } from './entry.ts';
 import type { LastGood } from './last-good.ts';
 import type { AdsResponse, Held, WireResource } from './protocol/dialect.ts';
 import type { Slices } from './slices.ts';
-import {
-  ASKED,
-  type Subscription,
-  type SubscriptionEffect,
-  type SubscriptionEvent,
-  stepSubscription,
-} from './subscription.ts';
-
-/** Told what happens to one resource; never from inside `subscribe`. */
-export interface ResourceWatcher<T> {
-  /** A new good version; the latest one is told to whoever subscribes later. */
-  onResource(value: T, version: string): void;
-  /** The server says that it does not exist, or said nothing for too long. */
-  onAbsent(reason: string): void;
-  /** Its newest version is unusable; the last good one, if there was one, goes on. */
-  onError(reason: string): void;
-  /** The server can be spoken to but has said nothing for a second; the answer may still come. */
-  onSilent?(reason: string): void;
-}
-
-/** One subscribed name. */
-class Entry<T> implements Held {
-  state: Subscription = ASKED;
-  value: T | undefined;
-  /** Kept where the server sends everything each time (SotW): equal bytes are not decoded again. */
-  bytes: Uint8Array | undefined;
-  warnings: readonly string[] = [];
-  /** It comes from the last-good store, not from a server that we speak to. */
-  staleSinceMs: number | undefined;
-  timer: Timer | undefined;
-  readonly watchers = new Set<ResourceWatcher<T>>();
-
-  get version(): string | undefined {
-    return this.state.kind === 'present' ? this.state.version : undefined;
-  }
-}
+import { type Subscription, type SubscriptionEvent, stepSubscription } from './subscription.ts';
 
 export interface TypeBookParts {
   readonly clock: Clock;
   readonly emit: EventSink;
   readonly lastGood?: LastGood;
-  readonly features?: ReadonlySet<string>;
 }
 
 export interface DescribedResource {
@@ -56,6 +22,10 @@ export interface DescribedResource {
   readonly state: Subscription;
   /** What its last good version asks for and does not get. */
   readonly warnings: readonly string[];
+  /** Wall-clock time at which the version in use came. */
+  readonly acceptedMs?: number;
+  /** The newest version, where it was refused. */
+  readonly refused?: Refusal;
   /** Wall-clock time at which it was sent, where it comes from the snapshot on disk and nobody has confirmed it yet. */
   readonly staleSinceMs?: number;
 }
@@ -65,17 +35,19 @@ export interface Applied {
   readonly errors: readonly string[];
 }
 
-/** Everything known and wanted of one resource type. */
+/** Who says it, and how far data from there is to be believed (server_features, gRFC A53, A88). */
+export interface Origin {
+  readonly server: string;
+  readonly features: ReadonlySet<string>;
+}
+
+/** Everything known and wanted of one resource type, whoever serves it. */
 export class TypeBook<T> {
   readonly type: ResourceType<T>;
   readonly #entries = new Map<string, Entry<T>>();
   readonly #parts: TypeBookParts;
   #isUp = false;
   #isAway = false;
-  /** A response is being decoded: what we want is told with its answer (a request now would carry a nonce too early). */
-  isBusy = false;
-  /** Names that are wanted, or no longer, since the server was told; undefined: a stream that was told nothing. */
-  changedNames: Set<string> | undefined;
   /** Warnings given so far. */
   warned = 0;
 
@@ -88,27 +60,33 @@ export class TypeBook<T> {
     return this.#entries;
   }
 
-  subscribe(name: string, watcher: ResourceWatcher<T>): void {
-    let entry = this.#entries.get(name);
-    if (entry === undefined) {
-      entry = new Entry<T>();
-      this.#entries.set(name, entry);
-      this.changedNames?.add(name);
-      if (this.#isUp) this.#step(name, entry, { kind: 'stream-up' });
-      else if (this.#isAway) queueMicrotask(() => this.#restore(name));
-    } else {
-      const known = entry;
-      queueMicrotask(() => known.watchers.has(watcher) && tellState(known, watcher));
-    }
-    entry.watchers.add(watcher);
+  /** Something is asked for and nobody has said anything about it yet (gRFC A71). */
+  get isWanting(): boolean {
+    for (const { state } of this.#entries.values()) if (state.kind === 'asked' || state.kind === 'late') return true;
+    return false;
   }
 
-  unsubscribe(name: string, watcher: ResourceWatcher<T>): void {
+  /** True when the name is new. */
+  subscribe(name: string, watcher: ResourceWatcher<T>): boolean {
+    const known = this.#entries.get(name);
+    const entry = known ?? new Entry<T>();
+    entry.watchers.add(watcher);
+    if (known !== undefined) {
+      queueMicrotask(() => known.watchers.has(watcher) && known.tellState(watcher));
+      return false;
+    }
+    this.#entries.set(name, entry);
+    if (this.#isAway && !this.#isUp) queueMicrotask(() => this.#restore(name));
+    return true;
+  }
+
+  /** True when nobody wants the name any longer. */
+  unsubscribe(name: string, watcher: ResourceWatcher<T>): boolean {
     const entry = this.#entries.get(name);
-    if (!entry?.watchers.delete(watcher) || entry.watchers.size > 0) return;
+    if (!entry?.watchers.delete(watcher) || entry.watchers.size > 0) return false;
     entry.timer?.cancel();
     this.#entries.delete(name);
-    this.changedNames?.add(name);
+    return true;
   }
 
   streamUp(): void {
@@ -116,109 +94,143 @@ export class TypeBook<T> {
     this.#isAway = false;
     // From here on the server tells what differs from the versions we name.
     for (const entry of this.#entries.values()) entry.staleSinceMs = undefined;
-    this.#stepAll({ kind: 'stream-up' });
+  }
+
+  /** A server that can be spoken to was asked: from here on its silence means something (gRFC A57). */
+  asked(names: Iterable<string>, { features }: Origin): void {
+    const isSlowOne = features.has('resource_timer_is_transient_error');
+    for (const name of names) {
+      const entry = this.#entries.get(name);
+      if (entry !== undefined) this.#step(name, entry, { kind: 'stream-up' }, isSlowOne);
+    }
   }
 
   streamDown(): void {
     this.#isUp = false;
-    this.#stepAll({ kind: 'stream-down' });
+    for (const [name, entry] of [...this.#entries]) this.#step(name, entry, { kind: 'stream-down' });
   }
 
-  /** The control plane cannot be reached: what was good when it last could is better than nothing. */
+  /** No control plane can be reached: what was good when one last could is better than nothing. */
   away(): void {
     if (this.#isUp) return;
     this.#isAway = true;
-    for (const name of this.#entries.keys()) this.#restore(name);
+    for (const name of [...this.#entries.keys()]) this.#restore(name);
   }
 
   /** Takes what is good of a response and says what is wrong with the rest (gRFC A46); nothing wrong: an ACK is due. */
-  async apply(response: AdsResponse, slices: Slices): Promise<Applied> {
+  async apply(response: AdsResponse, slices: Slices, origin: Origin): Promise<Applied> {
     const errors: string[] = [];
     const names: string[] = [];
     // Only who is told everything must look at all that is held.
-    const unanswered = response.isComplete ? response.answers.union(this.#held()) : new Set<string>();
+    const unanswered = response.isComplete ? response.answers.union(this.#heldFrom(origin.server)) : new Set<string>();
     let isComplete = response.isComplete;
     for (const [index, resource] of response.resources.entries()) {
       if (slices.isSpent()) await slices.next();
-      const name = await this.#take(resource, index, slices, errors);
+      const name = await this.#take(resource, { index, slices, errors, origin });
       names.push(name);
       unanswered.delete(name);
       // Without its name we cannot tell whose deletion an absence would be.
       if (name === '') isComplete = false;
     }
-    const gone = isComplete ? [...response.removed, ...unanswered] : response.removed;
-    for (const name of gone) this.#remove(name);
+    const gone = response.removed.map(canonicalName);
+    for (const name of isComplete ? [...gone, ...unanswered] : gone) this.#remove(name, origin);
     return { names, errors };
   }
 
   *describe(): Generator<DescribedResource> {
-    for (const [name, { state, warnings, staleSinceMs }] of this.#entries) {
-      yield { name, state, warnings, ...(staleSinceMs !== undefined && { staleSinceMs }) };
+    for (const [name, { state, warnings, staleSinceMs, acceptedMs, refused }] of this.#entries) {
+      yield {
+        name,
+        state,
+        warnings,
+        ...(acceptedMs !== undefined && { acceptedMs }),
+        ...(refused !== undefined && { refused }),
+        ...(staleSinceMs !== undefined && { staleSinceMs }),
+      };
     }
   }
 
   /** gRFC A53: a control plane that forgets what it served may be told from one that means it. */
-  #remove(name: string): void {
-    const isHeld = this.#entries.get(name)?.state.kind === 'present';
-    if (isHeld && this.#parts.features?.has('ignore_resource_deletion')) {
+  #remove(name: string, { features }: Origin): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    if (entry.state.kind === 'present' && features.has('ignore_resource_deletion')) {
       const message = 'deleted by the control plane, and kept: ignore_resource_deletion (gRFC A53)';
       this.#parts.emit({ kind: 'xds-warning', typeUrl: this.type.typeUrl, resource: name, message });
-    } else this.#stepName(name, { kind: 'removed', reason: this.#gone(name) });
+    } else this.#step(name, entry, { kind: 'removed', reason: this.#gone(name) });
   }
 
   /** gRFC A88: where data errors are to be failures, the last good version goes with the bad one. */
-  #spoil(name: string, reason: string): void {
-    const isHeld = this.#entries.get(name)?.state.kind === 'present';
-    if (isHeld && this.#parts.features?.has('fail_on_data_errors')) this.#stepName(name, { kind: 'removed', reason });
-    else this.#stepName(name, { kind: 'bad', reason });
+  #spoil(name: string, { version }: WireResource, reason: string, { features }: Origin): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    entry.refused = { version, atMs: this.#parts.clock.wallTime() };
+    const isDropped = entry.state.kind === 'present' && features.has('fail_on_data_errors');
+    this.#step(name, entry, isDropped ? { kind: 'removed', reason } : { kind: 'bad', reason });
   }
 
-  async #take(resource: WireResource, index: number, slices: Slices, errors: string[]): Promise<string> {
+  async #take(resource: WireResource, { index, slices, errors, origin }: Taking): Promise<string> {
     const { typeUrl } = this.type;
-    const name = resource.name || peekName(resource.bytes);
+    const name = canonicalName(resource.name || peekName(resource.bytes));
     if (resource.typeUrl !== typeUrl) {
       const reason = `type "${resource.typeUrl}", ${typeUrl} allowed`;
       errors.push(`${name || `resources[${index}]`}: ${reason}`);
-      this.#spoil(name, reason);
+      this.#spoil(name, resource, reason, origin);
       return name;
     }
     const entry = this.#entries.get(name);
     // Not (or no longer) wanted: neither an error nor worth decoding.
     if (name !== '' && entry === undefined) return name;
-    if (entry !== undefined && isUnchanged(entry, resource.bytes)) return name;
+    if (entry?.isUnchanged(resource.bytes)) {
+      entry.from = origin.server;
+      return name;
+    }
     const decoded = await this.#decode(resource.bytes, slices);
-    this.#settle(name, resource, decoded, errors);
+    this.#settle(name, resource, decoded, { errors, origin });
     return name;
   }
 
-  #settle(name: string, resource: WireResource, decoded: Decoded<T>, errors: string[]): void {
+  #settle(name: string, resource: WireResource, decoded: Decoded<T>, { errors, origin }: Finding): void {
     const entry = this.#entries.get(name);
     if ('errors' in decoded) {
       const reason = decoded.errors.join('; ');
       errors.push(`${name || 'a resource without a readable name'}: ${reason}`);
-      this.#spoil(name, reason);
+      this.#spoil(name, resource, reason, origin);
       return;
     }
     if (entry === undefined) return;
     entry.value = decoded.ok;
+    entry.from = origin.server;
     entry.staleSinceMs = undefined;
+    entry.acceptedMs = this.#parts.clock.wallTime();
+    entry.refused = undefined;
     entry.bytes = resource.name === '' ? resource.bytes : undefined;
     this.#warn(name, entry, decoded.warnings);
-    this.#parts.lastGood?.keep(this.type.typeUrl, name, resource);
-    this.#step(name, entry, { kind: 'accepted', version: resource.version });
+    const { version, bytes } = resource;
+    if (this.type.isKept) {
+      this.#parts.lastGood?.keep(this.type.typeUrl, name, { version, bytes, server: origin.server });
+    }
+    this.#step(name, entry, { kind: 'accepted', version });
   }
 
   #restore(name: string): void {
     const entry = this.#entries.get(name);
     const kept = this.#parts.lastGood?.find(this.type.typeUrl, name);
-    if (entry?.state.kind !== 'asked' || kept === undefined || this.#isUp) return;
+    if (entry?.state.kind !== 'asked' || kept === undefined || !this.type.isKept || this.#isUp) return;
     // Through the same door as everything from outside.
     const decoded = this.type.decode(kept.bytes);
-    if ('errors' in decoded) return;
+    const subject = `${shortName(this.type.typeUrl)} "${name}"`;
+    if ('errors' in decoded) {
+      const message = `${subject} of the snapshot is not used: ${decoded.errors.join('; ')}`;
+      this.#parts.emit({ kind: 'warning', message });
+      return;
+    }
     entry.value = decoded.ok;
+    entry.from = kept.server;
     entry.staleSinceMs = kept.sentMs;
+    entry.acceptedMs = kept.sentMs;
     const since = new Date(kept.sentMs).toISOString();
-    const message = `${shortName(this.type.typeUrl)} "${name}" is used as it was at ${since}: the control plane is away`;
+    const message = `${subject} is used as it was at ${since}: the control plane is away`;
     this.#parts.emit({ kind: 'warning', message });
     this.#step(name, entry, { kind: 'accepted', version: kept.version });
   }
@@ -243,9 +255,10 @@ export class TypeBook<T> {
     }
   }
 
-  #held(): Set<string> {
+  #heldFrom(server: string): Set<string> {
     const held = new Set<string>();
-    for (const [name, { state }] of this.#entries) if (state.kind === 'present') held.add(name);
+    for (const [name, { state, from }] of this.#entries)
+      if (state.kind === 'present' && from === server) held.add(name);
     return held;
   }
 
@@ -253,16 +266,7 @@ export class TypeBook<T> {
     return `the control plane does not know ${shortName(this.type.typeUrl)} "${name}"`;
   }
 
-  #stepAll(event: SubscriptionEvent): void {
-    for (const [name, entry] of [...this.#entries]) this.#step(name, entry, event);
-  }
-
-  #stepName(name: string, event: SubscriptionEvent): void {
-    const entry = this.#entries.get(name);
-    if (entry) this.#step(name, entry, event);
-  }
-
-  #step(name: string, entry: Entry<T>, event: SubscriptionEvent): void {
+  #step(name: string, entry: Entry<T>, event: SubscriptionEvent, isSlowOne = false): void {
     const [state, effects] = stepSubscription(entry.state, event);
     entry.state = state;
     if (state.kind === 'absent') this.#parts.lastGood?.drop(this.type.typeUrl, name);
@@ -272,7 +276,7 @@ export class TypeBook<T> {
       entry.warnings = [];
     }
     for (const effect of effects) {
-      if (effect === 'start-timers') this.#startTimers(name, entry);
+      if (effect === 'start-timers') this.#startTimers(name, entry, isSlowOne);
       else if (effect === 'stop-timers') {
         entry.timer?.cancel();
         // What a cancelled timer closes over is as large as the resource's model.
@@ -280,43 +284,33 @@ export class TypeBook<T> {
       } else if (effect === 'tell-silent') {
         const reason = `the control plane has said nothing about ${shortName(this.type.typeUrl)} "${name}"`;
         for (const watcher of [...entry.watchers]) watcher.onSilent?.(reason);
-      } else for (const watcher of [...entry.watchers]) tell(entry, watcher, effect);
+      } else for (const watcher of [...entry.watchers]) entry.tell(watcher, effect);
     }
   }
 
-  #startTimers(name: string, entry: Entry<T>): void {
+  #startTimers(name: string, entry: Entry<T>, isTransient: boolean): void {
     const { clock } = this.#parts;
     const silentMs = defaultOf('silentControlPlaneMs');
-    const totalMs = defaultOf('resourceTimeoutMs');
-    const reason = `${this.#gone(name)}: no answer for ${totalMs / 1000} s`;
+    const totalMs = defaultOf(isTransient ? 'slowResourceTimeoutMs' : 'resourceTimeoutMs');
+    const what = isTransient ? `${shortName(this.type.typeUrl)} "${name}"` : this.#gone(name);
+    const reason = `${what}: no answer for ${totalMs / 1000} s`;
+    const event: SubscriptionEvent = { kind: 'timeout', reason, isTransient };
     entry.timer = afterSockets(clock, silentMs, () => {
-      entry.timer = afterSockets(clock, totalMs - silentMs, () => this.#step(name, entry, { kind: 'timeout', reason }));
+      entry.timer = afterSockets(clock, totalMs - silentMs, () => this.#step(name, entry, event));
       this.#step(name, entry, { kind: 'silent' });
     });
   }
 }
 
-function isUnchanged<T>(entry: Entry<T>, bytes: Uint8Array): boolean {
-  if (entry.state.kind !== 'present' || entry.state.rejected !== undefined || entry.bytes === undefined) return false;
-  return Buffer.compare(entry.bytes, bytes) === 0;
+interface Finding {
+  readonly errors: string[];
+  readonly origin: Origin;
 }
 
-function tell<T>({ state, value }: Entry<T>, watcher: ResourceWatcher<T>, effect: SubscriptionEffect): void {
-  if (effect === 'tell-resource' && state.kind === 'present' && value !== undefined) {
-    watcher.onResource(value, state.version);
-  } else if (effect === 'tell-absent' && state.kind === 'absent') watcher.onAbsent(state.reason);
-  else if (effect === 'tell-error' && state.kind === 'present') watcher.onError(state.rejected ?? '');
-  else if (effect === 'tell-error' && state.kind === 'rejected') watcher.onError(state.reason);
-}
-
-/** Everything a late watcher missed. */
-function tellState<T>(entry: Entry<T>, watcher: ResourceWatcher<T>): void {
-  tell(entry, watcher, 'tell-resource');
-  tell(entry, watcher, 'tell-absent');
-  if (entry.state.kind === 'rejected' || (entry.state.kind === 'present' && entry.state.rejected !== undefined)) {
-    tell(entry, watcher, 'tell-error');
-  }
+interface Taking extends Finding {
+  readonly index: number;
+  readonly slices: Slices;
 }
 
 /** `type.googleapis.com/envoy.config.cluster.v3.Cluster` → `Cluster`. */
-export const shortName = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+const shortName = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);

@@ -1,4 +1,5 @@
 import type { Bootstrap } from '../bootstrap/bootstrap.ts';
+import type { BootstrapServer } from '../bootstrap/server-address.ts';
 import { startCall } from '../call/call.ts';
 import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
 import { type Clock, type Random, systemTurn } from '../clock.ts';
@@ -6,11 +7,12 @@ import { createTargets, type Targets } from '../config/targets.ts';
 import { createConnections } from '../connection/connections.ts';
 import { createDiscovery, type Discovery } from '../discovery/discovery.ts';
 import type { LastGood } from '../discovery/last-good.ts';
+import type { XdsServer } from '../discovery/server-link.ts';
 import type { AdsTransport } from '../discovery/transport.ts';
 import type { MeshCore } from '../http/runtime.ts';
+import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
 import type { Events } from './events.ts';
-import { preferInOrder } from './servers.ts';
 
 export interface CoreParts {
   readonly bootstrap: Bootstrap;
@@ -32,16 +34,15 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'start'> {
 export async function startCore(parts: CoreParts): Promise<Core> {
   const { bootstrap, clock, random, events } = parts;
   const { emit } = events;
-  const transport = parts.transport ?? (await networkTransport(bootstrap.servers, clock));
-  const { node, protocol: method, serverFeatures: features } = bootstrap;
+  const places = await reach(parts);
+  const { node, protocol: method } = bootstrap;
   const lastGood = bootstrap.snapshotPath && (await openLastGood(bootstrap.snapshotPath, parts));
   const discovery = createDiscovery({
-    transport,
+    ...places,
     node,
     clock,
     random,
     emit,
-    features,
     ...(method && { method }),
     ...(lastGood && { lastGood }),
   });
@@ -55,6 +56,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     prepare: live.prepare,
     retire: live.retire,
     holdMs: parts.configTimeoutMs,
+    listenerName: (target) => nameFromTemplate(bootstrap.listenerTemplate, target),
   });
   const calls = { clock, random, connections, emit, isObserved: events.isObserved, turn: systemTurn };
   return {
@@ -80,11 +82,26 @@ async function openLastGood(path: string, { clock, events }: CoreParts): Promise
   return createLastGood({ file: openSnapshotFile(path), clock, emit: events.emit });
 }
 
-/** The network's part is loaded only where there is a network between us and the control plane. */
-async function networkTransport(servers: readonly string[], clock: Clock): Promise<AdsTransport> {
-  const { createGrpcTransport } = await import('../wire/grpc-transport.ts');
-  return preferInOrder(servers.map((server) => createGrpcTransport({ server, clock })));
+/** The servers of the top level and of each authority; one that stands in several lists is one (gRFC A47). */
+async function reach({ bootstrap, transport, clock }: CoreParts) {
+  const { createGrpcTransport } = transport ? { createGrpcTransport: undefined } : await networkTransport();
+  const known = new Map<string, XdsServer>();
+  const dial = ({ address, features }: BootstrapServer): XdsServer[] => {
+    if (createGrpcTransport === undefined) return [];
+    const server = known.get(address) ?? { transport: createGrpcTransport({ server: address, clock }), features };
+    known.set(address, server);
+    return [server];
+  };
+  const servers = transport ? [{ transport }] : bootstrap.servers.flatMap(dial);
+  const authorities = new Map<string, readonly XdsServer[]>();
+  for (const [name, own] of bootstrap.authorities) {
+    authorities.set(name, own.length > 0 && !transport ? own.flatMap(dial) : servers);
+  }
+  return { servers, authorities };
 }
+
+/** The network's part is loaded only where there is a network between us and the control plane. */
+const networkTransport = () => import('../wire/grpc-transport.ts');
 
 const asMetadata = ({ service, port, version, labels, address }: Registration) => ({
   service,

@@ -53,6 +53,8 @@ export type MeshEvent =
   | { readonly kind: 'passthrough'; readonly host: string; readonly cluster: 'PassthroughCluster' | 'BlackHoleCluster' }
   | { readonly kind: 'xds-connected'; readonly server: string; readonly protocol: 'delta' | 'sotw' }
   | { readonly kind: 'xds-disconnected'; readonly server: string; readonly reason: string; readonly retryMs: number }
+  /** Another control plane of the list is listened to from now on (gRFC A71). */
+  | { readonly kind: 'xds-switched'; readonly server: string; readonly from: string }
   | { readonly kind: 'xds-ack'; readonly typeUrl: string; readonly resources: readonly string[] }
   | { readonly kind: 'xds-nack'; readonly typeUrl: string; readonly errors: readonly string[] }
   | { readonly kind: 'xds-warning'; readonly typeUrl: string; readonly resource: string; readonly message: string }

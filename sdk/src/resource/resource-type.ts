@@ -8,8 +8,16 @@ export type Decoded<T> =
 /** A decode in pieces: each `yield` is a place where the event loop may have its turn. */
 export type DecodeSteps<T> = Generator<undefined, Decoded<T>>;
 
+/** What discovery does with resources of a type, beyond handing them on. */
+interface ResourceTraits {
+  /** Sent whole in state-of-the-world responses: absence is deletion (xDS protocol, "Deleting resources"). */
+  readonly isWholeState?: boolean;
+  /** May be kept on disk for a start without a control plane: nothing in it is a key or a token of ours. */
+  readonly isKept?: boolean;
+}
+
 /** How discovery learns of a resource type. It knows none by itself. */
-export interface ResourceType<T> {
+export interface ResourceType<T> extends ResourceTraits {
   readonly typeUrl: string;
   /** The body of the `Any`, in one go. Never throws: garbage is an error like any other. */
   decode(bytes: Uint8Array): Decoded<T>;
@@ -17,7 +25,11 @@ export interface ResourceType<T> {
   steps(bytes: Uint8Array): DecodeSteps<T>;
 }
 
-export function resourceType<T>(typeName: string, decodeSteps: (bytes: Uint8Array) => DecodeSteps<T>): ResourceType<T> {
+export function resourceType<T>(
+  typeName: string,
+  decodeSteps: (bytes: Uint8Array) => DecodeSteps<T>,
+  traits: ResourceTraits = {},
+): ResourceType<T> {
   function* steps(bytes: Uint8Array): DecodeSteps<T> {
     try {
       const decoded = yield* decodeSteps(bytes);
@@ -29,6 +41,7 @@ export function resourceType<T>(typeName: string, decodeSteps: (bytes: Uint8Arra
     }
   }
   return {
+    ...traits,
     typeUrl: `type.googleapis.com/${typeName}`,
     steps,
     decode(bytes) {

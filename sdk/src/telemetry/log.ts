@@ -19,6 +19,8 @@ export function describe(event: MeshEvent): string {
       return `connected to ${event.server} (${event.protocol})`;
     case 'xds-disconnected':
       return `${event.server} lost: ${event.reason}; again in ${Math.round(event.retryMs)} ms`;
+    case 'xds-switched':
+      return `${event.server} is listened to in place of ${event.from}`;
     case 'xds-ack':
       return `${shortType(event.typeUrl)} accepted: ${event.resources.join(', ') || 'nothing'}`;
     case 'xds-nack':

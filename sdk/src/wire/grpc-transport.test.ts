@@ -265,7 +265,7 @@ describe('discovery over the network', () => {
     const events: MeshEvent[] = [];
     const told: string[] = [];
     const discovery: Discovery = createDiscovery({
-      transport: createGrpcTransport({ server }),
+      servers: [{ transport: createGrpcTransport({ server }) }],
       node: { id: 'n', cluster: 'c', metadata: {} },
       clock: systemClock,
       random: systemRandom,

@@ -3,7 +3,7 @@ import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '../..
 import { type AdsResponse, type Dialect, type Held, NACK_CODE, type NodeSource, PRESENCE_TYPE } from './dialect.ts';
 
 /** Incremental xDS: names are added and dropped one by one, each resource has a version of its own. */
-export function createDelta(node: NodeSource): Dialect {
+export function createDelta(node: NodeSource, server: string): Dialect {
   /** What the server was told that we want, per type. */
   const told = new Map<string, Set<string>>();
   let isFirst = true;
@@ -33,7 +33,7 @@ export function createDelta(node: NodeSource): Dialect {
         resourceNamesSubscribe: added,
         resourceNamesUnsubscribe: dropped,
         // Only the first request of a type may carry them: the server then sends what differs, and what is gone.
-        initialResourceVersions: before === undefined ? versions(names) : {},
+        initialResourceVersions: before === undefined ? versions(names, server) : {},
       });
     },
     present() {
@@ -71,8 +71,10 @@ type RequestFields = MessageInitShape<typeof DeltaDiscoveryRequestSchema>;
 const encode = (fields: RequestFields): Uint8Array =>
   toBinary(DeltaDiscoveryRequestSchema, create(DeltaDiscoveryRequestSchema, fields));
 
-function versions(names: ReadonlyMap<string, Held>): Record<string, string> {
+/** Only its own: another server may call something else by the same version. */
+function versions(names: ReadonlyMap<string, Held>, server: string): Record<string, string> {
   const held: [string, string][] = [];
-  for (const [name, { version }] of names) if (version !== undefined) held.push([name, version]);
+  for (const [name, { version, from }] of names)
+    if (version !== undefined && from === server) held.push([name, version]);
   return Object.fromEntries(held);
 }

@@ -19,6 +19,8 @@ export interface Dialect {
 export interface Held {
   /** Of the last good version; undefined when there is none. */
   readonly version: string | undefined;
+  /** The server that gave it. */
+  readonly from: string | undefined;
 }
 
 export interface AdsResponse {
@@ -49,12 +51,6 @@ export type NodeSource = () => Node;
 
 /** Carries the node where no type was asked for yet; a side type, so no server takes an empty list for a wildcard. */
 export const PRESENCE_TYPE = 'type.googleapis.com/inmesh.v1.RouteSources';
-
-/** Listeners and clusters are sent whole in SotW: absence is deletion (xDS protocol, "Deleting resources"). */
-export const WHOLE_STATE_TYPES: ReadonlySet<string> = new Set([
-  'type.googleapis.com/envoy.config.listener.v3.Listener',
-  'type.googleapis.com/envoy.config.cluster.v3.Cluster',
-]);
 
 /** google.rpc.Code INVALID_ARGUMENT: what Envoy, grpc-go and C-core put into a NACK. */
 export const NACK_CODE = 3;

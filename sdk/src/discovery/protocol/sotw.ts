@@ -8,7 +8,6 @@ import {
   NACK_CODE,
   type NodeSource,
   PRESENCE_TYPE,
-  WHOLE_STATE_TYPES,
   type WireResource,
 } from './dialect.ts';
 
@@ -25,7 +24,7 @@ interface TypeState {
 const WRAPPER_TYPE = `type.googleapis.com/${ResourceSchema.typeName}`;
 
 /** State-of-the-world xDS: every request names all we want, every listener or cluster response holds all there is. */
-export function createSotw(node: NodeSource): Dialect {
+export function createSotw(node: NodeSource, isWholeState: (typeUrl: string) => boolean): Dialect {
   const types = new Map<string, TypeState>();
   let isFirst = true;
 
@@ -71,7 +70,7 @@ export function createSotw(node: NodeSource): Dialect {
         revision: '',
         resources: message.resources.map((any) => unwrap(any, versionInfo)),
         removed: [],
-        isComplete: WHOLE_STATE_TYPES.has(typeUrl),
+        isComplete: isWholeState(typeUrl),
         answers,
       };
     },

@@ -18,7 +18,10 @@ import { decodeOutlierDetection } from './outlier-detection.ts';
 import { decodeTransportSocket } from './upstream-tls.ts';
 
 /** CDS. */
-export const clusterType = resourceType<Cluster>(ClusterSchema.typeName, decodeSteps);
+export const clusterType = resourceType<Cluster>(ClusterSchema.typeName, decodeSteps, {
+  isKept: true,
+  isWholeState: true,
+});
 
 // biome-ignore lint/correctness/useYield: a cluster is small; the type asks for steps.
 function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {

@@ -27,7 +27,9 @@ const UINT32_MAX = 4_294_967_295;
 const PER_STEP = 32;
 
 /** EDS. */
-export const loadAssignmentType = resourceType<LoadAssignment>(ClusterLoadAssignmentSchema.typeName, decodeSteps);
+export const loadAssignmentType = resourceType<LoadAssignment>(ClusterLoadAssignmentSchema.typeName, decodeSteps, {
+  isKept: true,
+});
 
 function* decodeSteps(bytes: Uint8Array): DecodeSteps<LoadAssignment> {
   const findings = createFindings();

@@ -24,7 +24,9 @@ const VIRTUAL_HOSTS = 2;
 const ROUTES = 3;
 
 /** RDS. A bad route refuses the whole configuration, as Envoy does: half a route table is another route table. */
-export const routeConfigurationType = resourceType<RouteConfiguration>(RouteConfigurationSchema.typeName, decodeSteps);
+export const routeConfigurationType = resourceType<RouteConfiguration>(RouteConfigurationSchema.typeName, decodeSteps, {
+  isKept: true,
+});
 
 function* decodeSteps(bytes: Uint8Array): DecodeSteps<RouteConfiguration> {
   const findings = createFindings();
