@@ -20,10 +20,12 @@ export const problemLine = (problem: Problem): string => {
 export const objectTitle = (kind: string, namespace: string, name: string): string =>
   `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
 
-/** File, then line, then message: the order people read them in. */
+/** File, then line, then message: the order people read them in, and one order whatever came first. */
 export const byPosition = (a: Problem, b: Problem): number =>
-  a.file === b.file
-    ? a.line - b.line || (a.message < b.message ? -1 : a.message > b.message ? 1 : 0)
-    : a.file < b.file
-      ? -1
-      : 1;
+  compare(a.file, b.file) ||
+  a.line - b.line ||
+  compare(a.message, b.message) ||
+  compare(a.object, b.object) ||
+  compare(a.fieldPath, b.fieldPath);
+
+const compare = (a = '', b = ''): number => (a < b ? -1 : a > b ? 1 : 0);
