@@ -19,12 +19,16 @@ export function deliver(reply: LocalReply, context: ReplyContext, handler: CallH
   const { request, decision, cluster, wallTimeMs } = context;
   const body = bodyBytes(reply);
   const headers = [...reply.headers, 'content-length', String(body.length)];
-  if (body.length > 0) headers.push('content-type', 'text/plain');
+  if (body.length > 0) headers.push('content-type', reply.contentType ?? 'text/plain');
   headers.push('date', new Date(wallTimeMs).toUTCString());
   const mutated =
     decision === undefined
       ? headers
-      : incomingHeaders(decision, cluster, headers, { request, isThere: reply.flag !== 'NC' });
+      : incomingHeaders(decision, cluster, headers, {
+          request,
+          isThere: reply.flag !== 'NC',
+          startTimeMs: wallTimeMs,
+        });
   handler.onHeaders(reply.status, mutated, statusTextOf(reply.status));
   if (body.length > 0 && hasBody(request.method, reply.status)) handler.onData(body);
   handler.onEnd([]);

@@ -5,6 +5,8 @@ import type { CallStory, ResponseFlag } from '../model/events.ts';
 export interface LocalReply {
   readonly status: number;
   readonly body: string | Uint8Array;
+  /** text/plain where it is not given. */
+  readonly contentType?: string;
   /** Flat, beside content-length, content-type and date. */
   readonly headers: readonly string[];
   readonly flag: ResponseFlag | undefined;
@@ -70,9 +72,9 @@ export const timedOut = (what: string): LocalReply => ({
 
 const OVERLOADED: readonly string[] = ['x-envoy-overloaded', 'true'];
 
-export const overflow = (what: string): LocalReply => ({
+export const overflow = (what: string, isRetry = false): LocalReply => ({
   status: 503,
-  body: resetBody('overflow', false),
+  body: resetBody('overflow', isRetry),
   headers: OVERLOADED,
   flag: 'UO',
   code: 'MESH_OVERFLOW',

@@ -210,7 +210,7 @@ export class MeshCall implements Call, AttemptOwner {
       request: this.#outgoing,
       asked: this.#request,
     });
-    if (way.setCookie !== undefined) mutated.push('set-cookie', way.setCookie);
+    for (const cookie of way.setCookies) mutated.push('set-cookie', cookie);
     return mutated;
   }
 

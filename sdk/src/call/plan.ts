@@ -6,6 +6,7 @@ import type { Cluster } from '../model/cluster.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
 import { destinationOf } from '../route/destination.ts';
+import { localBody } from '../route/local-body.ts';
 import { directLocation, redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
@@ -22,8 +23,8 @@ export interface Way {
   readonly cluster: WeightedCluster;
   readonly upstream: Upstream;
   readonly context: PickContext;
-  /** Of a hash policy that made a cookie: for the response. */
-  readonly setCookie: string | undefined;
+  /** Of hash policies that made cookies: for the response. */
+  readonly setCookies: readonly string[];
 }
 
 /** The mesh answers itself. */
@@ -52,7 +53,7 @@ export function planCall(target: LiveTarget, request: MeshRequest, options: Call
     case 'redirect':
       return local(redirectTo(action.code, redirectLocation(action, decision, request)), decision);
     case 'respond':
-      return local(directReply(action, request), decision);
+      return local(directReply(action, decision, request), decision);
     case 'forward':
       return forward({ target, request, options, random, draw, decision, action });
     case 'refuse':
@@ -60,9 +61,11 @@ export function planCall(target: LiveTarget, request: MeshRequest, options: Call
   }
 }
 
-function directReply({ status, body }: RespondAction, request: MeshRequest): LocalReply {
+function directReply(action: RespondAction, decision: RouteDecision, request: MeshRequest): LocalReply {
+  const { status } = action;
+  const { body, contentType } = localBody(action, decision, request);
   const location = directLocation(status, request);
-  const reply = directResponse(status, body);
+  const reply = { ...directResponse(status, body), ...(contentType !== undefined && { contentType }) };
   return location === undefined ? reply : { ...reply, headers: ['location', location] };
 }
 
@@ -85,6 +88,7 @@ interface Forwarding {
 }
 
 const NO_CONTEXT: PickContext = {};
+const NO_COOKIES: readonly string[] = [];
 
 function forward({ target, request, options, random, draw, decision, action }: Forwarding): Plan {
   const cluster = destinationOf(action, request, isSplit(action) ? draw() : 0);
@@ -95,16 +99,16 @@ function forward({ target, request, options, random, draw, decision, action }: F
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
   const { discovery, loadBalancer } = upstream.config().cluster;
   let context = NO_CONTEXT;
-  let setCookie: string | undefined;
+  let setCookies = NO_COOKIES;
   if (discovery.kind === 'original-dst') {
     const { host, port } = options.originalDestination;
     context = { originalDestination: { address: host, port } };
   } else if (action.hashPolicies.length > 0 && isHashBalancer(loadBalancer)) {
     const hashed = requestHash(action.hashPolicies, { request, random });
     if (hashed.hash !== undefined) context = { hash: hashed.hash };
-    setCookie = hashed.setCookie;
+    setCookies = hashed.setCookies ?? NO_COOKIES;
   }
-  return { kind: 'forward', decision, action, cluster, upstream, context, setCookie };
+  return { kind: 'forward', decision, action, cluster, upstream, context, setCookies };
 }
 
 const isSplit = ({ clusters }: CompiledForward): boolean => clusters.length > 1;

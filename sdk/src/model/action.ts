@@ -21,6 +21,8 @@ export type HashPolicy =
       readonly path: string;
       /** Set (0 = session cookie) when a missing cookie is to be generated. */
       readonly ttlMs?: number;
+      /** Of the generated cookie beside path and Max-Age, as written; an empty value stands for a bare name. */
+      readonly attributes?: readonly { readonly name: string; readonly value: string }[];
       readonly terminal: boolean;
     }
   | { readonly kind: 'query-parameter'; readonly name: string; readonly terminal: boolean }
@@ -142,6 +144,8 @@ export interface ForwardAction {
   readonly hostRewrite?: string;
   /** Envoy RouteAction.host_rewrite_header, host_rewrite_path_regex and host_rewrite. */
   readonly hostRewriteFrom?: HostRewrite;
+  /** Envoy RouteAction.auto_host_rewrite: the host name of the endpoint picked, where it has one. */
+  readonly autoHostRewrite?: true;
   readonly appendXForwardedHost: boolean;
   readonly mirrors: readonly MirrorPolicy[];
   readonly fault?: FaultPolicy;
@@ -171,6 +175,18 @@ export interface RespondAction {
   readonly kind: 'respond';
   readonly status: number;
   readonly body: Uint8Array;
+  /** Envoy DirectResponseAction.body_format: the body is made from it; `body` is its `%LOCAL_REPLY_BODY%`. */
+  readonly format?: BodyFormat;
+}
+
+/** Envoy SubstitutionFormatString. */
+export interface BodyFormat {
+  readonly template:
+    | { readonly kind: 'text'; readonly text: string }
+    | { readonly kind: 'json'; readonly value: unknown };
+  /** An absent value leaves nothing, not a dash or null. */
+  readonly omitEmpty: boolean;
+  readonly contentType?: string;
 }
 
 /** An action this client cannot perform (non_forwarding_action, an unknown one): the call fails, the rest of the table works. */

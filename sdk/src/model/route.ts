@@ -24,6 +24,8 @@ export interface VirtualHost {
   readonly virtualClusters?: readonly VirtualCluster[];
   /** Envoy VirtualHost.require_tls: whose plain requests are redirected to https. */
   readonly requireTls?: 'external' | 'all';
+  /** Envoy VirtualHost.include_request_attempt_count and include_attempt_count_in_response: `x-envoy-attempt-count`. */
+  readonly attemptCount?: { readonly inRequest: boolean; readonly inResponse: boolean };
 }
 
 /** Envoy VirtualCluster: a name for the requests that fit. */

@@ -25,6 +25,13 @@ export const fields: FieldRows = {
     supported: 'default_value',
     ignored: { 'there is no runtime here: the default counts': 'runtime_key' },
   }),
+  ...rowsOf('envoy.config.core.v3.SubstitutionFormatString', {
+    supported: 'text_format json_format text_format_source omit_empty_values content_type',
+    ignored: {
+      'no formatter extension is known': 'formatters',
+      'members are sorted always': 'json_format_options',
+    },
+  }),
   ...rowsOf('envoy.config.core.v3.DataSource', {
     supported: 'filename inline_bytes inline_string environment_variable',
     ignored: { 'files are not watched': 'watched_directory' },

@@ -2,8 +2,10 @@ import type { HeaderList } from '../model/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from './decide.ts';
 import { destinationOf } from './destination.ts';
+import { localBody } from './local-body.ts';
 import { incomingHeaders, outgoingRequest } from './outgoing.ts';
 import { directLocation, redirectLocation } from './redirect.ts';
+import { requestHash } from './request-hash.ts';
 import type { CompiledForward, RouteDecision, RouteTable } from './table.ts';
 import { createTrace } from './trace.ts';
 import { virtualClusterOf } from './virtual-cluster.ts';
@@ -24,6 +26,8 @@ export interface RouteAnswer {
   readonly requestHeaders: HeaderList;
   /** What is put on an answer without headers of its own. */
   readonly responseHeaders: HeaderList;
+  /** Of hash policies, where the balancer is one that asks for a hash. */
+  readonly setCookies?: readonly string[] | undefined;
   readonly reason: string;
   /** The status where the cluster does not exist. */
   readonly clusterNotFound: number;
@@ -34,6 +38,8 @@ export interface AnswerOptions {
   readonly draw: number;
   /** Wall clock, for formats that ask for it. */
   readonly startTimeMs?: number;
+  /** The endpoint's host name, for auto_host_rewrite. */
+  readonly hostname?: (cluster: string) => string | undefined;
   /** What the upstream is taken to answer with. */
   readonly upstreamHeaders?: HeaderList;
   /** Whether a cluster exists; without it every one that has a name. */
@@ -43,6 +49,8 @@ export interface AnswerOptions {
 const isNamed = (cluster: string): boolean => cluster !== '';
 
 const CLUSTER_NOT_FOUND = 503;
+/** What the upstream is taken to say. */
+const OK = 200;
 
 /** The decision of a call, with nothing behind it. */
 export function answerOf(table: RouteTable, request: MeshRequest, options: AnswerOptions): RouteAnswer {
@@ -70,7 +78,7 @@ export function answerOf(table: RouteTable, request: MeshRequest, options: Answe
   };
   const { action } = decision;
   if (action.kind === 'forward') return forwarded(found, { decision, action, request, options });
-  return { ...found, ...ownAnswer(decision, request) };
+  return { ...found, ...ownAnswer(decision, request, options) };
 }
 
 interface Forwarding {
@@ -82,35 +90,47 @@ interface Forwarding {
 
 function forwarded(answer: RouteAnswer, { decision, action, request, options }: Forwarding): RouteAnswer {
   const cluster = destinationOf(action, request, options.draw);
-  const { isThere = isNamed, upstreamHeaders = [] } = options;
+  const { isThere = isNamed, upstreamHeaders = [], startTimeMs } = options;
+  const times = startTimeMs === undefined ? {} : { startTimeMs };
   const clusterNotFound = action.clusterNotFoundStatus ?? CLUSTER_NOT_FOUND;
   if (cluster === undefined || !isThere(cluster.name)) {
     const what = cluster === undefined || cluster.name === '' ? 'it names no cluster' : `no cluster ${cluster.name}`;
     return {
       ...answer,
-      responseHeaders: incomingHeaders(decision, cluster, [], { request, isThere: false }),
+      responseHeaders: incomingHeaders(decision, cluster, [], { request, isThere: false, ...times }),
       clusterNotFound,
       reason: `${answer.reason}; ${clusterNotFound}: ${what}`,
     };
   }
-  const sent = outgoingRequest({ decision, action, cluster }, request, options.startTimeMs);
+  const hostname = options.hostname?.(cluster.name);
+  const sent = outgoingRequest({ decision, action, cluster, hostname }, request, options.startTimeMs);
   return {
     ...answer,
     clusterNotFound,
     cluster: cluster.name,
+    setCookies: requestHash(action.hashPolicies, { request, random: () => options.draw }).setCookies,
     pathRewrite: sent.path,
     hostRewrite: sent.authority,
     requestHeaders: sent.headers,
     responseHeaders: incomingHeaders(decision, cluster, [...upstreamHeaders], {
       request: sent,
       asked: request,
+      status: OK,
+      ...times,
     }),
   };
 }
 
-function ownAnswer(decision: RouteDecision, request: MeshRequest): Partial<RouteAnswer> {
+function ownAnswer(
+  decision: RouteDecision,
+  request: MeshRequest,
+  { startTimeMs }: AnswerOptions,
+): Partial<RouteAnswer> {
   const { action } = decision;
-  const responseHeaders = incomingHeaders(decision, undefined, [], { request });
+  const responseHeaders = incomingHeaders(decision, undefined, [], {
+    request,
+    ...(startTimeMs !== undefined && { startTimeMs }),
+  });
   switch (action.kind) {
     case 'redirect':
       return {
@@ -121,7 +141,11 @@ function ownAnswer(decision: RouteDecision, request: MeshRequest): Partial<Route
       const location = directLocation(action.status, request);
       return {
         responseHeaders,
-        directResponse: { code: action.status, body: action.body, ...(location !== undefined && { location }) },
+        directResponse: {
+          code: action.status,
+          body: localBody(action, decision, request).body,
+          ...(location !== undefined && { location }),
+        },
       };
     }
     case 'refuse':

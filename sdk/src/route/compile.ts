@@ -94,6 +94,7 @@ const tlsRedirect = (
   responseHeaders: [],
   rewritePath: undefined,
   virtualClusters,
+  attemptCount: undefined,
 });
 
 interface Context {
@@ -129,6 +130,7 @@ function compileRoute(
       ...(route.configPath === undefined ? {} : { configPath: route.configPath }),
       rewritePath: compileRewrite(route, regexes),
       virtualClusters,
+      attemptCount: host.attemptCount,
     },
   };
 }

@@ -4,7 +4,7 @@ import { fractionMatches } from '../match/fraction.ts';
 import { headerValue, requestHeaderValues } from '../match/headers.ts';
 import { pathEnd } from '../match/query.ts';
 import type { MeshRequest } from '../model/request.ts';
-import { conditionsMatch, explainMismatch } from './match.ts';
+import { conditionsMatch, explainMismatch, pathMatches } from './match.ts';
 import { type CompiledVirtualHost, type Decision, NO_ROUTE, NO_VIRTUAL_HOST, type RouteTable } from './table.ts';
 import type { Trace } from './trace.ts';
 import { deepest, deepestIgnoringCase, nextCandidate, nextIn } from './trie.ts';
@@ -64,7 +64,7 @@ function firstMatch(host: CompiledVirtualHost, request: MeshRequest, path: strin
     const route = host.routes[index];
     if (route === undefined) return NO_ROUTE;
     if (route.onlyPath) return route.decision;
-    if (!route.settledByIndex && !route.test.path(path)) continue;
+    if (!route.settledByIndex && !pathMatches(route.test, request, path)) continue;
     if (!conditionsMatch(route.test, request)) continue;
     const { fraction } = route.test.match;
     if (fraction === undefined) return route.decision;

@@ -62,8 +62,8 @@ function headerNumber(request: MeshRequest, name: string, total: number): number
 
 /** Envoy WeightedCluster.use_hash_policy. */
 function hashNumber({ hashPolicies }: CompiledForward, request: MeshRequest, total: number): number | undefined {
-  // A cookie that a policy would make is no property of the request yet.
-  const { hash } = requestHash(hashPolicies, { request, random: () => 0 });
+  // A cookie that a policy would make is not made yet: Envoy 1.40 takes it for none.
+  const { hash } = requestHash(hashPolicies, { request, random: undefined });
   if (hash === undefined) return undefined;
   return Number(((BigInt(hash.hi) << 32n) | BigInt(hash.lo)) % BigInt(total));
 }

@@ -24,13 +24,19 @@ export interface FormatContext {
   readonly absent?: string;
   /** The request as it came, where `request` is what it became. */
   readonly asked?: MeshRequest;
+  /** Of the upstream's answer. */
+  readonly status?: number;
+  /** Attempts made, the one under way included. */
+  readonly attempt?: number;
+  /** What a direct response says without its format. */
+  readonly localReplyBody?: string;
 }
 
 /** A command; undefined means that it has no meaning here, so its text stays as written. */
 type Command = (context: FormatContext) => string | undefined;
 type Part = string | { readonly written: string; readonly command: Command };
-
-export type Format = (context: FormatContext) => string;
+/** Stands for an absent value until it is known what becomes of it. */
+const ABSENT = '\0';
 
 const formats = new Map<string, readonly Part[]>();
 const MOST_FORMATS = 1_000;
@@ -38,13 +44,29 @@ const MOST_FORMATS = 1_000;
 /** Formats `value`; without a percent sign it is returned as it is. */
 export function formatValue(value: string, context: FormatContext): string {
   if (!value.includes('%')) return value;
+  return partsOf(value)
+    .map((part) => (typeof part === 'string' ? part : (part.command(context) ?? part.written)))
+    .join('');
+}
+
+function partsOf(value: string): readonly Part[] {
   let parts = formats.get(value);
   if (parts === undefined) {
     parts = parse(value);
     if (formats.size >= MOST_FORMATS) formats.clear();
     formats.set(value, parts);
   }
-  return parts.map((part) => (typeof part === 'string' ? part : (part.command(context) ?? part.written))).join('');
+  return parts;
+}
+
+/** As a JSON format has it: of a command alone the value with its type, null where it is absent (Envoy JsonFormatter). */
+export function formatJsonValue(value: string, context: FormatContext): unknown {
+  const parts = partsOf(value).filter((part) => part !== '');
+  const [only] = parts;
+  if (parts.length !== 1 || only === undefined || typeof only === 'string') return formatValue(value, context);
+  const text = only.command({ ...context, absent: ABSENT }) ?? only.written;
+  if (text === ABSENT) return null;
+  return /^%(RESPONSE_CODE|UPSTREAM_REQUEST_ATTEMPT_COUNT)%$/.test(only.written) ? Number(text) : text;
 }
 
 /** `%NAME%`, `%NAME(arguments)%`, `%NAME(arguments):LENGTH%`. */
@@ -101,14 +123,24 @@ function commandOf(name: string, argument: string | undefined, length: string | 
       // The caller is this process.
       return () => LOOPBACK;
     case 'ROUTE_NAME':
-      return shown(limit, ({ way }) => way?.decision.routeName);
+      return shown(limit, ({ way }) => way?.decision.routeName || undefined);
     case 'UPSTREAM_CLUSTER':
     case 'UPSTREAM_CLUSTER_RAW':
       return shown(limit, ({ way }) => way?.cluster?.name);
     case 'VIRTUAL_CLUSTER_NAME':
       return shown(limit, virtualCluster);
     case 'START_TIME':
-      return argument === undefined || argument === '' ? startTime : meaningless;
+      return argument === undefined || argument === '' ? startTime : formattedTime(argument, limit);
+    case 'QUERY_PARAMS':
+      return argument === undefined ? shown(limit, queryOf) : meaningless;
+    case 'RESPONSE_CODE':
+      return shown(limit, ({ status = 0 }) => String(status));
+    case 'UPSTREAM_REQUEST_ATTEMPT_COUNT':
+      return shown(limit, ({ way, attempt = way?.cluster === undefined ? 0 : 1 }) => String(attempt));
+    case 'UPSTREAM_PROTOCOL':
+      return shown(limit, ({ status }) => (status === undefined ? undefined : 'HTTP/1.1'));
+    case 'LOCAL_REPLY_BODY':
+      return shown(limit, ({ localReplyBody = '' }) => localReplyBody);
     default:
       return meaningless;
   }
@@ -148,6 +180,40 @@ const metadataCommand = ([namespace = '', ...keys]: readonly string[], limit: nu
 
 const startTime: Command = ({ startTimeMs }) =>
   startTimeMs === undefined ? undefined : new Date(startTimeMs).toISOString();
+
+function queryOf({ request: { path } }: FormatContext): string | undefined {
+  const at = path.indexOf('?');
+  return at < 0 ? undefined : path.slice(at + 1);
+}
+
+const padded = (value: number, size = 2): string => String(value).padStart(size, '0');
+
+/** strftime's, in UTC. */
+const TIMES: Readonly<Record<string, (at: Date) => string>> = {
+  Y: (at) => padded(at.getUTCFullYear(), 4),
+  m: (at) => padded(at.getUTCMonth() + 1),
+  d: (at) => padded(at.getUTCDate()),
+  H: (at) => padded(at.getUTCHours()),
+  M: (at) => padded(at.getUTCMinutes()),
+  S: (at) => padded(at.getUTCSeconds()),
+  s: (at) => String(Math.floor(at.getTime() / 1000)),
+  f: (at) => padded(at.getUTCMilliseconds(), 3).padEnd(9, '0'),
+  F: (at) => at.toISOString().slice(0, 10),
+  T: (at) => at.toISOString().slice(11, 19),
+  Z: () => 'UTC',
+  z: () => '+0000',
+};
+
+/** `%START_TIME(%Y-%m-%dT%H:%M:%S.%3f)%`; a digit before `f` cuts the fraction of the second. */
+const formattedTime = (format: string, limit: number): Command =>
+  shown(limit, ({ startTimeMs }) => {
+    if (startTimeMs === undefined) return undefined;
+    const at = new Date(startTimeMs);
+    return format.replace(/%([1-9])?([A-Za-z])/g, (written, digits: string | undefined, letter: string) => {
+      const text = Object.hasOwn(TIMES, letter) ? TIMES[letter]?.(at) : undefined;
+      return text?.slice(0, letter === 'f' && digits !== undefined ? Number(digits) : undefined) ?? written;
+    });
+  });
 
 type ReadHeader = (context: FormatContext, name: string) => string | undefined;
 

@@ -76,6 +76,13 @@ function isGrpc(request: MeshRequest): boolean {
 
 const GRPC = 'application/grpc';
 
+/**
+ * `path` is without parameters where they are not to be compared; a template compares them all the same (asked of Envoy
+ * 1.40).
+ */
+export const pathMatches = (test: RouteTest, request: MeshRequest, path: string): boolean =>
+  test.path(test.match.path.kind === 'template' ? request.path : path);
+
 /** The first condition that fails, in words; undefined when all hold. */
 export function explainMismatch(
   test: RouteTest,
@@ -84,7 +91,7 @@ export function explainMismatch(
   path: string = request.path,
 ): string | undefined {
   const { match } = test;
-  if (!test.path(path)) return explainPath(match.path, path);
+  if (!pathMatches(test, request, path)) return explainPath(match.path, path);
   const header = test.headers.find((candidate) => !headerMatches(candidate, request));
   if (header !== undefined) return explainHeader(header, request);
   const parameter = test.query.find((candidate) => !queryMatches(candidate, request.path));

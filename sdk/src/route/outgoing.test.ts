@@ -33,6 +33,31 @@ describe('outgoingRequest (Envoy finalizeRequestHeaders)', () => {
     expect(sent({}, {}, asked)).toBe(asked);
   });
 
+  it('takes the picked endpoint as host last of all (Envoy RouteAction.auto_host_rewrite)', () => {
+    const decision = decided({
+      clusters: [{ ...cluster, hostRewrite: 'c.host' }],
+      autoHostRewrite: true,
+      appendXForwardedHost: true,
+    });
+    const way = { decision, action: decision.action, cluster: decision.action.clusters[0] ?? cluster };
+    expect(outgoingRequest({ ...way, hostname: 'e.host' }, request())).toMatchObject({
+      authority: 'e.host',
+      headers: ['x-forwarded-host', 'c.host'],
+    });
+    expect(outgoingRequest(way, request()).authority).toBe('c.host');
+  });
+
+  it('counts attempts where the virtual host asks for it, in the place of what the caller wrote', () => {
+    const decision = { ...decided({ clusters: [cluster] }), attemptCount: { inRequest: true, inResponse: true } };
+    const way = { decision, action: decision.action, cluster };
+    const asked = request({ headers: ['x-envoy-attempt-count', '7', 'a', 'b'] });
+    expect(outgoingRequest(way, asked).headers).toEqual(['a', 'b', 'x-envoy-attempt-count', '1']);
+    expect(outgoingRequest({ ...way, attempt: 3 }, asked).headers).toEqual(['a', 'b', 'x-envoy-attempt-count', '3']);
+    const about = { request: asked, status: 200, attempt: 2 };
+    expect(incomingHeaders(decision, cluster, ['c', 'd'], about)).toEqual(['c', 'd', 'x-envoy-attempt-count', '2']);
+    expect(incomingHeaders(decision, cluster, ['c', 'd'], { request: asked })).toEqual(['c', 'd']);
+  });
+
   it('lets the route see what the weighted cluster did to headers and host', () => {
     const own = { set: [setHeader('x', 'cluster:%REQ(:authority)%', 'overwrite-or-add')], remove: [] };
     const ofRoute = { set: [setHeader('y', '%REQ(x)% route:%REQ(:authority)%', 'overwrite-or-add')], remove: [] };

@@ -3,7 +3,7 @@ import type { HeaderMutation } from '../model/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { FormatContext } from './format.ts';
 import { applyMutations, type MutationContext } from './mutate.ts';
-import { appendForwardedHost, mutationsFor, rewritePath } from './rewrite.ts';
+import { appendForwardedHost, mutationsFor, rewritePath, withHeader } from './rewrite.ts';
 import type { CompiledForward, RouteDecision } from './table.ts';
 
 /** A forwarding decision and the cluster it came to. */
@@ -11,7 +11,13 @@ export interface Way {
   readonly decision: RouteDecision;
   readonly action: CompiledForward;
   readonly cluster: WeightedCluster;
+  /** The host name of the endpoint picked, for auto_host_rewrite. */
+  readonly hostname?: string | undefined;
+  /** Which attempt it is for, from 1 on. */
+  readonly attempt?: number | undefined;
 }
+
+const ATTEMPT_COUNT = 'x-envoy-attempt-count';
 
 const NONE: readonly HeaderMutation[] = [];
 
@@ -22,13 +28,15 @@ const NONE: readonly HeaderMutation[] = [];
  * back when nothing changes.
  */
 export function outgoingRequest(
-  { decision, action, cluster }: Way,
+  { decision, action, cluster, hostname, attempt = 1 }: Way,
   request: MeshRequest,
   startTimeMs?: number,
 ): MeshRequest {
   const way = { decision, cluster };
-  const about = startTimeMs === undefined ? { way, asked: request } : { way, asked: request, startTimeMs };
+  const base = { way, asked: request, attempt };
+  const about = startTimeMs === undefined ? base : { ...base, startTimeMs };
   let { authority, headers } = request;
+  if (decision.attemptCount?.inRequest) headers = withHeader(headers, ATTEMPT_COUNT, String(attempt));
   const own = mutationsFor(cluster.requestHeaders, NONE);
   if (own.length > 0) headers = applyMutations(own, headers, { request, ...about });
   if (cluster.hostRewrite) authority = cluster.hostRewrite;
@@ -45,11 +53,18 @@ export function outgoingRequest(
     }
     path = rewritePath(decision, path, context);
   }
+  // Envoy UpstreamRequest::onUpstreamHostSelected: after everything else.
+  if (action.autoHostRewrite && hostname !== undefined) {
+    if (action.appendXForwardedHost) headers = appendForwardedHost(headers, authority);
+    authority = hostname;
+  }
   const isSame = headers === request.headers && authority === request.authority && path === request.path;
   return isSame ? request : { ...request, authority, path, headers };
 }
 
 export interface AnswerContext extends Omit<MutationContext, 'responseHeaders' | 'way'> {
+  /** Of the upstream's answer; absent where the mesh answers itself. */
+  readonly status?: number;
   /** Whether the cluster exists; one that does not has its mutations applied all the same, but no name. */
   readonly isThere?: boolean;
 }
@@ -66,11 +81,14 @@ export function incomingHeaders(
 ): string[] {
   const mutations =
     cluster === undefined ? decision.responseHeaders : mutationsFor(cluster.responseHeaders, decision.responseHeaders);
-  return mutations.length === 0
-    ? headers
-    : applyMutations(mutations, headers, {
-        ...context,
-        way: { decision, cluster: isThere ? cluster : undefined },
-        responseHeaders: headers,
-      });
+  const mutated =
+    mutations.length === 0
+      ? headers
+      : applyMutations(mutations, headers, {
+          ...context,
+          way: { decision, cluster: isThere ? cluster : undefined },
+          responseHeaders: headers,
+        });
+  const isCounted = context.status !== undefined && decision.attemptCount?.inResponse;
+  return isCounted ? withHeader(mutated, ATTEMPT_COUNT, String(context.attempt ?? 1)) : mutated;
 }

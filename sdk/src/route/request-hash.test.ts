@@ -99,7 +99,7 @@ describe('requestHash (Envoy RouteAction.hash_policy)', () => {
     [999, '', 'user="000000ab000000ab"; HttpOnly'],
   ])('makes a missing cookie with a ttl of %i ms (Envoy HashPolicy.Cookie.ttl)', (ttlMs, path, setCookie) => {
     const made = requestHash(compiled({ kind: 'cookie', name: 'user', path, ttlMs, terminal: false }), context());
-    expect(made).toEqual({ hash: xxHash64('000000ab000000ab'), setCookie });
+    expect(made).toEqual({ hash: xxHash64('000000ab000000ab'), setCookies: [setCookie] });
   });
 
   it('chains the values of a repeated header by their seeds, in sorted order', () => {

@@ -12,14 +12,14 @@ export interface HashContext {
   readonly request: MeshRequest;
   /** The caller's own address; none in process, unless the caller says who it acts for. */
   readonly sourceIp?: string;
-  /** Makes the value of a cookie that a policy generates. */
-  readonly random: Random;
+  /** Makes the value of a cookie that a policy generates; without it, such a policy has no hash. */
+  readonly random: Random | undefined;
 }
 
 export interface RequestHash {
   readonly hash: Hash64 | undefined;
-  /** A `set-cookie` value for the response, where a policy made a cookie. */
-  readonly setCookie?: string;
+  /** `set-cookie` values for the response, one for each policy that made a cookie. */
+  readonly setCookies?: readonly string[];
 }
 
 const NO_HASH: RequestHash = { hash: undefined };
@@ -31,18 +31,18 @@ const NO_HASH: RequestHash = { hash: undefined };
 export function requestHash(policies: readonly CompiledHashPolicy[], context: HashContext): RequestHash {
   if (policies.length === 0) return NO_HASH;
   let hash: Hash64 | undefined;
-  let cookie: string | undefined;
+  let setCookies: string[] | undefined;
   for (const policy of policies) {
     let next = policy.kind === 'header' ? headerHash(policy, context.request) : textHash(hashedText(policy, context));
-    if (policy.kind === 'cookie' && next === undefined && policy.ttlMs !== undefined) {
+    if (policy.kind === 'cookie' && next === undefined && policy.ttlMs !== undefined && context.random) {
       const value = cookieText(context.random);
-      cookie = setCookie(policy, value);
+      setCookies = [...(setCookies ?? []), setCookie(policy, value)];
       next = xxHash64(value);
     }
     if (next !== undefined) hash = combine(hash, next);
     if (policy.terminal && hash !== undefined) break;
   }
-  return cookie === undefined ? { hash } : { hash, setCookie: cookie };
+  return setCookies === undefined ? { hash } : { hash, setCookies };
 }
 
 type HeaderPolicy = Extract<CompiledHashPolicy, { readonly kind: 'header' }>;

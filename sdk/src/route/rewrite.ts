@@ -22,6 +22,13 @@ export function appendForwardedHost(headers: HeaderList, authority: string): Hea
 
 const FORWARDED_HOST = 'x-forwarded-host';
 
+/** With this value, and no other of the name. */
+export const withHeader = (headers: HeaderList, name: string, value: string): string[] => [
+  ...withoutHeader(headers, name),
+  name,
+  value,
+];
+
 function withoutHeader(headers: readonly string[], name: string): string[] {
   return headers.filter((_, i) => headers[i - (i % 2)] !== name);
 }

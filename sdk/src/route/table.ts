@@ -5,6 +5,7 @@ import type { HeaderTest } from '../match/header-match.ts';
 import type { Regex } from '../match/regex.ts';
 import type { ForwardAction, HashPolicy, RedirectAction, RefuseAction, RespondAction } from '../model/action.ts';
 import type { HeaderMutation } from '../model/headers.ts';
+import type { VirtualHost } from '../model/route.ts';
 import type { FormatContext } from './format.ts';
 import type { RouteTest } from './match.ts';
 import type { TrieNode } from './trie.ts';
@@ -53,6 +54,8 @@ export interface RouteDecision {
   readonly rewritePath: PathRewriter | undefined;
   /** The virtual host's; undefined where it has none. */
   readonly virtualClusters: readonly CompiledVirtualCluster[] | undefined;
+  /** The virtual host's. */
+  readonly attemptCount: VirtualHost['attemptCount'];
 }
 
 export interface NoDecision {

@@ -23,6 +23,10 @@ export interface LiveRouting {
   stop(): Promise<void>;
 }
 
+/** The endpoints of one cluster have no name. */
+export const hostnameOf = (cluster: string): string | undefined =>
+  cluster === 'C' ? undefined : `${cluster}.internal`;
+
 /** What every upstream answers with, for response mutations to work on. */
 export const UPSTREAM_HEADERS = ['x-up', 'up'];
 
@@ -109,10 +113,14 @@ const bootstrap = (tables: readonly Json[], socket: (name: string | number) => s
     clusters: CLUSTERS.map((name) => ({
       name,
       type: 'STATIC',
+      // For hash policies to be asked, and so for their cookies.
+      lb_policy: 'RING_HASH',
       connect_timeout: '5s',
       load_assignment: {
         cluster_name: name,
-        endpoints: [{ lb_endpoints: [{ endpoint: { address: pipe(socket(name)) } }] }],
+        endpoints: [
+          { lb_endpoints: [{ endpoint: { address: pipe(socket(name)), hostname: hostnameOf(name) ?? '' } }] },
+        ],
       },
     })),
   },

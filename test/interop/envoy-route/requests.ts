@@ -52,6 +52,7 @@ const headers = fc.record(
     'x-cluster': list(fc.constantFrom(...CLUSTERS, 'missing', ''), 2),
     'x-host': list(authority, 1),
     'x-forwarded-host': list(fc.constantFrom('f', 'a.test'), 1),
+    'x-envoy-attempt-count': list(fc.constantFrom('7'), 1),
     'x-metadata': list(fc.constantFrom(...METADATA.keys()), 1),
   },
   { requiredKeys: [] },

@@ -3,7 +3,7 @@ import { answerOf, type RouteAnswer } from '../../../sdk/src/route/answer.ts';
 import { readRequest } from '../../../xds-server/src/cli/request-file.ts';
 import { loadTable } from '../../../xds-server/src/cli/route-file.ts';
 import { differing, isGrpcReply, ours, theirs } from './compare.ts';
-import { type LiveRouting, startLive, UPSTREAM_HEADERS } from './live.ts';
+import { hostnameOf, type LiveRouting, startLive, UPSTREAM_HEADERS } from './live.ts';
 import { type Question, questions } from './requests.ts';
 import { CLUSTERS, type Json, routeTables } from './tables.ts';
 
@@ -64,7 +64,10 @@ async function compared(live: LiveRouting, { table, index, question }: Case) {
   if ('errors' in loaded) throw new Error(`${loaded.errors.join('\n')}\n${JSON.stringify(table)}`);
   const { request, draw } = readRequest(question, 'request');
   const isThere = (name: string): boolean => CLUSTERS.includes(name);
-  const answer = answerOf(loaded.table, request, { draw, upstreamHeaders: UPSTREAM_HEADERS, isThere });
+  const answer = answerOf(loaded.table, request, {
+    ...{ draw, upstreamHeaders: UPSTREAM_HEADERS, isThere, hostname: hostnameOf },
+    startTimeMs: Date.now(),
+  });
   const answered = await live.ask(index, question);
   const { reason } = answer;
   if (answer.cluster === undefined && isGrpcReply(answered)) return { outcome: 'answered by gRPC', fields: {}, reason };

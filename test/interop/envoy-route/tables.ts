@@ -40,11 +40,18 @@ const requestValue = fc.constantFrom(
   ...['1', '', 'é', '100%%', 'p%REQ(x-b?x-a)%s', '%REQ(:path)%', '%REQ(X-C):1%', '%PROTOCOL%', '%ROUTE_NAME%'],
   ...['%REQ(:authority)%|%REQ(:method)%|%REQ(host)%', '%QUERY_PARAM(v)%', '%PATH(NQ)%|%PATH%', '%UPSTREAM_CLUSTER%'],
   ...['%DYNAMIC_METADATA(test:k)%', '%VIRTUAL_CLUSTER_NAME%', '%REQUEST_HEADER(x-a)%'],
+  ...[
+    '%QUERY_PARAMS%',
+    '%START_TIME(%Y-%m-%d)%',
+    '%RESPONSE_CODE%|%UPSTREAM_REQUEST_ATTEMPT_COUNT%|%UPSTREAM_PROTOCOL%',
+  ],
+  ...['%DYNAMIC_METADATA(test)%', '%REQ(x-envoy-attempt-count)%'],
 );
 const responseName = fc.constantFrom('x-a', 'x-up', 'x-d');
 const responseValue = fc.constantFrom(
   ...['1', '', '%REQ(x-a)%', '%RESP(x-up)%', '%RESP(x-a?x-up)%', '%ROUTE_NAME%', '%VIRTUAL_CLUSTER_NAME%'],
-  ...['%UPSTREAM_CLUSTER%'],
+  ...['%UPSTREAM_CLUSTER%', '%START_TIME(%F)%', '%RESPONSE_CODE%|%UPSTREAM_PROTOCOL%', '%REQ(x-envoy-attempt-count)%'],
+  ...['%UPSTREAM_REQUEST_ATTEMPT_COUNT%'],
 );
 const APPEND = ['APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', 'OVERWRITE_IF_EXISTS_OR_ADD', 'OVERWRITE_IF_EXISTS'];
 
@@ -62,12 +69,23 @@ const mutations = merged(
   maybe(fc.record({ response_headers_to_remove: fc.array(responseName, { maxLength: 1 }) })),
 );
 
+const cookie = merged(
+  fc.record({ name: fc.constantFrom('u', 't') }),
+  maybe(
+    fc.record({
+      ttl: fc.constantFrom('0s', '1.5s', '3600s'),
+      path: fc.constantFrom('', '/a'),
+      attributes: fc.subarray([{ name: 'SameSite', value: 'Lax' }, { name: 'Secure' }]),
+    }),
+  ),
+);
+
 const hashPolicy = merged(
   fc.oneof(
     fc.record({ header: fc.record({ header_name: fc.constantFrom('x-a', 'x-b', 'accept', ':path', ':method') }) }),
     fc.record({ header: fc.record({ header_name: fc.constantFrom('x-a', 'x-b'), regex_rewrite: regexRewrite }) }),
     fc.record({ query_parameter: fc.record({ name: fc.constantFrom('v', 'w') }) }),
-    fc.record({ cookie: fc.record({ name: fc.constantFrom('u', 't') }) }),
+    fc.record({ cookie }),
   ),
   fc.record({ terminal: fc.boolean() }),
 );
@@ -131,6 +149,7 @@ const hostRewrite = merged(
     fc.record({ host_rewrite_header: fc.constantFrom('x-a', 'x-b') }),
     fc.record({ host_rewrite_path_regex: regexRewrite }),
     fc.record({ host_rewrite: fc.constantFrom('h.%REQ(x-a)%', '%REQ(:authority)%.x') }),
+    fc.constant({ auto_host_rewrite: true }),
   ),
   fc.record({ append_x_forwarded_host: fc.boolean() }),
 );
@@ -162,9 +181,35 @@ const redirect = merged(
   }),
 ).map((value) => ({ redirect: value }));
 
+const bodyFormat = merged(
+  fc.oneof(
+    fc
+      .constantFrom('<%LOCAL_REPLY_BODY%|%REQ(x-a)%|%REQ(x-none)%|%RESPONSE_CODE%|%ROUTE_NAME%>', 'é%RESP(x-d)%%%', '')
+      .map((inline_string) => ({ text_format_source: { inline_string } })),
+    fc.constant({ text_format: 'old %LOCAL_REPLY_BODY%' }),
+    fc.constant({
+      json_format: {
+        z: '%RESPONSE_CODE%',
+        a: '%LOCAL_REPLY_BODY%',
+        none: '%REQ(x-none)%',
+        mixed: 'é%REQ(x-a)%%REQ(x-none)%',
+        inner: { 'x"': '%REQ(x-none)%', fixed: [1.5, true, '%PROTOCOL%'] },
+        only: { none: '%REQ(x-none)%' },
+        attempts: '%UPSTREAM_REQUEST_ATTEMPT_COUNT%',
+      },
+    }),
+  ),
+  fc.record({ omit_empty_values: fc.boolean() }),
+  maybe(fc.constant({ content_type: 'text/html' })),
+);
+
 const directResponse = fc
-  .record({ status: fc.constantFrom(200, 201, 302, 403, 503), body: fc.constantFrom('', 'body', 'é') })
-  .map(({ status, body }) => ({ direct_response: { status, body: { inline_string: body } } }));
+  .record({
+    status: fc.constantFrom(200, 201, 302, 403, 503),
+    body: fc.constantFrom('', 'body', 'é "q"').map((inline_string) => ({ inline_string })),
+    format: maybe(fc.record({ body_format: bodyFormat })),
+  })
+  .map(({ format, ...response }) => ({ direct_response: { ...response, ...format } }));
 
 const TEMPLATES = { match: '/{x}/{y=**}', rewrite: '/t/{y}/{x}' };
 const EXTENSION = 'type.googleapis.com/envoy.extensions.path';
@@ -241,6 +286,7 @@ const hostParts = merged(
       virtual_clusters,
     })),
   mutations,
+  maybe(fc.record({ include_request_attempt_count: fc.boolean(), include_attempt_count_in_response: fc.boolean() })),
   fc.oneof({ weight: 8, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.constant({ require_tls: 'ALL' }) }),
 );
 

@@ -21,7 +21,7 @@ export function decodeHashPolicy(
       };
     }
     case 'cookie': {
-      const { name, path, ttl } = policySpecifier.value;
+      const { name, path, ttl, attributes } = policySpecifier.value;
       const cookie = at.at('cookie');
       const ttlMs = durationMs(ttl, cookie.at('ttl'));
       return {
@@ -29,6 +29,7 @@ export function decodeHashPolicy(
         name: required(name, cookie.at('name')),
         path,
         ...(ttlMs !== undefined && { ttlMs }),
+        ...(attributes.length > 0 && { attributes: attributes.map(({ name, value }) => ({ name, value })) }),
         terminal,
       };
     }

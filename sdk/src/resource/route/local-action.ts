@@ -1,7 +1,8 @@
+import type { SubstitutionFormatString } from '../../../gen/core.js';
 import type { DirectResponseAction, RedirectAction as RedirectMessage } from '../../../gen/route.js';
 import { RedirectAction_RedirectResponseCode as Code } from '../../../gen/route.js';
 import { defaultOf } from '../../defaults.ts';
-import type { Action, RedirectAction } from '../../model/action.ts';
+import type { Action, BodyFormat, RedirectAction } from '../../model/action.ts';
 import type { Scope } from '../scope.ts';
 import { inRange } from '../values.ts';
 import { decodeRegexRewrite } from './rewrite.ts';
@@ -43,6 +44,22 @@ function redirectPath(
   return {};
 }
 
+/** Envoy SubstitutionFormatString; a reason to refuse it where it would publish a file or a variable of ours. */
+function decodeBodyFormat(message: SubstitutionFormatString, at: Scope): BodyFormat | string {
+  const { format, omitEmptyValues: omitEmpty, contentType } = message;
+  const about = { omitEmpty, ...(contentType !== '' && { contentType }) };
+  if (format.case === 'jsonFormat') return { template: { kind: 'json', value: format.value }, ...about };
+  if (format.case === 'textFormat') return { template: { kind: 'text', text: format.value }, ...about };
+  const source = format.value?.specifier;
+  if (source === undefined || source.case === undefined)
+    at.error('no format, one of text_format_source, json_format is required');
+  else if (source.case === 'inlineBytes')
+    return { template: { kind: 'text', text: decoder.decode(source.value) }, ...about };
+  else if (source.case !== 'inlineString') return `${at.path}: ${source.case} is not read, inline formats are allowed`;
+  return { template: { kind: 'text', text: typeof source?.value === 'string' ? source.value : '' }, ...about };
+}
+
+const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
 /** Envoy config.route.v3.DirectResponseAction; `limit` is RouteConfiguration.max_direct_response_body_size_bytes. */
@@ -53,6 +70,8 @@ export function decodeDirectResponse(message: DirectResponseAction, limit: numbe
     return { kind: 'refuse', reason: `${at.path}.body: ${specifier.case} is not read, inline bodies are allowed` };
   }
   const body = specifier?.case === 'inlineString' ? encoder.encode(specifier.value) : specifier?.value;
+  const format = message.bodyFormat && decodeBodyFormat(message.bodyFormat, at.at('body_format'));
+  if (typeof format === 'string') return { kind: 'refuse', reason: format };
   const longest = limit ?? defaultOf('directResponseBytes');
   if (body !== undefined && body.length > longest)
     at.at('body').error(`${body.length} bytes, at most ${longest} allowed`);
@@ -60,5 +79,6 @@ export function decodeDirectResponse(message: DirectResponseAction, limit: numbe
     kind: 'respond',
     status: inRange(message.status, 200, 599, at.at('status')),
     body: body ?? new Uint8Array(),
+    ...(format && { format }),
   };
 }

@@ -47,9 +47,9 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
   };
 }
 
-type HostFields = Pick<ForwardAction, 'hostRewrite' | 'hostRewriteFrom'>;
+type HostFields = Pick<ForwardAction, 'hostRewrite' | 'hostRewriteFrom' | 'autoHostRewrite'>;
 
-/** Envoy RouteAction.host_rewrite_specifier; auto_host_rewrite has a field row of its own. */
+/** Envoy RouteAction.host_rewrite_specifier. */
 function decodeHostRewrite({ hostRewriteSpecifier: host }: RouteAction, at: Scope): HostFields {
   const from = (hostRewriteFrom: HostRewrite): HostFields => ({ hostRewriteFrom });
   switch (host.case) {
@@ -61,6 +61,8 @@ function decodeHostRewrite({ hostRewriteSpecifier: host }: RouteAction, at: Scop
       return from({ kind: 'path-regex', regex: decodeRegexRewrite(host.value, at.at('host_rewrite_path_regex')) });
     case 'hostRewrite':
       return from({ kind: 'format', format: host.value });
+    case 'autoHostRewrite':
+      return host.value.value ? { autoHostRewrite: true } : {};
     default:
       return {};
   }

@@ -24,10 +24,10 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.route.v3.VirtualHost', {
     supported: `name domains routes require_tls virtual_clusters ${HEADERS} typed_per_filter_config retry_policy
-      request_mirror_policies metadata`,
+      request_mirror_policies include_request_attempt_count include_attempt_count_in_response metadata`,
     ignored: {
       [SERVER_SIDE]: 'cors',
-      [NOT_YET_ENFORCED]: 'rate_limits hedge_policy include_request_attempt_count include_attempt_count_in_response',
+      [NOT_YET_ENFORCED]: 'rate_limits hedge_policy',
       'retries say nothing of time-outs': 'include_is_timeout_retry_header',
       'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes request_body_buffer_limit',
       'no retry extension is known': 'retry_policy_typed_config',
@@ -63,12 +63,11 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.route.v3.RouteAction', {
     supported: `cluster cluster_header weighted_clusters cluster_specifier_plugin inline_cluster_specifier_plugin
       prefix_rewrite regex_rewrite path_rewrite_policy path_rewrite host_rewrite_literal host_rewrite_header
-      host_rewrite_path_regex host_rewrite cluster_not_found_response_code append_x_forwarded_host timeout idle_timeout
+      host_rewrite_path_regex host_rewrite auto_host_rewrite cluster_not_found_response_code append_x_forwarded_host timeout idle_timeout
       retry_policy request_mirror_policies priority hash_policy max_stream_duration`,
     ignored: {
       'it limits a header of gRPC that gRFC A31 does not read': 'max_grpc_timeout grpc_timeout_offset',
       'clusters are subsets already': 'metadata_match',
-      'the host stays as the caller wrote it': 'auto_host_rewrite',
       [SERVER_SIDE]: 'cors',
       [NOT_YET_ENFORCED]: 'rate_limits include_vh_rate_limits hedge_policy',
       'the caller follows redirects': 'internal_redirect_policy internal_redirect_action max_internal_redirects',
@@ -98,9 +97,9 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.Header', { supported: 'header_name regex_rewrite' }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.Cookie', {
-    supported: 'name ttl path',
-    ignored: { 'a generated cookie has path and Max-Age only': 'attributes' },
+    supported: 'name ttl path attributes',
   }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute', { supported: 'name value' }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties', { supported: 'source_ip' }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter', { supported: 'name' }),
   ...rowsOf('envoy.config.route.v3.WeightedCluster', {
@@ -133,8 +132,7 @@ export const fields: FieldRows = {
       path_rewrite response_code strip_query`,
   }),
   ...rowsOf('envoy.config.route.v3.DirectResponseAction', {
-    supported: 'status body',
-    ignored: { 'bodies are sent as written': 'body_format' },
+    supported: 'status body body_format',
   }),
   ...rowsOf('envoy.config.route.v3.FilterConfig', { supported: 'config is_optional disabled' }),
   ...rowsOf('envoy.extensions.filters.http.fault.v3.HTTPFault', {

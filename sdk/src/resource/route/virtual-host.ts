@@ -26,12 +26,14 @@ export interface RouteContext {
 export function decodeVirtualHost(message: VirtualHostMessage, at: Scope): Omit<VirtualHost, 'routes'> {
   if (message.domains.length === 0) at.at('domains').error('empty, at least one is required');
   const requireTls = TLS.get(message.requireTls);
+  const { includeRequestAttemptCount: inRequest, includeAttemptCountInResponse: inResponse } = message;
   return {
     name: sharedName(required(message.name, at.at('name'))),
     domains: decodeList(message.domains, at.at('domains'), decodeDomain),
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),
     ...(requireTls !== undefined && { requireTls }),
+    ...((inRequest || inResponse) && { attemptCount: { inRequest, inResponse } }),
     ...(message.virtualClusters.length > 0 && {
       virtualClusters: decodeVirtualClusters(message, at.at('virtual_clusters')),
     }),
