@@ -21,14 +21,23 @@ import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
 import { createRegistry } from './registry/registry.ts';
 import type { ChangeEvent, Problem, Source } from './schema/types.ts';
-import type { Hash } from './snapshot/encoded-resource.ts';
+import type { EncodedResource, Hash } from './snapshot/encoded-resource.ts';
+import { createFederation, type Federation } from './snapshot/federation.ts';
+import type { Lookup } from './snapshot/lookup.ts';
 import { isRevisionBehind } from './snapshot/revision.ts';
 import { createSnapshots, type Snapshots } from './snapshot/snapshots.ts';
+import { ENDPOINT_TYPE } from './translate/resource-types.ts';
+import type { View } from './translate/view.ts';
 
 /** What a control plane is made of. */
 export interface XdsServerOptions {
   /** Where its configuration comes from: `watchFiles(folder)`, `memorySource(yaml)` or one of your own. */
   readonly source: Source;
+  /**
+   * Authorities of xdstp names (gRFC A47) that are served: `xdstp://AUTHORITY/TYPE/NAME` is what the plain NAME is. Where none
+   * are given only the empty one, `xdstp:///TYPE/NAME`.
+   */
+  readonly authorities?: readonly string[];
   /** The time by which it waits; the system's where none is given. */
   readonly clock?: Clock;
 }
@@ -88,6 +97,7 @@ class EmbeddedServer implements XdsServer {
   readonly #source: Source;
   readonly #registry = createRegistry();
   readonly #snapshots: Snapshots;
+  readonly #federation: Federation;
   readonly #service: AdsService;
   readonly #metrics = new ControlPlaneMetrics();
   readonly #changes = createChangeLines();
@@ -100,8 +110,9 @@ class EmbeddedServer implements XdsServer {
   #isReady = false;
   #closed: Promise<void> | undefined;
 
-  constructor({ source, clock = systemClock }: XdsServerOptions) {
+  constructor({ source, authorities = [''], clock = systemClock }: XdsServerOptions) {
     this.#source = source;
+    this.#federation = createFederation({ authorities, hash });
     this.#snapshots = createSnapshots({
       registry: this.#registry,
       clock,
@@ -111,11 +122,12 @@ class EmbeddedServer implements XdsServer {
     this.#service = new AdsService({
       clock,
       ready: this.#ready.promise,
-      lookup: ({ view }, typeUrl) => this.#snapshots.lookup(view, typeUrl),
+      lookup: ({ view }, typeUrl) => this.#federation.lookup(typeUrl, this.#snapshots.lookup(view, typeUrl)),
       revision: () => this.#snapshots.current().revision,
       registrations: this.#registrations(),
       isBehind: (seen) => isRevisionBehind(this.#snapshots.current().revision, seen),
-      endpointOrigin: (assignment) => endpointOrigin(this.#registry, assignment),
+      endpointOrigin: (assignment) =>
+        endpointOrigin(this.#registry, this.#federation.plainName(ENDPOINT_TYPE, assignment) ?? ''),
       on: {
         opened: () => this.#metrics.opened(),
         closed: () => this.#metrics.closed(),
@@ -262,11 +274,15 @@ class EmbeddedServer implements XdsServer {
     this.#problems.set([...this.#sourceProblems, ...this.#snapshots.problems()]);
   }
 
+  #resource(view: View, typeUrl: string, name: string): EncodedResource | undefined {
+    const plain: Lookup = (one) => this.#snapshots.current().resource(view, typeUrl, one);
+    return this.#federation.lookup(typeUrl, plain)(name);
+  }
+
   #clientStatusSubject(): ClientStatusSubject {
     return {
       sessions: () => this.#service.sessions,
-      resource: ({ identity }, typeUrl, name) =>
-        identity && this.#snapshots.current().resource(identity.view, typeUrl, name),
+      resource: ({ identity }, typeUrl, name) => identity && this.#resource(identity.view, typeUrl, name),
     };
   }
 
@@ -289,7 +305,7 @@ class EmbeddedServer implements XdsServer {
         const sessions = this.#service.sessions.filter(({ identity }) => identity?.id === id);
         const view = sessions[0]?.identity?.view;
         if (view === undefined) return undefined;
-        return configDump(sessions, (typeUrl, name) => this.#snapshots.current().resource(view, typeUrl, name));
+        return configDump(sessions, (typeUrl, name) => this.#resource(view, typeUrl, name));
       },
     };
   }

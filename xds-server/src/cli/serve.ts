@@ -7,12 +7,13 @@ import { addressOf, type Command, plural } from './usage.ts';
 const DEFAULT_XDS = '127.0.0.1:15010';
 const DEFAULT_ADMIN = '127.0.0.1:15014';
 
-const usage = `inmesh serve --config DIR [--mesh-config FILE] [--xds ADDRESS] [--admin ADDRESS]
+const usage = `inmesh serve --config DIR [--mesh-config FILE] [--xds ADDRESS] [--admin ADDRESS] [--authority NAME]…
 
 Serves the YAML in DIR over xDS and follows its edits.
   --mesh-config FILE  Istio's MeshConfig; without it the ConfigMap istio of istio-system in DIR
   --xds ADDRESS    host:port or unix:PATH for ADS (${DEFAULT_XDS}); plaintext: keep it on loopback or a unix socket
-  --admin ADDRESS  health, readiness, metrics, clients, problems (${DEFAULT_ADMIN}); loopback only`;
+  --admin ADDRESS  health, readiness, metrics, clients, problems, CSDS (${DEFAULT_ADMIN}); loopback only
+  --authority NAME  serves xdstp://NAME/… too (gRFC A47)`;
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
 
@@ -35,6 +36,7 @@ export const serve: Command = {
         ...CONFIG_OPTIONS,
         xds: { type: 'string', default: DEFAULT_XDS },
         admin: { type: 'string', default: DEFAULT_ADMIN },
+        authority: { type: 'string', multiple: true, default: [] },
       },
     });
     const folder = await folderOf(values.config);
@@ -46,7 +48,8 @@ export const serve: Command = {
     if (!addresses.xds.startsWith('unix:') && !isLoopback(hostOf(addresses.xds))) {
       process.stderr.write(`--xds ${values.xds}: plaintext, and whoever reaches it may read the mesh and join it\n`);
     }
-    const server = createXdsServer({ source: sourceOf(folder, values['mesh-config']) });
+    const source = sourceOf(folder, values['mesh-config']);
+    const server = createXdsServer({ source, authorities: ['', ...values.authority] });
     try {
       server.onProblem((problem) => process.stderr.write(`${problem}\n`));
       tell(server, folder, await server.listen(addresses));

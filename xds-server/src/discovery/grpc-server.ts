@@ -143,7 +143,7 @@ async function bind(server: Server, address: string): Promise<string> {
   });
 }
 
-export interface AdsServerDeps {
+interface AdsServerDeps {
   readonly clock: Clock;
   /** How long a peer may read nothing of what waits for it. */
   readonly unreadMs: number;

@@ -1,0 +1,68 @@
+import { formatXdstp, isXdstp, parseXdstp } from '@inmesh/sdk/internal/model/resource-name';
+import { type EncodedResource, encodeResource, type Hash } from './encoded-resource.ts';
+import { renamed } from './federated-body.ts';
+import type { Lookup } from './lookup.ts';
+
+/** Names of other control planes' making: `xdstp://AUTHORITY/TYPE/ID` (gRFC A47, xRFC TP1). */
+export interface Federation {
+  /** The same, and xdstp names of this type whose authority is served. */
+  lookup(typeUrl: string, plain: Lookup): Lookup;
+  /** The name by which we know it; undefined: it is not ours. A plain name is itself. */
+  plainName(typeUrl: string, name: string): string | undefined;
+}
+
+export interface FederationOptions {
+  /** Authorities that are served; the empty one is that of `xdstp:///…`. */
+  readonly authorities: readonly string[];
+  readonly hash: Hash;
+}
+
+const TYPE_PREFIX = 'type.googleapis.com/';
+/** Spellings of one name that are kept with its resource. */
+const MOST_SPELLINGS = 16;
+
+export function createFederation({ authorities, hash }: FederationOptions): Federation {
+  const served = new Set(authorities.map((authority) => authority.toLowerCase()));
+  const known = new WeakMap<EncodedResource, Map<string, EncodedResource>>();
+
+  const parse = (typeUrl: string, name: string) => {
+    const parsed = parseXdstp(name);
+    if (typeof parsed === 'string' || !served.has(parsed.authority)) return undefined;
+    // None of ours depends on a context; one with other parameters is another resource.
+    if (`${TYPE_PREFIX}${parsed.type}` !== typeUrl || parsed.context.size > 0) return undefined;
+    const id = decoded(parsed.id);
+    return id === undefined || isXdstp(id) ? undefined : { id, authority: parsed.authority };
+  };
+  const made = (resource: EncodedResource, name: string, authority: string): EncodedResource => {
+    let spellings = known.get(resource);
+    if (spellings === undefined || spellings.size >= MOST_SPELLINGS) {
+      spellings = new Map();
+      known.set(resource, spellings);
+    }
+    const before = spellings.get(name);
+    if (before !== undefined) return before;
+    const nameOf = (type: string, id: string): string =>
+      formatXdstp({ authority, type, id: encodeURIComponent(id), context: new Map() });
+    const encoded = encodeResource(resource.typeUrl, name, renamed(resource, nameOf), hash);
+    spellings.set(name, encoded);
+    return encoded;
+  };
+  return {
+    lookup: (typeUrl, plain) => (name) => {
+      if (!isXdstp(name)) return plain(name);
+      const ours = parse(typeUrl, name);
+      const found = ours && plain(ours.id);
+      return found && made(found, name, ours.authority);
+    },
+    plainName: (typeUrl, name) => (isXdstp(name) ? parse(typeUrl, name)?.id : name),
+  };
+}
+
+/** undefined where the bytes are no UTF-8. */
+function decoded(id: string): string | undefined {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return undefined;
+  }
+}
