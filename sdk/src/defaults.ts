@@ -81,6 +81,19 @@ export const DEFAULTS = {
     'Inmesh',
     'largest discovery response taken (istiod sends 7.6 MB to a client of 1,000 services)',
   ),
+  adsMessageFields: entry(
+    100_000,
+    'count',
+    'Inmesh',
+    'fields (resources, removed names) of a discovery response; more are not parsed',
+  ),
+  resourceBytes: entry(33_554_432, 'bytes', 'Inmesh', 'largest resource taken; a larger one is refused unread'),
+  messageFields: entry(
+    1_000_000,
+    'count',
+    'Inmesh',
+    'endpoints of a locality, routes of a virtual host and their like',
+  ),
   connectTimeoutMs: entry(10_000, 'ms', 'Istio MeshConfig.connectTimeout', 'where the cluster gives none'),
   foreignIdleMs: entry(
     4_000,

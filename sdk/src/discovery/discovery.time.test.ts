@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { settle } from '../../../test/harness/fake-clock.ts';
+import { createScriptedAds } from '../../../test/harness/scripted-ads.ts';
+import { cluster } from '../../../test/harness/xds-resources.ts';
 import { clusterType } from '../resource/cluster/cluster.ts';
 import { listenerType } from '../resource/listener/listener.ts';
+import { clientConfig } from './client-config.ts';
 import { CDS, setUp, UNAVAILABLE, watch } from './discovery.fixture.ts';
 
 describe('time', () => {
@@ -20,6 +23,94 @@ describe('time', () => {
     ads.current().up();
     await clock.pass(15_000);
     expect(told).toEqual(['silent', 'silent', 'absent']);
+  });
+
+  it('starts it when the name has been asked for, not while the request is held back (gRFC A57)', async () => {
+    const turns: (() => void)[] = [];
+    const { ads, discovery, clock } = setUp({ turn: () => new Promise((resolve) => turns.push(resolve)) });
+    watch(discovery, clusterType, 'c');
+    await settle();
+    ads.current().up();
+    const now = clock.now;
+    let spent = 0;
+    clock.now = () => {
+      spent += 6;
+      return now() + spent;
+    };
+    ads
+      .current()
+      .respondDelta({ typeUrl: CDS, nonce: '1', resources: [{ name: 'c', version: '1', resource: cluster('c') }] });
+    await settle();
+    turns.shift()?.();
+    await settle();
+    clock.now = now;
+    // The response is being read: a request now would be answered under a nonce of before.
+    const { told } = watch(discovery, clusterType, 'd');
+    await clock.pass(60_000);
+    expect(ads.current().delta).toHaveLength(1);
+    expect(told).toEqual([]);
+    while (turns.length > 0) {
+      turns.shift()?.();
+      await settle();
+    }
+    expect(ads.current().delta.at(-1)).toMatchObject({ resourceNamesSubscribe: ['d'] });
+    await clock.pass(14_999);
+    expect(told).toEqual(['silent']);
+    await clock.pass(1);
+    expect(told).toEqual(['silent', 'absent']);
+  });
+
+  it('a first version that is refused ends it: an error, never an absence (gRFC A88)', async () => {
+    const { ads, discovery, clock } = setUp();
+    const { told } = watch(discovery, clusterType, 'c');
+    await settle();
+    ads.current().up();
+    const resource = cluster('c', { edsClusterConfig: {} });
+    ads.current().respondDelta({ typeUrl: CDS, nonce: '1', resources: [{ name: 'c', version: '1', resource }] });
+    await clock.pass(60_000);
+    expect(told).toEqual([expect.stringMatching(/^error/)]);
+    ads.current().end(UNAVAILABLE);
+    await clock.pass(5_000);
+    ads.current().up();
+    await clock.pass(60_000);
+    expect(told).toHaveLength(1);
+  });
+
+  it('an answer that comes after all counts', async () => {
+    const { ads, discovery, clock } = setUp();
+    const { told } = watch(discovery, clusterType, 'c');
+    await settle();
+    ads.current().up();
+    await clock.pass(20_000);
+    ads
+      .current()
+      .respondDelta({ typeUrl: CDS, nonce: '1', resources: [{ name: 'c', version: '1', resource: cluster('c') }] });
+    await settle();
+    expect(told).toEqual(['silent', 'absent', 'resource 1']);
+  });
+
+  it('resource_timer_is_transient_error: 30 s, and slowness instead of absence (gRFC A88)', async () => {
+    const ads = createScriptedAds();
+    const features = new Set(['resource_timer_is_transient_error']);
+    const { discovery, clock } = setUp({ servers: [{ transport: ads.transport, features }] });
+    const { told } = watch(discovery, clusterType, 'c');
+    await settle();
+    ads.current().up();
+    await clock.pass(29_999);
+    expect(told).toEqual(['silent']);
+    await clock.pass(1);
+    expect(told).toEqual(['silent', 'error Cluster "c": no answer for 30 s']);
+    expect(clientConfig(discovery.status()).genericXdsConfigs).toMatchObject([{ name: 'c', clientStatus: 'TIMEOUT' }]);
+    ads.current().end(UNAVAILABLE);
+    await clock.pass(3_000);
+    ads.current().up();
+    await clock.pass(30_000);
+    expect(told).toEqual([
+      'silent',
+      'error Cluster "c": no answer for 30 s',
+      'silent',
+      'error Cluster "c": no answer for 30 s',
+    ]);
   });
 
   it('gives an answer that waits in the kernel one turn when the event loop was stalled', async () => {

@@ -5,6 +5,7 @@ import { isLocalServer } from './backoff.ts';
 import { type Connection, type ConnectionEffect, type ConnectionEvent, stepConnection } from './connection.ts';
 import { createDelta } from './protocol/delta.ts';
 import type { AdsResponse, Dialect, Held, NodeSource } from './protocol/dialect.ts';
+import { checkSize } from './protocol/response-size.ts';
 import { createSotw } from './protocol/sotw.ts';
 import type { AdsMethod, AdsStatus, AdsStream, AdsTransport } from './transport.ts';
 import type { Origin } from './type-book.ts';
@@ -135,13 +136,17 @@ export class ServerLink implements Origin {
     this.#unread -= 1;
     if (dialect === undefined || this.#givenUp.has(dialect)) return undefined;
     try {
+      checkSize(bytes);
       const response = dialect.read(bytes);
       if (response.revision !== '') this.#revision = response.revision;
       if (this.#dialect === dialect) this.#busy.add(response.typeUrl);
       return response;
     } catch (error) {
       if (this.#dialect === dialect)
-        this.#drop({ code: 13, message: `a response that cannot be read: ${String(error)}` });
+        this.#drop({
+          code: 13,
+          message: `a response that cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        });
       return undefined;
     }
   }

@@ -185,7 +185,11 @@ export class TypeBook<T> {
       entry.from = origin.server;
       return name;
     }
-    const decoded = await this.#decode(resource.bytes, slices);
+    const most = defaultOf('resourceBytes');
+    const decoded =
+      resource.bytes.length > most
+        ? { errors: [`${resource.bytes.length} bytes, at most ${most} allowed`], name }
+        : await this.#decode(resource.bytes, slices);
     this.#settle(name, resource, decoded, { errors, origin });
     return name;
   }

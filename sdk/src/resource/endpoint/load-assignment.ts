@@ -34,7 +34,7 @@ export const loadAssignmentType = resourceType<LoadAssignment>(ClusterLoadAssign
 function* decodeSteps(bytes: Uint8Array): DecodeSteps<LoadAssignment> {
   const findings = createFindings();
   const root = new Scope(findings);
-  const { parts, rest } = splitField(bytes, ENDPOINTS);
+  const { parts, rest } = yield* splitField(bytes, ENDPOINTS);
   const message = parse(ClusterLoadAssignmentSchema, rest, root);
   if (message === undefined) return { errors: findings.errors, name: '' };
   checkFields(ClusterLoadAssignmentSchema, message, FIELDS, root);
@@ -51,7 +51,7 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<LoadAssignment> {
 }
 
 function* decodeLocalityBytes(bytes: Uint8Array, at: Scope): Generator<undefined, LocalityEndpoints | undefined> {
-  const { parts, rest } = splitField(bytes, ENDPOINTS);
+  const { parts, rest } = yield* splitField(bytes, ENDPOINTS);
   yield;
   const message = parse(LocalityLbEndpointsSchema, rest, at);
   if (message === undefined) return undefined;

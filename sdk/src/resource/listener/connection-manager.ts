@@ -23,7 +23,7 @@ export function* decodeConnectionManager(
   at: Scope,
 ): Generator<undefined, Listener | undefined> {
   // The inline route configuration, which may be large, stays bytes until it is taken apart.
-  const { parts, rest } = splitField(bytes, ROUTE_CONFIG);
+  const { parts, rest } = yield* splitField(bytes, ROUTE_CONFIG);
   const message = parse(HttpConnectionManagerSchema, rest, at);
   if (message === undefined) return undefined;
   checkFields(HttpConnectionManagerSchema, message, FIELDS, at);

@@ -42,7 +42,7 @@ export function* decodeRouteConfigurationBytes(
   bytes: Uint8Array,
   at: Scope,
 ): Generator<undefined, RouteConfiguration | undefined> {
-  const { parts, rest } = splitField(bytes, VIRTUAL_HOSTS);
+  const { parts, rest } = yield* splitField(bytes, VIRTUAL_HOSTS);
   const message = parse(RouteConfigurationSchema, rest, at);
   if (message === undefined) return undefined;
   checkFields(RouteConfigurationSchema, message, FIELDS, at);
@@ -76,7 +76,7 @@ const inheritedByAll = (message: Message, at: Scope): Inherited => ({
 });
 
 function* decodeHost(bytes: Uint8Array, above: RouteContext, at: Scope): Generator<undefined, VirtualHost | undefined> {
-  const { parts, rest } = splitField(bytes, ROUTES);
+  const { parts, rest } = yield* splitField(bytes, ROUTES);
   const message = parse(VirtualHostSchema, rest, at);
   if (message === undefined) return undefined;
   checkFields(VirtualHostSchema, message, FIELDS, at);
