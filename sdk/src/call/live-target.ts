@@ -86,7 +86,7 @@ class PreparedTarget implements LiveTarget {
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
 export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveTargetsDeps): LiveTargets {
-  const upstreamDeps = { clock, random, emit };
+  const upstreamDeps = { clock, random, emit, ...(onHostsChanged && { onHostsChanged }) };
   const upstreams = new Map<string, Upstream>();
   const users = new Map<Upstream, number>();
 

@@ -37,11 +37,13 @@ export function createClusters(parts: ClustersParts): Clusters {
     hold(name, holder) {
       const watch = held.get(name) ?? new ClusterWatch(name, parts);
       held.set(name, watch);
-      watch.holders.add(holder);
+      watch.holders = [...watch.holders, holder];
     },
     release(name, holder) {
       const watch = held.get(name);
-      if (!watch?.holders.delete(holder) || watch.holders.size > 0) return;
+      if (watch === undefined) return;
+      watch.holders = watch.holders.filter((other) => other !== holder);
+      if (watch.holders.length > 0) return;
       held.delete(name);
       watch.close();
     },
@@ -53,7 +55,7 @@ export function createClusters(parts: ClustersParts): Clusters {
 class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   readonly name: string;
   readonly parts: ClustersParts;
-  readonly holders = new Set<ClusterHolder>();
+  holders: readonly ClusterHolder[] = [];
   state: ClusterState | undefined;
   readonly #unsubscribe: Unsubscribe;
   #cluster: Part<Cluster> = PENDING;
@@ -96,7 +98,7 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
 
   endpointsChanged(): void {
     this.state = this.#compute();
-    for (const holder of [...this.holders]) holder.clusterChanged();
+    for (const holder of this.holders) holder.clusterChanged();
   }
 
   #setCluster(cluster: Part<Cluster>): void {

@@ -234,6 +234,7 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     }
     this.#warmTimer?.cancel();
     this.#warmTimer = undefined;
+    this.#missing = NO_NAMES;
     const isSame = difference(this.#wanted, joined.config) === undefined;
     if (!isSame && this.#isDoubtful(joined.config)) return;
     this.#trust();

@@ -5,9 +5,11 @@ import type { LoadAssignment } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { ClusterConfig } from '../model/target.ts';
+import { Breaker } from './breaker.ts';
 import { type Choice, chooseHost } from './choose.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
-import { NO_HOSTS, reconcileHosts } from './host-set.ts';
+import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
+import { atOnce, type Making, Newest } from './newest.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
 import { type ClusterLoad, LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
 import type { Table, TableInput } from './table.ts';
@@ -20,6 +22,10 @@ export interface PickContext {
   readonly exclude?: (host: Host) => boolean;
   /** How often to choose again when `exclude` says so (Envoy host_selection_retry_max_attempts); then it is taken anyway. */
   readonly selectionAttempts?: number;
+  /** Priorities of earlier attempts, left out while there are others (Envoy PreviousPrioritiesConfig). */
+  readonly triedPriorities?: readonly number[];
+  /** Hosts a session sticks to, first one first (Envoy override host); `strict`: none else. */
+  readonly overrideHost?: { readonly addresses: readonly string[]; readonly strict: boolean };
   /** For ORIGINAL_DST clusters: the address the application dialled. */
   readonly originalDestination?: Destination;
 }
@@ -42,6 +48,8 @@ export interface Upstream {
   /** As `pick`, but nothing changes. Without a source of chance every draw is 0. */
   peek(context: PickContext, random?: Random): Peek | PickFailure;
   hosts(): readonly HostView[];
+  /** Limits and counts of one priority of requests. */
+  breaker(priority: 'default' | 'high'): Breaker;
   /** Stops a build that is under way; its hosts count as removed. Picks made before stay valid. */
   close(): void;
 }
@@ -50,12 +58,17 @@ export interface UpstreamDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: EventSink;
+  /** Told when hosts may have gone some time after an update: many are brought in line in slices. */
+  readonly onHostsChanged?: () => void;
 }
 
 export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
 
 /** Endpoints up to which hosts and tables wait for the first pick: making them takes a few tens of microseconds. */
 const FEW_ENDPOINTS = 100;
+
+/** Hosts, old and new ones, up to which they are brought in line and tabled at once: about a millisecond. */
+const FEW_HOSTS = 1_000;
 
 /** Reused from pick to pick: a choice is over when the pick returns. */
 const choice: Choice = {
@@ -70,16 +83,19 @@ const choice: Choice = {
 };
 
 /** A class: a mesh holds thousands of them, and functions that close over their state would outweigh the hosts. */
-class LiveUpstream implements Upstream, ClusterLoad, TablesOwner {
+class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet> {
   readonly name: string;
   /** Requests under way. */
   active = 0;
   readonly #deps: UpstreamDeps;
   #config: ClusterConfig;
-  #hosts = NO_HOSTS;
+  #hosts: HostSet = NO_HOSTS;
   /** Made with the hosts, when they are first asked for; at once where that would take more than a moment. */
   #tables: Tables | undefined;
+  /** The bringing in line of many hosts, which is done in slices; there is none as long as they are few. */
+  #reconciling: Newest<HostSet> | undefined;
   #destinations: OriginalDestinations | undefined;
+  #breakers: { readonly default: Breaker; readonly high: Breaker } | undefined;
   #isClosed = false;
 
   constructor(initial: ClusterConfig, deps: UpstreamDeps) {
@@ -100,13 +116,16 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner {
   update(next: ClusterConfig): void {
     const previous = this.#config;
     this.#config = next;
+    this.#breakers?.default.adopt(next.cluster.circuitBreakers.default);
+    this.#breakers?.high.adopt(next.cluster.circuitBreakers.high);
     if (this.#tables !== undefined) {
       if (!isSameForPicks(previous, next)) this.#apply(this.#tables);
     } else if (!isQuicklyMade(next)) this.#liveTables();
   }
 
-  prepare(): Promise<void> {
-    return this.#tables?.settled() ?? Promise.resolve();
+  async prepare(): Promise<void> {
+    await this.#reconciling?.settled();
+    await this.#tables?.settled();
   }
 
   pick(context: PickContext): Pick | PickFailure {
@@ -128,10 +147,36 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner {
     return this.#all().map(viewOf);
   }
 
+  breaker(priority: 'default' | 'high'): Breaker {
+    if (this.#breakers === undefined) {
+      const { circuitBreakers } = this.#config.cluster;
+      this.#breakers = { default: new Breaker(circuitBreakers.default), high: new Breaker(circuitBreakers.high) };
+    }
+    return this.#breakers[priority];
+  }
+
   close(): void {
     this.#isClosed = true;
+    this.#reconciling?.close();
     this.#tables?.close();
     for (const host of this.#all()) host.removed = true;
+  }
+
+  steps(): Generator<void, HostSet> {
+    const assignment = assignmentOf(this.#config) ?? NO_ASSIGNMENT;
+    return reconcileHosts(this.#hosts, assignment, {
+      useHostname: hashesHostname(this.#config),
+      nowMs: this.clock.now(),
+    });
+  }
+
+  made(hosts: HostSet): void {
+    this.#takeHosts(hosts);
+    this.#deps.onHostsChanged?.();
+  }
+
+  failed(error: unknown): void {
+    this.warn(`the endpoints could not be taken, those before stay: ${String(error)}`);
   }
 
   tableInput(): TableInput {
@@ -160,25 +205,36 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner {
     const tables = new Tables(this);
     this.#tables = tables;
     this.#apply(tables);
-    // A call that began before the end may still pick; its connections are not kept.
-    if (this.#isClosed) for (const host of this.#hosts.all) host.removed = true;
     return tables;
   }
 
   #apply(tables: Tables): void {
     const assignment = assignmentOf(this.#config);
-    if (assignment !== undefined) {
-      const reading = { useHostname: hashesHostname(this.#config), nowMs: this.clock.now() };
-      this.#hosts = reconcileHosts(this.#hosts, assignment, reading);
-    }
-    tables.rebuild(isHashBalancer(this.#config.cluster.loadBalancer));
+    if (assignment === undefined) tables.rebuild(this.#isSlow());
+    else if (this.#reconciling !== undefined || countOf(assignment) + this.#hosts.all.length > FEW_HOSTS) {
+      this.#reconciling ??= new Newest(this);
+      this.#reconciling.ask(true);
+    } else this.#takeHosts(atOnce(this.steps()));
+  }
+
+  #takeHosts(hosts: HostSet): void {
+    this.#hosts = hosts;
+    // A call that began before the end may still pick; its connections are not kept.
+    if (this.#isClosed) for (const host of hosts.all) host.removed = true;
+    this.#tables?.rebuild(this.#isSlow());
+  }
+
+  /** Building the table may take more than a moment. */
+  #isSlow(): boolean {
+    return isHashBalancer(this.#config.cluster.loadBalancer) || this.#hosts.all.length > FEW_HOSTS;
   }
 
   #find(context: PickContext): LiveHost | PickFailure {
     if (this.#config.cluster.discovery.kind === 'original-dst') return this.#dialled(context.originalDestination);
     const tables = this.#tables ?? this.#liveTables();
     if (tables.current === undefined) return noHost(`the first table of ${this.name} is still being built`);
-    return this.#choose(tables.current, tables.stale, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
+    const stale = tables.stale || this.#reconciling?.isRunning === true;
+    return this.#choose(tables.current, stale, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
   }
 
   #dialled(destination: Destination | undefined): LiveHost | PickFailure {
@@ -204,13 +260,17 @@ function isQuicklyMade(config: ClusterConfig): boolean {
   const { loadBalancer } = config.cluster;
   if (isHashBalancer(loadBalancer) || ('slowStart' in loadBalancer && loadBalancer.slowStart !== undefined))
     return false;
-  let left = FEW_ENDPOINTS;
-  for (const { endpoints } of assignmentOf(config)?.localities ?? []) left -= endpoints.length;
-  return left >= 0;
+  const assignment = assignmentOf(config);
+  return assignment === undefined || countOf(assignment) <= FEW_ENDPOINTS;
 }
 
 const assignmentOf = ({ cluster, assignment }: ClusterConfig): LoadAssignment | undefined =>
   assignment ?? ('assignment' in cluster.discovery ? cluster.discovery.assignment : undefined);
+
+const NO_ASSIGNMENT: LoadAssignment = { clusterName: '', localities: [], overprovisioningFactor: 0 };
+
+const countOf = ({ localities }: LoadAssignment): number =>
+  localities.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
 
 const hashesHostname = ({ cluster: { loadBalancer } }: ClusterConfig): boolean =>
   isHashBalancer(loadBalancer) && loadBalancer.useHostname;
@@ -220,6 +280,7 @@ const isSameForPicks = (one: ClusterConfig, other: ClusterConfig): boolean =>
   assignmentOf(one) === assignmentOf(other) &&
   one.cluster.panicThreshold === other.cluster.panicThreshold &&
   one.cluster.localityWeighted === other.cluster.localityWeighted &&
+  one.cluster.failTrafficOnPanic === other.cluster.failTrafficOnPanic &&
   JSON.stringify(one.cluster.loadBalancer) === JSON.stringify(other.cluster.loadBalancer);
 
 function whyNone(config: ClusterConfig, count: number): string {
