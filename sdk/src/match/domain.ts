@@ -6,21 +6,36 @@ import { asciiLower } from './ascii.ts';
  */
 export interface DomainIndex<T> {
   readonly exact: ReadonlyMap<string, T>;
-  /** Longest first. */
-  readonly suffixes: readonly Wildcard<T>[];
-  readonly prefixes: readonly Wildcard<T>[];
+  readonly suffixes: Wildcards<T>;
+  readonly prefixes: Wildcards<T>;
   readonly any: T | undefined;
 }
 
-interface Wildcard<T> {
-  readonly text: string;
+/** A look-up costs one probe for each length there is, however many names. */
+interface Wildcards<T> {
+  readonly values: ReadonlyMap<string, T>;
+  /** Longest first. */
+  readonly lengths: readonly number[];
+}
+
+interface DomainEntry<T> {
+  readonly domains: readonly string[];
   readonly value: T;
 }
 
 /** The first value wins a domain named twice; Envoy and the decoder refuse such a configuration. */
-export function indexDomains<T>(
-  entries: readonly { readonly domains: readonly string[]; readonly value: T }[],
-): DomainIndex<T> {
+export function indexDomains<T>(entries: readonly DomainEntry<T>[]): DomainIndex<T> {
+  const steps = indexDomainsSteps(entries);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+const DOMAINS_A_STEP = 128;
+
+/** The same in slices. */
+export function* indexDomainsSteps<T>(entries: readonly DomainEntry<T>[]): Generator<undefined, DomainIndex<T>> {
   const exact = new Map<string, T>();
   const suffixes = new Map<string, T>();
   const prefixes = new Map<string, T>();
@@ -28,19 +43,28 @@ export function indexDomains<T>(
   const addOnce = (map: Map<string, T>, key: string, value: T): void => {
     if (!map.has(key)) map.set(key, value);
   };
+  let count = 0;
   for (const { domains, value } of entries) {
-    for (const domain of domains.map(asciiLower)) {
+    for (const written of domains) {
+      if (++count % DOMAINS_A_STEP === 0) yield;
+      const domain = asciiLower(written);
       if (domain === '*') any ??= value;
       else if (domain.startsWith('*')) addOnce(suffixes, domain.slice(1), value);
       else if (domain.endsWith('*')) addOnce(prefixes, domain.slice(0, -1), value);
       else addOnce(exact, domain, value);
     }
   }
-  return { exact, suffixes: longestFirst(suffixes), prefixes: longestFirst(prefixes), any };
+  return { exact, suffixes: wildcards(suffixes), prefixes: wildcards(prefixes), any };
 }
 
-const longestFirst = <T>(map: ReadonlyMap<string, T>): readonly Wildcard<T>[] =>
-  [...map].map(([text, value]) => ({ text, value })).sort((a, b) => b.text.length - a.text.length);
+const NO_LENGTHS: readonly number[] = [];
+
+function wildcards<T>(values: ReadonlyMap<string, T>): Wildcards<T> {
+  if (values.size === 0) return { values, lengths: NO_LENGTHS };
+  const lengths = new Set<number>();
+  for (const text of values.keys()) lengths.add(text.length);
+  return { values, lengths: [...lengths].sort((a, b) => b - a) };
+}
 
 /** Host names compare without case; the port is part of the name unless the caller took it off. */
 export function findDomain<T>(index: DomainIndex<T>, authority: string): T | undefined {
@@ -49,16 +73,18 @@ export function findDomain<T>(index: DomainIndex<T>, authority: string): T | und
   return direct === undefined ? findFolded(index, asciiLower(authority)) : direct;
 }
 
-function findFolded<T>(index: DomainIndex<T>, host: string): T | undefined {
-  const exact = index.exact.get(host);
-  if (exact !== undefined) return exact;
-  for (const { text, value } of index.suffixes) {
-    if (text.length < host.length && host.endsWith(text)) return value;
+function findFolded<T>({ exact, suffixes, prefixes, any }: DomainIndex<T>, host: string): T | undefined {
+  const named = exact.get(host);
+  if (named !== undefined) return named;
+  for (const length of suffixes.lengths) {
+    const found = length < host.length ? suffixes.values.get(host.slice(host.length - length)) : undefined;
+    if (found !== undefined) return found;
   }
-  for (const { text, value } of index.prefixes) {
-    if (text.length < host.length && host.startsWith(text)) return value;
+  for (const length of prefixes.lengths) {
+    const found = length < host.length ? prefixes.values.get(host.slice(0, length)) : undefined;
+    if (found !== undefined) return found;
   }
-  return index.any;
+  return any;
 }
 
 /** `host` of `host:port` and `[v6]:port` (Envoy HeaderUtility::getPortStart). */

@@ -92,12 +92,19 @@ function split(parent: TrieNode, child: TrieNode, size: number): TrieNode {
   return middle;
 }
 
-/** Sets `up` everywhere; call once after the last insertion. */
-export function linkTrie(root: TrieNode): void {
-  for (const child of root.children) {
-    if (child === undefined) continue;
-    child.up = root.prefixed.length > 0 ? root : root.up;
-    linkTrie(child);
+const NODES_A_STEP = 256;
+
+/** Sets `up` everywhere, in slices; to be done after the last insertion. */
+export function* linkTrie(root: TrieNode): Generator<undefined, void> {
+  const left = [root];
+  let count = 0;
+  for (let node = left.pop(); node !== undefined; node = left.pop()) {
+    for (const child of node.children) {
+      if (child === undefined) continue;
+      child.up = node.prefixed.length > 0 ? node : node.up;
+      if (child.children.length > 0) left.push(child);
+      if (++count % NODES_A_STEP === 0) yield;
+    }
   }
 }
 
