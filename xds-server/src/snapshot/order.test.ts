@@ -163,7 +163,7 @@ describe('snapshots, for random orders of the same changes', () => {
       expect(everything(second)).toEqual(everything(first));
       expect(second.problems()).toEqual(first.problems());
     });
-    await fc.assert(property, { numRuns: 10, endOnFailure: true });
+    await fc.assert(property, { numRuns: 20, endOnFailure: true });
   });
 
   it('no snapshot on the way is torn: listeners have routes, clusters endpoints, and working routes stay until the next work', async () => {
@@ -183,6 +183,6 @@ describe('snapshots, for random orders of the same changes', () => {
       }
       expect(faults).toEqual([]);
     });
-    await fc.assert(property, { numRuns: 10, endOnFailure: true });
+    await fc.assert(property, { numRuns: 20, endOnFailure: true });
   });
 });

@@ -11,6 +11,8 @@ export interface RouteVersion {
 export interface RouteHolds {
   /** What to serve under `key`: the next version, or for a while still the last. */
   choose(key: string, next: RouteVersion | undefined, exists: (cluster: string) => boolean): RouteVersion | undefined;
+  /** What was served under a former key of the same client is what it has; without effect where `key` is known. */
+  adopt(key: string, former: () => string): void;
   /** No route is held back. */
   isEmpty(): boolean;
   /** Forgets keys that nobody asks for any more. */
@@ -67,6 +69,11 @@ export const createRouteHolds = (clock: Clock, released: () => void): RouteHolds
       if (last === undefined || last.resource.version === next.resource.version) return serve(key, next);
       if (next.clusters.every(exists) || !last.clusters.every(exists)) return serve(key, next);
       return holdOf(key).over ? serve(key, next) : last;
+    },
+    adopt(key, former) {
+      if (served.has(key)) return;
+      const last = served.get(former());
+      if (last !== undefined) served.set(key, last);
     },
     isEmpty: () => holds.size === 0,
     sweep(isUsed) {

@@ -185,6 +185,19 @@ describe('snapshots, a route whose next version dangles', () => {
     expect(routed()).toBe(V('v9'));
   });
 
+  it('is held too when its rule is the first that looks at a label of the client', async () => {
+    const { clock, snapshots, get } = setUp(REVIEWS, REVIEWS_SUBSETS, to('v1'));
+    const red = viewFrom('default', { labels: new Map([['team', 'red']]) });
+    const before = get(ROUTE_TYPE, REVIEWS_ROUTES, red);
+    const forRed = reviewsRule(`    - match: [{ sourceLabels: { team: red } }]
+      route: [{ destination: { host: reviews, subset: v4 } }]`);
+    snapshots.apply(upserts(forRed));
+    await clock.pass(20);
+    expect(get(ROUTE_TYPE, REVIEWS_ROUTES, red)).toBe(before);
+    await clock.pass(2_000);
+    expect(get(ROUTE_TYPE, REVIEWS_ROUTES, red)).not.toBe(before);
+  });
+
   it('is not held when the last version does not work either', async () => {
     const { clock, snapshots, routed } = setUp(REVIEWS, REVIEWS_SUBSETS, to('v1'));
     routed();

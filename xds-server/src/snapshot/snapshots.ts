@@ -69,6 +69,8 @@ class LiveSnapshots implements Snapshots {
   readonly #resources: Resources;
   readonly #findings: () => readonly Problem[];
   readonly #relevance: Input<Relevance>;
+  /** As it was before the last change: the keys of all clients may have been others. */
+  #formerRelevance: Relevance;
   readonly #revision = createRevision();
   readonly #holds: RouteHolds;
   readonly #quietTime: QuietTime;
@@ -86,6 +88,7 @@ class LiveSnapshots implements Snapshots {
     this.#resources = createResources(this.#graph, { cells: this.#cells, hash, failed });
     this.#findings = createFindings(this.#graph, this.#cells, this.#rules);
     this.#relevance = this.#graph.input('relevance', this.#rules.relevance(), sameRelevance);
+    this.#formerRelevance = this.#relevance.get();
     this.#holds = createRouteHolds(clock, () => this.#publish('configuration'));
     this.#quietTime = createQuietTime(clock, (urgency) => this.#serve(urgency));
     this.#swept = { at: clock.now(), revision: 0 };
@@ -166,8 +169,14 @@ class LiveSnapshots implements Snapshots {
     }
     const meshChanged = this.#cells.mesh.get() !== this.#rules.mesh();
     if (meshChanged) this.#cells.meshChanged();
-    if (rulesChanged || meshChanged) this.#relevance.set(this.#rules.relevance());
+    if (rulesChanged || meshChanged) this.#readLabels();
     return changes.services.size > 0;
+  }
+
+  #readLabels(): void {
+    const before = this.#relevance.get();
+    this.#relevance.set(this.#rules.relevance());
+    if (this.#relevance.get() !== before) this.#formerRelevance = before;
   }
 
   #publish(urgency: Urgency): void {
@@ -186,6 +195,7 @@ class LiveSnapshots implements Snapshots {
   #resource(view: View, typeUrl: string, name: string): EncodedResource | undefined {
     const key = this.#resources.key(view, typeUrl, name, this.#relevance.get());
     if (typeUrl !== ROUTE_TYPE) return this.#resources.get(typeUrl, key);
+    this.#holds.adopt(key, () => this.#resources.key(view, typeUrl, name, this.#formerRelevance));
     const exists = (cluster: string): boolean => this.#resources.clusterExists(key, cluster);
     return this.#holds.choose(key, this.#resources.route(key), exists)?.resource;
   }
