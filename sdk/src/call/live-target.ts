@@ -66,13 +66,19 @@ class Routes {
 
 class PreparedTarget implements LiveTarget {
   readonly config: TargetConfig;
-  readonly upstreams: ReadonlyMap<string, Upstream>;
   readonly routes: Routes;
+  readonly held: readonly Upstream[];
+  #upstreams: ReadonlyMap<string, Upstream> | undefined;
 
-  constructor(config: TargetConfig, routes: Routes, upstreams: ReadonlyMap<string, Upstream>) {
+  constructor(config: TargetConfig, routes: Routes, held: readonly Upstream[]) {
     this.config = config;
     this.routes = routes;
-    this.upstreams = upstreams;
+    this.held = held;
+  }
+
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    this.#upstreams ??= new Map(this.held.map((upstream) => [upstream.name, upstream]));
+    return this.#upstreams;
   }
 
   get target(): string {
@@ -115,15 +121,15 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
   return {
     upstreams,
     async prepare(config, previous) {
-      const own = new Map<string, Upstream>();
-      for (const [name, state] of config.clusters) if (state.kind === 'ready') own.set(name, acquire(state.config));
+      const states = [...config.clusters.values()];
+      const held = states.filter((state) => state.kind === 'ready').map((state) => acquire(state.config));
       onHostsChanged?.();
       const { routeConfiguration } = config;
       const isSame = previous instanceof PreparedTarget && previous.config.routeConfiguration === routeConfiguration;
       const routes = isSame ? previous.routes : new Routes(routeConfiguration);
       if (!isSame) await routes.prepare(clock);
-      await Promise.all([...own.values()].map((upstream) => upstream.prepare()));
-      return new PreparedTarget(config, routes, own);
+      await Promise.all(held.map((upstream) => upstream.prepare()));
+      return new PreparedTarget(config, routes, held);
     },
     retire(target) {
       for (const upstream of target.upstreams.values()) release(upstream);

@@ -37,7 +37,8 @@ export class Entry<T> implements Held {
   /** It comes from the last-good store, not from a server that we speak to. */
   staleSinceMs: number | undefined;
   timer: Timer | undefined;
-  readonly watchers = new Set<ResourceWatcher<T>>();
+  /** A new list with every change; nearly always there is one. */
+  watchers: readonly ResourceWatcher<T>[] = [];
 
   get version(): string | undefined {
     return this.state.kind === 'present' ? this.state.version : undefined;

@@ -70,9 +70,9 @@ export class TypeBook<T> {
   subscribe(name: string, watcher: ResourceWatcher<T>): boolean {
     const known = this.#entries.get(name);
     const entry = known ?? new Entry<T>();
-    entry.watchers.add(watcher);
+    entry.watchers = [...entry.watchers, watcher];
     if (known !== undefined) {
-      queueMicrotask(() => known.watchers.has(watcher) && known.tellState(watcher));
+      queueMicrotask(() => known.watchers.includes(watcher) && known.tellState(watcher));
       return false;
     }
     this.#entries.set(name, entry);
@@ -83,7 +83,9 @@ export class TypeBook<T> {
   /** True when nobody wants the name any longer. */
   unsubscribe(name: string, watcher: ResourceWatcher<T>): boolean {
     const entry = this.#entries.get(name);
-    if (!entry?.watchers.delete(watcher) || entry.watchers.size > 0) return false;
+    if (entry === undefined) return false;
+    entry.watchers = entry.watchers.filter((other) => other !== watcher);
+    if (entry.watchers.length > 0) return false;
     entry.timer?.cancel();
     this.#entries.delete(name);
     return true;
@@ -223,8 +225,8 @@ export class TypeBook<T> {
     if (entry?.state.kind !== 'asked' || kept === undefined || !this.type.isKept || this.#isUp) return;
     // Through the same door as everything from outside.
     const decoded = this.type.decode(kept.bytes);
-    const subject = `${shortName(this.type.typeUrl)} "${name}"`;
     if ('errors' in decoded) {
+      const subject = `${shortName(this.type.typeUrl)} "${name}"`;
       const message = `${subject} of the snapshot is not used: ${decoded.errors.join('; ')}`;
       this.#parts.emit({ kind: 'warning', message });
       return;
@@ -233,9 +235,7 @@ export class TypeBook<T> {
     entry.from = kept.server;
     entry.staleSinceMs = kept.sentMs;
     entry.acceptedMs = kept.sentMs;
-    const since = new Date(kept.sentMs).toISOString();
-    const message = `${subject} is used as it was at ${since}: the control plane is away`;
-    this.#parts.emit({ kind: 'warning', message });
+    this.#parts.emit({ kind: 'xds-stale', typeUrl: this.type.typeUrl, resource: name, sentMs: kept.sentMs });
     this.#step(name, entry, { kind: 'accepted', version: kept.version });
   }
 
@@ -287,8 +287,8 @@ export class TypeBook<T> {
         entry.timer = undefined;
       } else if (effect === 'tell-silent') {
         const reason = `the control plane has said nothing about ${shortName(this.type.typeUrl)} "${name}"`;
-        for (const watcher of [...entry.watchers]) watcher.onSilent?.(reason);
-      } else for (const watcher of [...entry.watchers]) entry.tell(watcher, effect);
+        for (const watcher of entry.watchers) watcher.onSilent?.(reason);
+      } else for (const watcher of entry.watchers) entry.tell(watcher, effect);
     }
   }
 
