@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { addressText } from '../balancer/hash-key.ts';
-import type { Clock, Timer } from '../clock.ts';
+import type { Timer } from '../clock.ts';
 import type { ConnectFailure } from '../connection/connect-failure.ts';
 import { type Connection, flattenHeaders } from '../connection/connection.ts';
 import type { Connections } from '../connection/connections.ts';
@@ -10,32 +10,44 @@ import type { TlsTarget } from '../connection/tls.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { AttemptStory, ResponseFlag } from '../model/events.ts';
+import type { Breaker } from '../upstream/breaker.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
-import { type AttemptFailure, failedConnect, failedRequest, isInvalidRequest } from './failure.ts';
+import { type Patience, patientTimer } from '../wire/late-timer.ts';
+import { type AttemptFailure, failedConnect, failedRequest, isInvalidRequest, noRoom } from './failure.ts';
 
 /** The call an attempt belongs to. */
 export interface AttemptOwner {
   /** What to send; asked once, when there is a connection. */
-  readonly http1Request: Http1Request;
-  /** Whether the same request can be sent once more. */
+  requestFor(attempt: Attempt): Http1Request;
+  /** Whether the same request can be sent once more after its connection turned out to be closed. */
   readonly mayReplay: boolean;
   /** What the request's stream failed with, if it did. */
   readonly bodyFailure: { readonly error: unknown } | undefined;
+  /** All of the request has left. */
   onSent(): void;
   onInformational(status: number, headers: string[]): void;
-  onHead(status: number, headers: string[], statusText: string): void;
+  /** A call that does not want this answer cancels the attempt. */
+  onHead(attempt: Attempt, head: ResponseHead): void;
   /** False asks for a pause. */
   onData(chunk: Uint8Array): boolean;
   onEnd(trailers: string[], nowMs: number): void;
-  onUpgrade(status: number, headers: string[], socket: Duplex): void;
+  onUpgrade(attempt: Attempt, head: ResponseHead, socket: Duplex): void;
   /** No response head came. */
-  onFailed(failure: AttemptFailure): void;
+  onFailed(attempt: Attempt, failure: AttemptFailure): void;
+  /** Its own time is over; it goes on unless it is cancelled. */
+  onLate(attempt: Attempt): void;
   /** The kept connection was closed by its peer under the request: the pick goes on with another connection. */
-  onStale(): void;
+  onStale(attempt: Attempt): void;
   /** The body broke off. */
-  onBroken(failure: AttemptFailure): void;
+  onBroken(attempt: Attempt, failure: AttemptFailure): void;
   /** The request is at fault, not the peer. */
   onInvalid(error: unknown): void;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: string[];
+  readonly statusText: string;
 }
 
 /** What an attempt is made with. */
@@ -44,8 +56,11 @@ export interface AttemptParts {
   readonly pick: Pick;
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
+  readonly breaker: Breaker;
   readonly connections: Connections;
-  readonly clock: Clock;
+  readonly patience: Patience;
+  /** How long it may take from the moment the whole request is under way to the head of the answer; 0 = as long as the call. */
+  readonly perTryMs: number;
 }
 
 type Phase =
@@ -65,40 +80,54 @@ type Phase =
 const WITHDRAWN = new Error('the call has ended');
 const NOTHING: Outcome = {};
 
-/** One request on one connection to one picked host. Tells the pick its outcome and its release, once each. */
+/**
+ * One request on one connection to one picked host. Tells the pick its outcome and its release, once each, and gives the
+ * breaker back what it took.
+ */
 export class Attempt implements Http1Handler, ConnectionWaiter {
   readonly host: DialHost;
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
   readonly startMs: number;
   readonly pick: Pick;
+  readonly breaker: Breaker;
   status: number | undefined;
   flag: ResponseFlag | undefined;
   readonly #owner: AttemptOwner;
   readonly #connections: Connections;
-  readonly #clock: Clock;
+  readonly #patience: Patience;
+  readonly #perTryMs: number;
   #phase: Phase = 'waiting';
   #connection: Connection | undefined;
   #controller: Http1Controller | undefined;
   #isReused = false;
   #isSent = false;
   #hasBegun = false;
-  #drainTimer: Timer | undefined;
+  #isCounted = false;
+  /** Its own time, or what is left for reading an answer that nobody wants. */
+  #timer: Timer | undefined;
   #drainLeft = 0;
 
-  constructor({ owner, pick, cluster, tls, connections, clock }: AttemptParts, startMs: number) {
+  constructor({ owner, pick, cluster, tls, breaker, connections, patience, perTryMs }: AttemptParts, startMs: number) {
     this.host = pick.host;
     this.pick = pick;
     this.cluster = cluster;
     this.tls = tls;
+    this.breaker = breaker;
     this.startMs = startMs;
     this.#owner = owner;
     this.#connections = connections;
-    this.#clock = clock;
+    this.#patience = patience;
+    this.#perTryMs = perTryMs;
   }
 
   get endpoint(): string {
     return this.#connection?.endpoint ?? addressText(this.host);
+  }
+
+  /** Some of the request may have reached the peer. */
+  get hasLeft(): boolean {
+    return this.#controller !== undefined;
   }
 
   /** Its part of the call's story. */
@@ -115,15 +144,26 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
   }
 
   onConnection(connection: Connection): void {
+    if (!this.breaker.takeRequest()) {
+      connection.release(this.#patience.clock.now());
+      this.#phase = 'over';
+      // Possibly while the call is still being started.
+      queueMicrotask(() => this.#overflow());
+      return;
+    }
+    this.#isCounted = true;
     this.#connection = connection;
     this.#isReused = connection.isReused;
     this.#phase = 'queued';
-    connection.dispatch(this.#owner.http1Request, this);
+    const request = this.#owner.requestFor(this);
+    // Envoy's per-try timeout begins with the connection; for a stream, when all of it has been sent.
+    if (isAtHand(request.body)) this.#armTotal();
+    connection.dispatch(request, this);
   }
 
   onConnectFailure(failure: ConnectFailure): void {
     this.#end({ error: failure.kind === 'timeout' ? 'timeout' : 'connect' });
-    this.#owner.onFailed(failedConnect(failure, this.endpoint));
+    this.#owner.onFailed(this, failedConnect(failure, this.endpoint));
   }
 
   /** The call goes on without it. `error` counts against the host where it has not answered. */
@@ -149,6 +189,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
 
   onRequestSent(): void {
     this.#isSent = true;
+    if (this.#phase === 'sent' && this.#timer === undefined) this.#armTotal();
     // The head of the answer may have come before.
     if (this.#phase === 'sent' || this.#phase === 'body') this.#owner.onSent();
   }
@@ -164,9 +205,10 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
       return;
     }
     this.#phase = 'body';
+    this.#timer?.cancel();
     this.status = status;
     this.pick.outcome({ status });
-    this.#owner.onHead(status, this.#connection?.readHead(headers) ?? [], statusText);
+    this.#owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
   }
 
   onResponseData(controller: Http1Controller, chunk: Uint8Array): void {
@@ -180,14 +222,14 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
 
   onResponseEnd(_: Http1Controller, trailers: ParsedHeaders): void {
     const isWanted = this.#phase === 'body';
-    const nowMs = this.#clock.now();
+    const nowMs = this.#patience.clock.now();
     this.#phase = 'over';
-    this.#drainTimer?.cancel();
+    this.#timer?.cancel();
     // Of a request that is not wholly sent the peer still expects the rest.
     if (this.#isSent) this.#connection?.release(nowMs);
     else this.#connection?.close();
     if (!isWanted) return;
-    this.pick.release();
+    this.#release();
     try {
       this.#owner.onEnd(flattenHeaders(trailers), nowMs);
     } catch (error) {
@@ -200,30 +242,31 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
 
   onRequestUpgrade(_: Http1Controller, status: number, headers: ParsedHeaders, socket: Duplex): void {
     this.#phase = 'over';
+    this.#timer?.cancel();
     this.status = status;
     this.pick.outcome({ status });
-    socket.once('close', () => this.pick.release());
-    this.#owner.onUpgrade(status, flattenHeaders(headers), socket);
+    socket.once('close', () => this.#release());
+    this.#owner.onUpgrade(this, { status, headers: flattenHeaders(headers), statusText: '' }, socket);
   }
 
   onResponseError(_: Http1Controller | null, error: Error): void {
     const phase = this.#phase;
     if (phase === 'withdrawn') {
       this.#phase = 'over';
-      this.#connection?.release(this.#clock.now());
+      this.#connection?.release(this.#patience.clock.now());
     } else if (phase === 'queued' && isInvalidRequest(error)) {
       this.#end(NOTHING);
-      this.#connection?.release(this.#clock.now());
+      this.#connection?.release(this.#patience.clock.now());
       this.#owner.onInvalid(error);
     } else if (phase === 'queued' || phase === 'sent') {
       this.#failed(error, phase === 'queued');
     } else if (phase === 'body') {
       this.#phase = 'over';
-      this.pick.release();
-      this.#owner.onBroken(failedRequest(error, this.endpoint, true));
+      this.#release();
+      this.#owner.onBroken(this, failedRequest(error, this.endpoint, true));
     } else if (phase === 'draining') {
       this.#phase = 'over';
-      this.#drainTimer?.cancel();
+      this.#timer?.cancel();
     }
   }
 
@@ -238,26 +281,54 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     // Not the host's fault: the pick goes on, so it hears nothing of this.
     if (this.#isReused && !this.#hasBegun && (isUnsent || this.#owner.mayReplay)) {
       this.#phase = 'over';
+      this.#timer?.cancel();
+      this.#giveRequest();
       this.flag = 'UC';
-      this.#owner.onStale();
+      this.#owner.onStale(this);
       return;
     }
     this.#end({ error: 'reset' });
-    this.#owner.onFailed(failedRequest(error, this.endpoint, this.#hasBegun));
+    this.#owner.onFailed(this, failedRequest(error, this.endpoint, this.#hasBegun));
+  }
+
+  #overflow(): void {
+    this.pick.outcome(NOTHING);
+    this.pick.release();
+    this.#owner.onFailed(this, noRoom(this.cluster.name));
+  }
+
+  #armTotal(): void {
+    if (this.#perTryMs > 0) this.#timer = patientTimer(this.#patience, this.#perTryMs, () => this.#late());
+  }
+
+  #late(): void {
+    if (this.#phase === 'queued' || this.#phase === 'sent') this.#owner.onLate(this);
   }
 
   #end(outcome: Outcome): void {
     this.#phase = 'over';
+    this.#timer?.cancel();
     this.pick.outcome(outcome);
+    this.#release();
+  }
+
+  #release(): void {
+    this.#giveRequest();
     this.pick.release();
+  }
+
+  #giveRequest(): void {
+    if (!this.#isCounted) return;
+    this.#isCounted = false;
+    this.breaker.giveRequest();
   }
 
   /** Reading what is left of a short answer is cheaper than a new connection. */
   #drain(): void {
     this.#phase = 'draining';
-    this.pick.release();
+    this.#release();
     this.#drainLeft = defaultOf('drainBytes');
-    this.#drainTimer = this.#clock.after(defaultOf('drainMs'), () => this.#stopDraining());
+    this.#timer = this.#patience.clock.after(defaultOf('drainMs'), () => this.#stopDraining());
     this.#controller?.resume();
   }
 
@@ -265,3 +336,6 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     this.#controller?.abort(WITHDRAWN);
   }
 }
+
+/** Not to be produced first. */
+const isAtHand = (body: Http1Request['body']): boolean => body === null || body instanceof Uint8Array;

@@ -48,7 +48,7 @@ export function replyLocally(
   queueMicrotask(() => {
     if (isOver) return;
     story.local = true;
-    story.flag = reply.flag;
+    if (reply.flag !== undefined) story.raise(reply.flag);
     story.timings.headersMs = clock.now();
     finish(reply.status);
     if (reply.code !== undefined && options.localReply === 'throw') handler.onError(errorOf(reply, story));
@@ -59,7 +59,7 @@ export function replyLocally(
     resume() {},
     abort(reason) {
       if (isOver) return;
-      story.flag = 'DC';
+      story.raise('DC');
       finish(0);
       handler.onError(reason);
     },

@@ -1,10 +1,12 @@
 import type { ConnectFailure } from '../connection/connect-failure.ts';
 import type { MeshErrorCode } from '../errors.ts';
 import type { ResponseFlag } from '../model/events.ts';
-import { type LocalReply, noHealthyUpstream, resetBody } from './local-reply.ts';
+import { type LocalReply, noHealthyUpstream, overflow, resetBody, timedOut } from './local-reply.ts';
+import type { ResetKind } from './retry/conditions.ts';
 
 /** Why an attempt has no answer, in Envoy's words (Http::Utility::resetReasonToString). */
 export interface AttemptFailure {
+  readonly kind: ResetKind;
   readonly flag: ResponseFlag;
   readonly code: MeshErrorCode;
   readonly status: number;
@@ -17,6 +19,7 @@ export interface AttemptFailure {
 export function failedConnect(failure: ConnectFailure, endpoint: string): AttemptFailure {
   const isTimeout = failure.kind === 'timeout';
   return {
+    kind: 'connect-failure',
     flag: failure.kind === 'name' ? 'UH' : 'UF',
     code: 'MESH_CONNECT_FAILED',
     status: 503,
@@ -31,6 +34,7 @@ export function failedRequest(error: Error, endpoint: string, hasBegun: boolean)
   const code = codeOf(error);
   const isProtocolError = hasBegun || code.startsWith(PARSER_ERROR) || PROTOCOL_ERRORS.has(code);
   return {
+    kind: 'reset',
     flag: isProtocolError ? 'UPE' : 'UC',
     code: 'MESH_RESET',
     status: isProtocolError ? 502 : 503,
@@ -39,6 +43,28 @@ export function failedRequest(error: Error, endpoint: string, hasBegun: boolean)
     cause: error,
   };
 }
+
+/** The breaker of the cluster has no room. */
+export const noRoom = (cluster: string): AttemptFailure => ({
+  kind: 'overflow',
+  flag: 'UO',
+  code: 'MESH_OVERFLOW',
+  status: 503,
+  resetReason: 'overflow',
+  what: `as many requests to ${cluster} are under way as may be`,
+  cause: undefined,
+});
+
+/** The attempt took longer than its own time. */
+export const tooLate = (endpoint: string, ms: number): AttemptFailure => ({
+  kind: 'per-try-timeout',
+  flag: 'UT',
+  code: 'MESH_TIMEOUT',
+  status: 504,
+  resetReason: '',
+  what: `${endpoint}: no answer within ${Math.round(ms)} ms`,
+  cause: undefined,
+});
 
 const PROTOCOL_ERRORS: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
@@ -60,5 +86,7 @@ const codeOf = (error: Error): string => ('code' in error && typeof error.code =
 export function replyFor(failure: AttemptFailure, isRetry: boolean): LocalReply {
   const { flag, code, status, resetReason, what, cause } = failure;
   if (flag === 'UH') return noHealthyUpstream(what, cause);
+  if (flag === 'UO') return overflow(what, isRetry);
+  if (flag === 'UT') return timedOut(what);
   return { status, body: resetBody(resetReason, isRetry), headers: [], flag, code, what, cause };
 }

@@ -4,21 +4,20 @@ import type { Http1Request } from '../connection/http1-client.ts';
 import type { MeshError } from '../errors.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
-import type { Pick } from '../upstream/pick.ts';
 import { patientTimer } from '../wire/late-timer.ts';
-import { Attempt, type AttemptOwner } from './attempt.ts';
+import type { ResponseHead } from './attempt.ts';
 import { BodySource, type CallBody } from './body-source.ts';
 import { deliver } from './deliver.ts';
-import { type AttemptFailure, replyFor } from './failure.ts';
+import type { AttemptFailure } from './failure.ts';
 import type { LiveTarget } from './live-target.ts';
-import { callError, errorOf, type LocalReply, noHealthyUpstream, overflow, timedOut } from './local-reply.ts';
-import { type LocalAnswer, planCall, tlsFor, type Way } from './plan.ts';
-import { wireHeaders } from './request-head.ts';
+import { callError, errorOf, type LocalReply, timedOut } from './local-reply.ts';
+import { type LocalAnswer, planCall, type Way } from './plan.ts';
+import { type RequestTimes, wireHeaders } from './request-head.ts';
 import { LiveStory } from './story.ts';
+import { type CallTerms, termsOf } from './terms.ts';
+import { pickFailure, Tries, type TriesOwner } from './tries.ts';
 import type { Call, CallHandler, CallOptions, CallRuntime } from './types.ts';
-
-/** RFC 9110 §9.2.2 */
-const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+import { type Wishes, wishesOf } from './wishes.ts';
 
 export interface MeshCallParts {
   readonly runtime: CallRuntime;
@@ -29,8 +28,8 @@ export interface MeshCallParts {
   readonly options: CallOptions;
 }
 
-/** One call's life: plan, pick, attempts, answer. Every way out goes through `#finish`, once. */
-export class MeshCall implements Call, AttemptOwner {
+/** One call's life: plan, deadline, tries, answer. Every way out goes through `#finish`, once. */
+export class MeshCall implements Call, TriesOwner {
   readonly story: LiveStory;
   readonly #runtime: CallRuntime;
   readonly #target: LiveTarget;
@@ -38,13 +37,16 @@ export class MeshCall implements Call, AttemptOwner {
   readonly #body: CallBody;
   readonly #handler: CallHandler;
   readonly #options: CallOptions;
-  readonly #source: BodySource | undefined;
+  #source: BodySource | undefined;
   #way: Way | undefined;
-  #attempt: Attempt | undefined;
-  #http1Request: Http1Request | undefined;
-  /** The request as it goes out. */
-  #outgoing: MeshRequest;
+  #terms: CallTerms | undefined;
+  #wishes: Wishes | undefined;
+  #tries: Tries | undefined;
+  /** The request as it went out last, and for which attempt. */
+  #outgoing: MeshRequest | undefined;
+  #attempt = 1;
   #timer: Timer | undefined;
+  #dueMs = Number.POSITIVE_INFINITY;
   #status = 0;
   #isOver = false;
 
@@ -52,11 +54,9 @@ export class MeshCall implements Call, AttemptOwner {
     this.#runtime = runtime;
     this.#target = target;
     this.#request = request;
-    this.#outgoing = request;
     this.#body = body;
     this.#handler = handler;
     this.#options = options;
-    this.#source = body.kind === 'stream' ? new BodySource(body.stream) : undefined;
     this.story = new LiveStory(target.target, runtime.clock.now());
   }
 
@@ -64,68 +64,72 @@ export class MeshCall implements Call, AttemptOwner {
     const plan = planCall(this.#target, this.#request, this.#options, this.#runtime.random);
     if (plan.decision !== undefined) this.story.route = plan.decision.routeName;
     if (plan.cluster !== undefined) this.story.cluster = plan.cluster.name;
-    if (plan.kind === 'local') this.#answerLater(plan.reply, plan);
-    else this.#forward(plan);
+    if (plan.kind === 'local') {
+      this.#letGo();
+      this.#answerLater(plan.reply, plan);
+    } else this.#forward(plan);
   }
 
   #forward(way: Way): void {
-    this.#way = way;
     const { startMs } = this.story.timings;
-    const dueMs = this.#dueMs(this.#source === undefined, startMs);
-    if (dueMs <= startMs) {
+    this.#way = way;
+    this.#wishes = wishesOf(this.#request);
+    this.#terms = termsOf(way.action, this.#wishes);
+    if (this.#body.kind === 'stream') this.#source = new BodySource(this.#body.stream, this.#terms.keepBytes);
+    this.#setDue(startMs, this.#source === undefined);
+    if (this.#dueMs <= startMs) {
       this.#answerLater(timedOut('its deadline was over before it began'), way);
       return;
     }
-    const pick = way.upstream.pick(way.context);
-    if (pick.kind === 'failure') {
-      this.#answerLater(pick.flag === 'UO' ? overflow(pick.reason) : noHealthyUpstream(pick.reason), way);
-      return;
-    }
-    this.#arm(dueMs, startMs);
-    this.#tryOn(pick, way, startMs);
+    this.#tries = new Tries({
+      owner: this,
+      runtime: this.#runtime,
+      way,
+      terms: this.#terms,
+      request: this.#request,
+      source: this.#source,
+      options: this.#options,
+    });
+    const failure = this.#tries.start(startMs);
+    if (failure === undefined) this.#arm(startMs);
+    else this.#answerLater(pickFailure(failure), way);
   }
 
   abort(reason: unknown): void {
     if (this.#isOver) return;
-    this.#attempt?.cancel();
-    this.story.flag = 'DC';
+    this.#tries?.end();
+    this.story.raise('DC');
     this.#finish(this.#runtime.clock.now());
     this.#handler.onError(reason);
   }
 
   resume(): void {
-    this.#attempt?.resume();
+    this.#tries?.resume();
   }
 
-  get http1Request(): Http1Request {
-    this.#http1Request ??= this.#makeRequest();
-    return this.#http1Request;
-  }
-
-  get mayReplay(): boolean {
-    const isFirst = this.story.attempts.length === 0;
-    return isFirst && IDEMPOTENT.has(this.#request.method) && this.#source?.isPulled !== true;
-  }
-
-  get bodyFailure(): BodySource['failure'] {
-    return this.#source?.failure;
+  requestFor(number: number, hostname: string | undefined): Http1Request {
+    const outgoing = this.#makeOutgoing(number, hostname);
+    const { method, path } = outgoing;
+    const body = this.#body.kind === 'bytes' ? this.#body.bytes : (this.#source?.reader() ?? null);
+    const headers = wireHeaders(outgoing, this.#body, this.#times());
+    return { method, path, headers, body, upgrade: this.#options.upgrade ?? null };
   }
 
   /** Envoy's route timeout begins when the whole request has come: for a stream, when all of it has been sent. */
   onSent(): void {
     if (this.#source === undefined) return;
     const nowMs = this.#runtime.clock.now();
-    this.#arm(this.#dueMs(true, nowMs), nowMs);
+    this.#setDue(nowMs, true);
+    this.#arm(nowMs);
   }
 
   onInformational(status: number, headers: string[]): void {
     this.#handler.onInformational?.(status, headers);
   }
 
-  onHead(status: number, headers: string[], statusText: string): void {
+  onAnswer({ status, headers, statusText }: ResponseHead): void {
     this.#status = status;
     this.story.timings.headersMs = this.#runtime.clock.now();
-    this.story.endpoint = this.#attempt?.endpoint ?? '';
     this.#handler.onHeaders(status, this.#answerHeaders(headers), statusText);
   }
 
@@ -138,35 +142,24 @@ export class MeshCall implements Call, AttemptOwner {
     this.#handler.onEnd(trailers);
   }
 
-  onUpgrade(status: number, headers: string[], socket: Duplex): void {
+  onSwitched({ status, headers }: ResponseHead, socket: Duplex): void {
     this.#status = status;
     this.story.timings.headersMs = this.#runtime.clock.now();
     this.#finish(this.story.timings.headersMs);
     this.#handler.onUpgrade?.(status, this.#answerHeaders(headers), socket);
   }
 
-  onFailed(failure: AttemptFailure): void {
-    const attempt = this.#attempt;
-    if (attempt !== undefined) attempt.flag = failure.flag;
-    this.#answer(replyFor(failure, this.story.attempts.length > 0), this.#way);
-  }
-
-  onStale(): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined || this.#way === undefined) return;
-    const nowMs = this.#runtime.clock.now();
-    this.#record(nowMs);
-    this.#tryOn(attempt.pick, this.#way, nowMs);
+  onGivenUp(reply: LocalReply): void {
+    this.#answer(reply, this.#way);
   }
 
   onBroken({ code, flag, status, what, cause }: AttemptFailure): void {
-    const failure = this.bodyFailure;
+    const failure = this.#source?.failure;
     if (failure !== undefined) {
       this.onInvalid(failure.error);
       return;
     }
-    if (this.#attempt !== undefined) this.#attempt.flag = flag;
-    this.story.flag = flag;
+    this.story.raise(flag);
     this.#fail(callError(code, { flag, status, what: `the response broke off: ${what}`, cause }, this.story));
   }
 
@@ -174,70 +167,67 @@ export class MeshCall implements Call, AttemptOwner {
     // Possibly while the call is still being started.
     queueMicrotask(() => {
       if (this.#isOver) return;
+      this.#tries?.end();
       this.#finish(this.#runtime.clock.now());
       this.#handler.onError(error);
     });
   }
 
-  #tryOn(pick: Pick, { upstream }: Way, nowMs: number): void {
-    const { cluster } = upstream.config();
-    const { connections, clock } = this.#runtime;
-    const tls = tlsFor(cluster, this.#request, this.#options);
-    const isFresh = this.story.attempts.length > 0;
-    const attempt = new Attempt({ owner: this, pick, cluster, tls, connections, clock }, nowMs);
+  /** For each attempt anew: its number and the endpoint's host name may be part of it. */
+  #makeOutgoing(attempt: number, hostname: string | undefined): MeshRequest {
+    const way = this.#way;
+    if (way === undefined) return this.#request;
     this.#attempt = attempt;
-    attempt.start(isFresh);
+    this.#outgoing = outgoingRequest({ ...way, hostname, attempt }, this.#request, this.#runtime.clock.wallTime());
+    return this.#outgoing;
   }
 
-  #makeRequest(): Http1Request {
-    const way = this.#way;
-    if (way !== undefined) this.#outgoing = outgoingRequest(way, this.#request, this.#runtime.clock.wallTime());
-    const { method, path } = this.#outgoing;
-    const body = this.#body.kind === 'bytes' ? this.#body.bytes : (this.#source ?? null);
-    return {
-      method,
-      path,
-      headers: wireHeaders(this.#outgoing, this.#body),
-      body,
-      upgrade: this.#options.upgrade ?? null,
-    };
+  /** What the attempt tells its peer of time (Envoy FilterUtility::setTimeoutHeaders). */
+  #times(): RequestTimes | undefined {
+    const perTryMs = this.#terms?.perTryMs ?? 0;
+    const isLimited = perTryMs > 0 || this.#dueMs !== Number.POSITIVE_INFINITY;
+    const hasWishes = this.#wishes !== undefined;
+    if (!isLimited && !hasWishes) return undefined;
+    const leftMs = this.#dueMs === Number.POSITIVE_INFINITY ? 0 : this.#dueMs - this.#runtime.clock.now();
+    const expectedMs = perTryMs > 0 && (leftMs === 0 || perTryMs < leftMs) ? perTryMs : leftMs;
+    return { expectedMs: isLimited ? Math.max(1, Math.ceil(expectedMs)) : undefined, hasWishes };
   }
 
   #answerHeaders(headers: string[]): string[] {
     const way = this.#way;
     if (way === undefined) return headers;
     const mutated = incomingHeaders(way.decision, way.cluster, headers, {
-      request: this.#outgoing,
+      request: this.#outgoing ?? this.#request,
       asked: this.#request,
+      status: this.#status,
+      attempt: this.#attempt,
     });
     for (const cookie of way.setCookies) mutated.push('set-cookie', cookie);
     return mutated;
   }
 
   /** When the call is late: the caller's deadline, or the route's timeout counted from `fromMs`. */
-  #dueMs(isSent: boolean, fromMs: number): number {
+  #setDue(fromMs: number, isSent: boolean): void {
     const deadlineMs = this.#options.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = this.#way?.action.timeoutMs ?? 0;
-    return isSent && timeoutMs > 0 ? Math.min(deadlineMs, fromMs + timeoutMs) : deadlineMs;
+    const timeoutMs = this.#terms?.timeoutMs ?? 0;
+    this.#dueMs = isSent && timeoutMs > 0 ? Math.min(deadlineMs, fromMs + timeoutMs) : deadlineMs;
   }
 
-  #arm(dueMs: number, nowMs: number): void {
-    if (dueMs === Number.POSITIVE_INFINITY) return;
+  #arm(nowMs: number): void {
+    if (this.#dueMs === Number.POSITIVE_INFINITY || this.#isOver) return;
     this.#timer?.cancel();
-    this.#timer = patientTimer(this.#runtime, dueMs - nowMs, () => this.#expire(), nowMs);
+    this.#timer = patientTimer(this.#runtime, this.#dueMs - nowMs, () => this.#expire(), nowMs);
   }
 
   #expire(): void {
     if (this.#isOver) return;
-    const attempt = this.#attempt;
-    attempt?.cancel('timeout');
-    if (attempt !== undefined) attempt.flag = 'UT';
+    this.#tries?.end('timeout');
     const what = `no complete answer within ${Math.round(this.#runtime.clock.now() - this.story.timings.startMs)} ms`;
     if (this.#status === 0) {
       this.#answer(timedOut(what), this.#way);
       return;
     }
-    this.story.flag = 'UT';
+    this.story.raise('UT');
     this.#fail(callError('MESH_TIMEOUT', { flag: 'UT', status: 504, what }, this.story));
   }
 
@@ -251,7 +241,7 @@ export class MeshCall implements Call, AttemptOwner {
     const { story } = this;
     const nowMs = this.#runtime.clock.now();
     story.local = true;
-    story.flag = reply.flag;
+    if (reply.flag !== undefined) story.raise(reply.flag);
     story.timings.headersMs = nowMs;
     this.#status = reply.status;
     this.#finish(nowMs);
@@ -269,18 +259,16 @@ export class MeshCall implements Call, AttemptOwner {
     this.#handler.onError(error);
   }
 
-  #record(nowMs: number): void {
-    const attempt = this.#attempt;
-    if (attempt === undefined) return;
-    this.story.endpoint = attempt.endpoint;
-    this.story.attempts.push(attempt.tell(this.story.timings.startMs, nowMs));
+  /** A body nobody will read. */
+  #letGo(): void {
+    if (this.#body.kind === 'stream') this.#source = new BodySource(this.#body.stream, 0);
   }
 
   #finish(nowMs: number): void {
     this.#isOver = true;
     this.#timer?.cancel();
     this.#source?.close();
-    this.#record(nowMs);
+    this.#tries?.close(nowMs);
     this.story.timings.endMs = nowMs;
     const { emit, isObserved } = this.#runtime;
     if (isObserved()) emit({ kind: 'call', request: this.#request, status: this.#status, story: this.story });

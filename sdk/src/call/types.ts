@@ -43,6 +43,8 @@ export interface CallOptions {
   readonly originalDestination: { readonly host: string; readonly port: number };
   /** `Upgrade` to ask for, e.g. `websocket`. */
   readonly upgrade?: string;
+  /** Whether the request may be sent again although a peer may have acted on it; by its method where left out. */
+  readonly idempotent?: boolean;
 }
 
 /** One call under way. */

@@ -23,7 +23,7 @@ describe('meshFetch', () => {
     expect(test.origin.requests[0]).toMatchObject({ url: '/reviews/0?x=1', method: 'GET' });
   });
 
-  it('sends the headers fetch sends', async () => {
+  it('sends the headers fetch sends, and what time the peer has, as Envoy does', async () => {
     await using test = await startTestMesh((_request, response) => response.end());
     const plain = await startOrigin((_request, response) => response.end());
     const init = { method: 'POST', body: 'hé', headers: { 'X-Caller': 'me', accept: 'text/x' } };
@@ -34,7 +34,7 @@ describe('meshFetch', () => {
       host: '',
       connection: '',
     }));
-    expect(ours).toEqual(theirs);
+    expect(ours).toEqual({ ...theirs, 'x-envoy-expected-rq-timeout-ms': expect.stringMatching(/^1[45]\d{3}$/) });
     await plain.close();
   });
 
