@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
@@ -162,6 +165,22 @@ it('tells the same as JSON to people, and is not on the ADS port', async () => {
     ],
   });
   expect(await page('?client=nobody')).toEqual({});
+});
+
+it('is reached over a unix socket as well', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-'));
+  closers.push(() => rmSync(folder, { recursive: true, force: true }));
+  const server = createXdsServer({ source: memorySource(service('reviews')) });
+  closers.push(() => server.close());
+  const { admin } = await server.listen({ admin: `unix:${path.join(folder, 'admin.sock')}` });
+  const client = new Client(admin, credentials.createInsecure());
+  closers.push(() => client.close());
+  const answer = new Promise<ClientStatusResponse | undefined>((resolve) =>
+    client.makeUnaryRequest(`${CSDS}/FetchClientStatus`, pass, readStatus, askFor({}), (_error, response) =>
+      resolve(response),
+    ),
+  );
+  expect((await answer)?.config).toEqual([]);
 });
 
 it('lists a client under the types that it asks for, and no others', async () => {
