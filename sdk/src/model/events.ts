@@ -55,6 +55,8 @@ export type MeshEvent =
   | { readonly kind: 'xds-disconnected'; readonly server: string; readonly reason: string; readonly retryMs: number }
   /** Another control plane of the list is listened to from now on (gRFC A71). */
   | { readonly kind: 'xds-switched'; readonly server: string; readonly from: string }
+  /** No control plane can be reached, and the snapshot on disk has it: used as it was sent at `sentMs` (wall-clock time). */
+  | { readonly kind: 'xds-stale'; readonly typeUrl: string; readonly resource: string; readonly sentMs: number }
   | { readonly kind: 'xds-ack'; readonly typeUrl: string; readonly resources: readonly string[] }
   | { readonly kind: 'xds-nack'; readonly typeUrl: string; readonly errors: readonly string[] }
   | { readonly kind: 'xds-warning'; readonly typeUrl: string; readonly resource: string; readonly message: string }

@@ -21,6 +21,8 @@ export function describe(event: MeshEvent): string {
       return `${event.server} lost: ${event.reason}; again in ${Math.round(event.retryMs)} ms`;
     case 'xds-switched':
       return `${event.server} is listened to in place of ${event.from}`;
+    case 'xds-stale':
+      return `${shortType(event.typeUrl)} ${event.resource}: from the snapshot, as it was at ${new Date(event.sentMs).toISOString()}`;
     case 'xds-ack':
       return `${shortType(event.typeUrl)} accepted: ${event.resources.join(', ') || 'nothing'}`;
     case 'xds-nack':
