@@ -19,7 +19,6 @@ import type {
   RouteDecision,
   RouteTable,
 } from './table.ts';
-import { describeMatch } from './trace.ts';
 import { addRoute, createTrie, isIndexable, linkTrie, nodeAt, type TrieNode } from './trie.ts';
 
 /**
@@ -110,24 +109,21 @@ function compileRoute(
   routeIndex: number,
   { host, config, regexes, virtualClusters }: Context,
 ): CompiledRoute {
-  const levels = (
-    pick: (level: { requestHeaders: HeaderMutation; responseHeaders: HeaderMutation }) => HeaderMutation,
-  ) => mutationsInOrder([route, host, config].map(pick), config.mostSpecificHeaderMutationsWins);
+  const mostWins = config.mostSpecificHeaderMutationsWins;
   const { match } = route;
   const settledByIndex = match.path.kind !== 'path-separated-prefix' && isIndexed(match.path);
   return {
-    test: compileMatch(match, regexes),
+    test: compileMatch(match, settledByIndex, regexes),
     settledByIndex,
     onlyPath: settledByIndex && asksOnlyForPath(match),
-    describe: () => `${route.name === '' ? `route ${routeIndex}` : route.name}: ${describeMatch(match)}`,
     decision: {
       kind: 'route',
       virtualHost: host.name,
       routeName: route.name,
       routeIndex,
       action: compileAction(route.action, regexes),
-      requestHeaders: levels((level) => level.requestHeaders),
-      responseHeaders: levels((level) => level.responseHeaders),
+      requestHeaders: mutationsInOrder(route.requestHeaders, host.requestHeaders, config.requestHeaders, mostWins),
+      responseHeaders: mutationsInOrder(route.responseHeaders, host.responseHeaders, config.responseHeaders, mostWins),
       ...(route.configPath === undefined ? {} : { configPath: route.configPath }),
       rewritePath: compileRewrite(route, regexes),
       virtualClusters,
@@ -146,10 +142,20 @@ const asksOnlyForPath = ({ headers, queryParameters, fraction, grpc, cookies, me
  * Envoy RouteConfiguration.most_specific_header_mutations_wins: the level evaluated last wins, which is the route's when
  * set, the whole configuration's when not. Levels without a mutation are left out.
  */
-function mutationsInOrder(fromRoute: readonly HeaderMutation[], mostSpecificWins: boolean): readonly HeaderMutation[] {
-  const used = fromRoute.filter(({ set, remove }) => set.length > 0 || remove.length > 0).map(onWire);
+function mutationsInOrder(
+  route: HeaderMutation,
+  host: HeaderMutation,
+  config: HeaderMutation,
+  mostSpecificWins: boolean,
+): readonly HeaderMutation[] {
+  if (isEmpty(route) && isEmpty(host) && isEmpty(config)) return NO_MUTATIONS;
+  const used = [route, host, config].filter((level) => !isEmpty(level)).map(onWire);
   return mostSpecificWins ? used.reverse() : used;
 }
+
+const NO_MUTATIONS: readonly HeaderMutation[] = [];
+
+const isEmpty = ({ set, remove }: HeaderMutation): boolean => set.length === 0 && remove.length === 0;
 
 /** Header names compare in lower case; values go out as UTF-8 bytes. */
 const onWire = ({ set, remove }: HeaderMutation): HeaderMutation => ({
@@ -161,15 +167,24 @@ function compileAction(action: Action, regexes: RegexSource): CompiledAction {
   return action.kind === 'forward' ? compileForward(action, regexes) : action;
 }
 
+const NO_POLICIES: readonly CompiledHashPolicy[] = [];
+
 const compileForward = (action: ForwardAction, regexes: RegexSource): CompiledAction => ({
   ...action,
-  clusters: action.clusters.map((cluster) => ({
-    ...cluster,
-    requestHeaders: onWire(cluster.requestHeaders),
-    responseHeaders: onWire(cluster.responseHeaders),
-  })),
+  clusters: action.clusters.every(
+    ({ requestHeaders, responseHeaders }) => isEmpty(requestHeaders) && isEmpty(responseHeaders),
+  )
+    ? action.clusters
+    : action.clusters.map((cluster) => ({
+        ...cluster,
+        requestHeaders: onWire(cluster.requestHeaders),
+        responseHeaders: onWire(cluster.responseHeaders),
+      })),
   totalWeight: action.clusters.reduce((sum, { weight }) => sum + weight, 0),
-  hashPolicies: action.hashPolicies.map((policy) => compileHashPolicy(policy, regexes)),
+  hashPolicies:
+    action.hashPolicies.length === 0
+      ? NO_POLICIES
+      : action.hashPolicies.map((policy) => compileHashPolicy(policy, regexes)),
   rewriteHost: compileHostRewrite(action, regexes),
 });
 

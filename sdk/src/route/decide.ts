@@ -6,7 +6,7 @@ import { pathEnd } from '../match/query.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { conditionsMatch, explainMismatch, pathMatches } from './match.ts';
 import { type CompiledVirtualHost, type Decision, NO_ROUTE, NO_VIRTUAL_HOST, type RouteTable } from './table.ts';
-import type { Trace } from './trace.ts';
+import { describeRule, type Trace } from './trace.ts';
 import { deepest, deepestIgnoringCase, nextCandidate, nextIn } from './trie.ts';
 
 /**
@@ -87,10 +87,10 @@ function tracedMatch(host: CompiledVirtualHost, { request, path, random, trace }
     drawn ??= random();
     return drawn;
   };
-  for (const { test, decision, describe } of host.routes) {
+  for (const { test, decision } of host.routes) {
     const failed = explainMismatch(test, request, draw, path);
     trace.considered.push({
-      rule: describe(),
+      rule: describeRule(decision, test.match),
       matched: failed === undefined,
       ...(failed === undefined ? {} : { failed }),
     });

@@ -6,6 +6,7 @@ import { headerValue } from '../match/headers.ts';
 import { compileMetadata, describeMetadata } from '../match/metadata.ts';
 import { compilePath, explainPath, type PathTest } from '../match/path.ts';
 import { compileQuery, explainQuery, type QueryTest, queryMatches } from '../match/query.ts';
+import { parseRegex } from '../match/regex.ts';
 import type { RegexSource } from '../match/string.ts';
 import type { RouteMatch } from '../model/match.ts';
 import type { MeshRequest } from '../model/request.ts';
@@ -13,7 +14,8 @@ import type { MeshRequest } from '../model/request.ts';
 /** A RouteMatch ready to be asked. */
 export interface RouteTest {
   readonly match: RouteMatch;
-  readonly path: PathTest;
+  /** Undefined where the index settles it. */
+  readonly path: PathTest | undefined;
   readonly headers: readonly HeaderTest[];
   readonly query: readonly QueryTest[];
   /** What few routes ask for: cookies, metadata, CONNECT. */
@@ -26,15 +28,23 @@ interface Condition {
   readonly wanted: string;
 }
 
-export const compileMatch = (match: RouteMatch, regexes: RegexSource): RouteTest => ({
+const NO_HEADERS: readonly HeaderTest[] = [];
+const NO_QUERY: readonly QueryTest[] = [];
+
+export const compileMatch = (match: RouteMatch, isIndexed: boolean, regexes: RegexSource): RouteTest => ({
   match,
-  path: compilePath(match.path, regexes),
-  headers: match.headers.map((header) => compileHeader(header, regexes)),
-  query: match.queryParameters.map((parameter) => compileQuery(parameter, regexes)),
+  path: isIndexed ? undefined : compilePath(match.path, regexes),
+  headers: match.headers.length === 0 ? NO_HEADERS : match.headers.map((header) => compileHeader(header, regexes)),
+  query:
+    match.queryParameters.length === 0
+      ? NO_QUERY
+      : match.queryParameters.map((parameter) => compileQuery(parameter, regexes)),
   others: otherConditions(match, regexes),
 });
 
 function otherConditions(match: RouteMatch, regexes: RegexSource): readonly Condition[] | undefined {
+  const { cookies, metadata: wanted, never, path } = match;
+  if (cookies === undefined && wanted === undefined && never === undefined && path.kind !== 'connect') return undefined;
   const conditions: Condition[] = (match.cookies ?? []).map((cookie) => {
     const test = compileCookie(cookie, regexes);
     return { matches: (request) => test(request.headers), wanted: describeCookie(cookie) };
@@ -81,7 +91,7 @@ const GRPC = 'application/grpc';
  * 1.40).
  */
 export const pathMatches = (test: RouteTest, request: MeshRequest, path: string): boolean =>
-  test.path(test.match.path.kind === 'template' ? request.path : path);
+  (test.path ?? compilePath(test.match.path, parseRegex))(test.match.path.kind === 'template' ? request.path : path);
 
 /** The first condition that fails, in words; undefined when all hold. */
 export function explainMismatch(

@@ -76,8 +76,6 @@ export interface CompiledRoute {
   /** Nothing is left to ask once the index offers it: most routes, so most decisions touch no more than this. */
   readonly onlyPath: boolean;
   readonly decision: RouteDecision;
-  /** Name and conditions, for a reader. */
-  readonly describe: () => string;
 }
 
 export interface CompiledVirtualHost {

@@ -4,6 +4,7 @@ import { describeMetadata } from '../match/metadata.ts';
 import { describePath } from '../match/path.ts';
 import { describeQuery } from '../match/query.ts';
 import type { RouteMatch } from '../model/match.ts';
+import type { RouteDecision } from './table.ts';
 
 export interface ConsideredRule {
   /** The route's name and what it asks for. */
@@ -21,8 +22,12 @@ export interface Trace {
 
 export const createTrace = (): Trace => ({ virtualHost: undefined, considered: [] });
 
+/** Name and conditions of a route, for a reader. */
+export const describeRule = ({ routeName, routeIndex }: RouteDecision, match: RouteMatch): string =>
+  `${routeName === '' ? `route ${routeIndex}` : routeName}: ${describeMatch(match)}`;
+
 /** A rule for a reader: `path prefix "/api" and header end-user exact "jason"`. */
-export function describeMatch(match: RouteMatch): string {
+function describeMatch(match: RouteMatch): string {
   const parts = [
     describePath(match.path),
     ...match.headers.map(describeHeader),
