@@ -34,6 +34,12 @@ export interface AttemptStory {
   readonly reused: boolean;
 }
 
+/**
+ * Why a call that would have been retried was not: no retries are left, too many are under way, its body is gone, or its
+ * method must not be repeated.
+ */
+export type RetryRefusal = 'limit' | 'overflow' | 'body' | 'method';
+
 /** What `response.mesh` and `error.mesh` tell; complete once the body has ended. */
 export interface CallStory {
   readonly target: string;
@@ -41,7 +47,11 @@ export interface CallStory {
   readonly cluster: string;
   readonly endpoint: string;
   readonly attempts: readonly AttemptStory[];
+  /** The first of `flags`. */
   readonly flag: ResponseFlag | undefined;
+  /** All that Envoy's access log would show, in no order. */
+  readonly flags: readonly ResponseFlag[];
+  readonly retryRefused: RetryRefusal | undefined;
   /** The mesh itself made the answer. */
   readonly local: boolean;
   /** On the monotonic clock; an attempt's are relative to `startMs`. 0 where it did not come to that. */
