@@ -2,18 +2,16 @@ import { createHash } from 'node:crypto';
 import { type Clock, holdProcess, systemClock } from '@inmesh/sdk/internal/clock';
 import type { AdsTransport } from '@inmesh/sdk/internal/discovery/transport';
 import { type AdminServer, listenAdmin } from './admin/admin-server.ts';
-import type { ClientStatusSubject } from './admin/client-status.ts';
-import { clientStatusJson } from './admin/client-status-json.ts';
 import { type ClientView, clientView } from './admin/clients.ts';
-import { configDump } from './admin/config-dump.ts';
 import { csdsDoor } from './admin/csds-door.ts';
 import { ControlPlaneMetrics } from './admin/metrics.ts';
-import { type AdminSubject, adminPages } from './admin/pages.ts';
+import { adminPages } from './admin/pages.ts';
 import { defaultOf } from './defaults.ts';
 import { AdsService } from './discovery/ads-service.ts';
 import { type AdsServer, listenAds } from './discovery/grpc-server.ts';
 import { createInProcessTransport } from './discovery/in-process.ts';
 import type { RegisteredWorkload, RegistrationTarget } from './discovery/registrations.ts';
+import { type AdminSubjectParts, adminSubject, clientStatusSubject } from './embedded/admin-subject.ts';
 import { createChangeLines } from './embedded/changes.ts';
 import { endpointOrigin } from './embedded/endpoint-origin.ts';
 import { ProblemBook } from './embedded/problems.ts';
@@ -243,7 +241,16 @@ class EmbeddedServer implements XdsServer {
   }
 
   #listenAdmin(address: string): Promise<AdminServer> {
-    return listenAdmin(address, adminPages(this.#adminSubject()), csdsDoor(this.#clientStatusSubject()));
+    const parts: AdminSubjectParts = {
+      service: this.#service,
+      metrics: this.#metrics,
+      isReady: () => this.#isReady,
+      clients: () => this.clients(),
+      problems: () => this.problems(),
+      services: () => this.summary().services,
+      resource: (view, typeUrl, name) => this.#resource(view, typeUrl, name),
+    };
+    return listenAdmin(address, adminPages(adminSubject(parts)), csdsDoor(clientStatusSubject(parts)));
   }
 
   async #close(): Promise<void> {
@@ -277,36 +284,5 @@ class EmbeddedServer implements XdsServer {
   #resource(view: View, typeUrl: string, name: string): EncodedResource | undefined {
     const plain: Lookup = (one) => this.#snapshots.current().resource(view, typeUrl, one);
     return this.#federation.lookup(typeUrl, plain)(name);
-  }
-
-  #clientStatusSubject(): ClientStatusSubject {
-    return {
-      sessions: () => this.#service.sessions,
-      resource: ({ identity }, typeUrl, name) => identity && this.#resource(identity.view, typeUrl, name),
-    };
-  }
-
-  #adminSubject(): AdminSubject {
-    return {
-      clientStatus: (client, withContents) => clientStatusJson(this.#clientStatusSubject(), { client, withContents }),
-      isReady: () => this.#isReady,
-      clients: () => this.clients(),
-      problems: () => this.problems(),
-      metrics: () => {
-        const of = (severity: string) => this.problems().filter((problem) => problem.severity === severity).length;
-        return this.#metrics.scrape({
-          services: this.summary().services,
-          waiting: this.#service.waiting,
-          errors: of('error'),
-          warnings: of('warning'),
-        });
-      },
-      dump: async (id: string) => {
-        const sessions = this.#service.sessions.filter(({ identity }) => identity?.id === id);
-        const view = sessions[0]?.identity?.view;
-        if (view === undefined) return undefined;
-        return configDump(sessions, (typeUrl, name) => this.#resource(view, typeUrl, name));
-      },
-    };
   }
 }

@@ -1,0 +1,48 @@
+import type { ClientStatusSubject } from '../admin/client-status.ts';
+import { clientStatusJson } from '../admin/client-status-json.ts';
+import type { ClientView } from '../admin/clients.ts';
+import { configDump } from '../admin/config-dump.ts';
+import type { ControlPlaneMetrics } from '../admin/metrics.ts';
+import type { AdminSubject } from '../admin/pages.ts';
+import type { AdsService } from '../discovery/ads-service.ts';
+import type { Problem } from '../schema/types.ts';
+import type { EncodedResource } from '../snapshot/encoded-resource.ts';
+import type { View } from '../translate/view.ts';
+
+/** The parts of a control plane that its admin pages show. */
+export interface AdminSubjectParts {
+  readonly service: AdsService;
+  readonly metrics: ControlPlaneMetrics;
+  readonly isReady: () => boolean;
+  readonly clients: () => readonly ClientView[];
+  readonly problems: () => readonly Problem[];
+  /** How many services are known. */
+  readonly services: () => number;
+  readonly resource: (view: View, typeUrl: string, name: string) => EncodedResource | undefined;
+}
+
+export const clientStatusSubject = ({ service, resource }: AdminSubjectParts): ClientStatusSubject => ({
+  sessions: () => service.sessions,
+  resource: ({ identity }, typeUrl, name) => identity && resource(identity.view, typeUrl, name),
+});
+
+export function adminSubject(parts: AdminSubjectParts): AdminSubject {
+  const { service, metrics, isReady, clients, problems, services, resource } = parts;
+  return {
+    isReady,
+    clients,
+    problems,
+    clientStatus: (client, withContents) => clientStatusJson(clientStatusSubject(parts), { client, withContents }),
+    metrics: () => {
+      const list = problems();
+      const of = (severity: string) => list.filter((problem) => problem.severity === severity).length;
+      const counts = { services: services(), waiting: service.waiting, errors: of('error'), warnings: of('warning') };
+      return metrics.scrape(counts);
+    },
+    dump: async (id) => {
+      const sessions = service.sessions.filter(({ identity }) => identity?.id === id);
+      const view = sessions[0]?.identity?.view;
+      return view && configDump(sessions, (typeUrl, name) => resource(view, typeUrl, name));
+    },
+  };
+}
