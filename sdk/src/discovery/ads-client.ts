@@ -231,13 +231,17 @@ export class AdsClient implements Discovery {
   async #apply(link: ServerLink, response: AdsResponse, slices: Slices): Promise<Applied | undefined> {
     const users = [...this.#uses.of(link)].filter(({ books }) => books.has(response.typeUrl));
     if (users.length === 1) return users[0]?.take(link, response, slices);
-    let sum: Applied | undefined;
+    if (users.length === 0) return undefined;
+    const names: string[] = [];
+    const errors: string[] = [];
     for (const user of users) {
-      const taken = await user.take(link, this.#part(response, user), slices);
-      if (taken === undefined) continue;
-      sum = { names: [...(sum?.names ?? []), ...taken.names], errors: [...(sum?.errors ?? []), ...taken.errors] };
+      const part = this.#part(response, user);
+      if (!part.isComplete && part.resources.length + part.removed.length === 0) continue;
+      const taken = await user.take(link, part, slices);
+      names.push(...(taken?.names ?? []));
+      errors.push(...(taken?.errors ?? []));
     }
-    return sum;
+    return { names, errors };
   }
 
   #part(response: AdsResponse, user: Authority): AdsResponse {

@@ -118,6 +118,29 @@ describe('authorities (gRFC A47)', () => {
     ]);
   });
 
+  it('an answer that is about another authority moves nobody', async () => {
+    const [shared, spare] = ['192.0.2.1:1', '192.0.2.2:1'].map(createScriptedAds);
+    if (shared === undefined || spare === undefined) throw new Error('two are made');
+    const clock = createFakeClock();
+    const authorities = new Map([['own.example', [shared, spare]]]);
+    const { discovery } = setUp({ clock, servers: [shared], authorities });
+    watch(discovery, listenerType, 'a:1');
+    const { told } = watch(discovery, listenerType, OWN);
+    await settle();
+    shared.current().end(UNAVAILABLE);
+    await settle();
+    spare.current().up();
+    const resources = [{ name: OWN, version: '1', resource: listener(OWN, 'r') }];
+    spare.current().respondDelta({ typeUrl: LDS, nonce: '1', resources });
+    await clock.pass(2_000);
+    shared.current().up();
+    shared.current().respondDelta({ typeUrl: LDS, nonce: '1', removedResources: ['a:1'] });
+    await clock.pass(30_000);
+    expect(spare.current().isClosed).toBe(false);
+    expect(told).toEqual(['resource 1']);
+    expect(shared.current().delta.at(-1)).toMatchObject({ responseNonce: '1' });
+  });
+
   it.each([
     ['xdstp://nobody.example/envoy.config.listener.v3.Listener/x', 'no authority "nobody.example"'],
     ['xdstp://own.example/envoy.config.cluster.v3.Cluster/x', 'names a envoy.config.cluster.v3.Cluster'],

@@ -37,15 +37,19 @@ export class LinkUses {
   }
 }
 
+interface Learning {
+  readonly heard: AdsResponse[];
+  readonly timer: Timer;
+}
+
 /** What is known and wanted of the names of one authority, and which of its servers is listened to. */
 export class Authority {
   readonly books = new Map<string, TypeBook<unknown>>();
   readonly #parts: AuthorityParts;
   #ranks: Ranks = FIRST;
   #isUp = false;
-  /** What a better server has said so far, while it has named no resource. */
-  #heard: AdsResponse[] = [];
-  #patience: Timer | undefined;
+  /** Better servers that have answered, but named no resource yet. */
+  readonly #learning = new Map<ServerLink, Learning>();
 
   constructor(parts: AuthorityParts) {
     this.#parts = parts;
@@ -97,7 +101,7 @@ export class Authority {
   }
 
   lost(link: ServerLink): void {
-    if (this.#heard.length > 0 && this.#rankOf(link) !== this.#ranks.active) this.#forget();
+    this.#forget(link);
     this.#checkUp();
   }
 
@@ -114,7 +118,7 @@ export class Authority {
   }
 
   close(): void {
-    this.#forget();
+    for (const link of this.links) this.#forget(link);
     for (const book of this.books.values()) book.streamDown();
     this.books.clear();
   }
@@ -124,25 +128,28 @@ export class Authority {
    * time to name something before all that the other one said is forgotten.
    */
   #hear(link: ServerLink, response: AdsResponse): void {
-    this.#heard.push(response);
-    this.#patience ??= afterSockets(this.#parts.clock, defaultOf('settleMs'), () =>
-      this.#parts.later((slices) => this.#switchTo(link, slices)),
-    );
+    const known = this.#learning.get(link);
+    if (known !== undefined) {
+      known.heard.push(response);
+      return;
+    }
+    const { clock, later } = this.#parts;
+    const believe = () => later((slices) => this.#switchTo(link, slices));
+    this.#learning.set(link, { heard: [response], timer: afterSockets(clock, defaultOf('settleMs'), believe) });
   }
 
   async #switchTo(link: ServerLink, slices: Slices): Promise<void> {
     const rank = this.#rankOf(link);
+    const heard = this.#learning.get(link)?.heard ?? [];
+    this.#forget(link);
     if (rank === undefined || rank >= this.#ranks.active) return;
-    const heard = this.#heard;
-    this.#forget();
     this.#step({ kind: 'answered', rank });
     for (const response of heard) await this.#apply(link, response, slices);
   }
 
-  #forget(): void {
-    this.#heard = [];
-    this.#patience?.cancel();
-    this.#patience = undefined;
+  #forget(link: ServerLink): void {
+    this.#learning.get(link)?.timer.cancel();
+    this.#learning.delete(link);
   }
 
   async #apply(link: ServerLink, response: AdsResponse, slices: Slices): Promise<Applied | undefined> {
@@ -218,6 +225,7 @@ export class Authority {
 
   #letGo(link: ServerLink): void {
     const { uses } = this.#parts;
+    this.#forget(link);
     uses.remove(link, this);
     for (const [typeUrl, book] of this.books) link.change(typeUrl, book.names.keys());
     if (uses.of(link).size === 0) link.letGo();

@@ -179,6 +179,35 @@ describe('several control planes (gRFC A71)', () => {
     expect(told).toEqual(['resource s1']);
   });
 
+  it('what two better ones say while they learn is kept apart', async () => {
+    const [first, second, third] = ['192.0.2.1:1', '192.0.2.2:1', '192.0.2.3:1'].map(createScriptedAds);
+    if (first === undefined || second === undefined || third === undefined) throw new Error('three are made');
+    const { discovery, clock } = setUp({ servers: [first, second, third] });
+    const [c, d] = ['c', 'd'].map((name) => watch(discovery, clusterType, name));
+    await settle();
+    for (const ads of [first, second]) {
+      ads.current().end(UNAVAILABLE);
+      await settle();
+    }
+    third.current().up();
+    await say(third, 't1', 'c', 'd');
+    await clock.pass(4_000);
+    first.current().up();
+    first.current().respondDelta({ typeUrl: CDS, nonce: 'f', removedResources: ['c'] });
+    second.current().up();
+    second.current().respondDelta({ typeUrl: CDS, nonce: 's', removedResources: ['d'] });
+    await settle();
+    await say(second, 's1', 'c');
+    expect([third, second, first].map((ads) => ads.current().isClosed)).toEqual([true, false, false]);
+    expect([c?.told, d?.told]).toEqual([
+      ['resource t1', 'resource s1'],
+      ['resource t1', 'absent'],
+    ]);
+    await clock.pass(10_000);
+    expect(second.current().isClosed).toBe(true);
+    expect(c?.told).toEqual(['resource t1', 'resource s1', 'absent']);
+  });
+
   it('does not wait for a name on a server that is down: the timers run on the one that was asked', async () => {
     const { discovery, clock } = await fallenBack();
     const { told } = watch(discovery, listenerType, 'a:1');

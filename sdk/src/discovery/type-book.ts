@@ -70,7 +70,7 @@ export class TypeBook<T> {
   subscribe(name: string, watcher: ResourceWatcher<T>): boolean {
     const known = this.#entries.get(name);
     const entry = known ?? new Entry<T>();
-    entry.watchers = [...entry.watchers, watcher];
+    entry.watchers = entry.watchers.concat(watcher);
     if (known !== undefined) {
       queueMicrotask(() => known.watchers.includes(watcher) && known.tellState(watcher));
       return false;
