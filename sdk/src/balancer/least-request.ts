@@ -16,6 +16,8 @@ export interface LeastRequest {
 
 export interface LeastRequestSettings {
   readonly choiceCount: number;
+  /** Envoy LeastRequest.FULL_SCAN. */
+  readonly fullScan?: boolean;
   /** 1 where absent (Envoy LeastRequestLbConfig.active_request_bias). */
   readonly activeRequestBias?: number;
 }
@@ -53,7 +55,22 @@ export function pickLeastRequest(
     if (host !== undefined) putBack(state.schedule, weightNow(state, host, nowMs));
     return index;
   }
-  return hosts.length === 0 ? -1 : leastOf(hosts, state.settings.choiceCount, random);
+  if (hosts.length === 0) return -1;
+  return state.settings.fullScan ? leastOfAll(hosts, random) : leastOf(hosts, state.settings.choiceCount, random);
+}
+
+/** Of those with the fewest requests a random one, each equally often: the n-th tied host takes over once in n times. */
+function leastOfAll(hosts: readonly LoadedHost[], random: Random): number {
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  let tied = 0;
+  for (const [index, { active }] of hosts.entries()) {
+    if (active > least) continue;
+    tied = active < least ? 1 : tied + 1;
+    least = active;
+    if (tied === 1 || random() % tied === 0) best = index;
+  }
+  return best;
 }
 
 /** Hosts may be drawn twice, and the first of equals stays, as in Envoy. */

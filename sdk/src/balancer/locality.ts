@@ -3,6 +3,7 @@ import type { Locality } from '../model/cluster.ts';
 /** How many of a locality's endpoints can take traffic. */
 export interface LocalityHealth {
   readonly weight: number;
+  /** But for draining ones. */
   readonly total: number;
   readonly usable: number;
 }

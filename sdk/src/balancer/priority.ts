@@ -1,8 +1,21 @@
-/** How many of a priority's endpoints can take traffic. */
+/**
+ * How much of a priority can take traffic: endpoints, or their weights where those are its health. Draining endpoints
+ * are out on purpose and count into no total (Envoy HostSet::excludedHosts).
+ */
 export interface PriorityHealth {
   readonly total: number;
   readonly healthy: number;
   readonly degraded: number;
+  /** Endpoints, where that is not what is counted above: panic always goes by their number. */
+  readonly counts?: EndpointCounts;
+}
+
+export interface EndpointCounts {
+  /** Draining ones too. */
+  readonly all: number;
+  readonly total: number;
+  /** Healthy or degraded. */
+  readonly usable: number;
 }
 
 /** Percent of the traffic for each priority's healthy and degraded endpoints; all of them together are 100. */
@@ -42,14 +55,19 @@ export function priorityLoads(levels: readonly PriorityHealth[], settings: Prior
   const availability = Math.min(ALL, sum(healthy) + sum(degraded));
   const calm = levels.map(() => false);
   // Nobody is left and panic is off: the first priority gets everything, and has nobody to give it to.
-  if (availability === 0 && panicThreshold === 0) return { ...onlyFirst(levels), panic: calm };
-  const panic = availability === ALL ? calm : levels.map((level) => isInPanic(level, panicThreshold));
-  if (panic.every(Boolean)) return { ...loadsByCount(levels), panic };
+  if (availability === 0 && panicThreshold < 1) return { ...onlyFirst(levels), panic: calm };
+  const counts = levels.map(countsOf);
+  const panic = availability === ALL ? calm : counts.map((count) => isInPanic(count, panicThreshold));
+  if (panic.every(Boolean)) return { ...loadsByCount(counts.map(({ all }) => all)), panic };
   return { ...loadsByScore(healthy, degraded, availability), panic };
 }
 
-const isInPanic = ({ total, healthy, degraded }: PriorityHealth, threshold: number): boolean =>
-  (total === 0 ? 0 : (ALL * (healthy + degraded)) / total) < Math.min(ALL, threshold);
+const countsOf = ({ total, healthy, degraded, counts }: PriorityHealth): EndpointCounts =>
+  counts ?? { all: total, total, usable: healthy + degraded };
+
+/** Envoy LoadBalancerBase::isHostSetInPanic; it cuts the threshold off to whole percents. */
+const isInPanic = ({ total, usable }: EndpointCounts, threshold: number): boolean =>
+  (total === 0 ? 0 : (ALL * usable) / total) < Math.min(ALL, Math.floor(threshold));
 
 const onlyFirst = (levels: readonly unknown[]): Omit<PriorityLoads, 'panic'> => ({
   healthy: levels.map((_, priority) => (priority === 0 ? ALL : 0)),
@@ -77,12 +95,11 @@ const withRest = (loads: readonly number[], scores: readonly number[], rest: num
 };
 
 /** Every priority panics: the load follows the number of endpoints. */
-function loadsByCount(levels: readonly PriorityHealth[]): Omit<PriorityLoads, 'panic'> {
-  const total = levels.reduce((count, level) => count + level.total, 0);
-  if (total === 0) return onlyFirst(levels);
-  const counts = levels.map((level) => level.total);
+function loadsByCount(counts: readonly number[]): Omit<PriorityLoads, 'panic'> {
+  const total = sum(counts);
+  if (total === 0) return onlyFirst(counts);
   const loads = counts.map((count) => Math.floor((ALL * count) / total));
-  return { healthy: withRest(loads, counts, ALL - sum(loads)), degraded: levels.map(() => 0) };
+  return { healthy: withRest(loads, counts, ALL - sum(loads)), degraded: counts.map(() => 0) };
 }
 
 /** The choice of each of the 100 draws, in Envoy's order: healthy endpoints by priority, then degraded ones. */

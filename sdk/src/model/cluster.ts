@@ -15,6 +15,8 @@ export type LoadBalancer =
   | {
       readonly kind: 'least-request';
       readonly choiceCount: number;
+      /** All hosts are compared, not `choiceCount` random ones. */
+      readonly fullScan?: boolean;
       /** 1 where absent. */
       readonly activeRequestBias?: number;
       readonly slowStart?: SlowStart;
@@ -113,6 +115,8 @@ export interface Cluster {
   /** Envoy CommonLbConfig.healthy_panic_threshold in percent; 0 = off (Istio's default). */
   readonly panicThreshold: number;
   readonly localityWeighted: boolean;
+  /** Envoy ZoneAwareLbConfig.fail_traffic_on_panic: a priority that panics has nobody instead of everybody. */
+  readonly failTrafficOnPanic?: boolean;
   readonly outlierDetection?: OutlierDetection;
   readonly circuitBreakers: { readonly default: CircuitBreaker; readonly high: CircuitBreaker };
   readonly http2: boolean;

@@ -57,8 +57,10 @@ export function* buildTable(input: TableInput): Generator<void, Table> {
   const healthy: Pool[] = [];
   const degraded: Pool[] = [];
   for (const [priority, level] of priorities.entries()) {
-    healthy.push(yield* buildPool(input, level, poolKind(loads, priority, 'healthy')));
-    degraded.push(yield* buildPool(input, level, poolKind(loads, priority, 'degraded')));
+    const kinds = poolKinds(loads, priority, isHashBalancer(cluster.loadBalancer));
+    const pool = yield* buildPool(input, level, kinds.healthy);
+    healthy.push(pool);
+    degraded.push(kinds.degraded === kinds.healthy ? pool : yield* buildPool(input, level, kinds.degraded));
   }
   const pools = priorityChoices(loads).map(
     (choice) => (choice.degraded ? degraded : healthy)[choice.priority] ?? EMPTY,
@@ -69,17 +71,41 @@ export function* buildTable(input: TableInput): Generator<void, Table> {
 
 type PoolKind = 'healthy' | 'degraded' | 'panic' | 'unused';
 
-const poolKind = (loads: PriorityLoads, priority: number, kind: 'healthy' | 'degraded'): PoolKind => {
-  if (loads[kind][priority] === 0) return 'unused';
-  return loads.panic[priority] === true ? 'panic' : kind;
-};
+interface PoolKinds {
+  readonly healthy: PoolKind;
+  readonly degraded: PoolKind;
+}
+
+/**
+ * Envoy's hash balancers have one table a priority, of its healthy hosts (of all, in panic): draws for its degraded ones
+ * read that table too, and find nobody where it is empty.
+ */
+function poolKinds(loads: PriorityLoads, priority: number, isHash: boolean): PoolKinds {
+  const isUsed = (kind: 'healthy' | 'degraded'): boolean => loads[kind][priority] !== 0;
+  const kindOf = (kind: 'healthy' | 'degraded'): PoolKind => (loads.panic[priority] === true ? 'panic' : kind);
+  if (isHash) {
+    const kind = isUsed('healthy') || isUsed('degraded') ? kindOf('healthy') : 'unused';
+    return { healthy: kind, degraded: kind };
+  }
+  return {
+    healthy: isUsed('healthy') ? kindOf('healthy') : 'unused',
+    degraded: isUsed('degraded') ? kindOf('degraded') : 'unused',
+  };
+}
+
+const isDraining = ({ endpoint }: LiveHost): boolean => endpoint.health === 'draining';
 
 function healthOf(hosts: readonly LiveHost[], isWeighted: boolean): PriorityHealth {
-  const health = { total: 0, healthy: 0, degraded: 0 };
-  for (const { availability, weight } of hosts) {
-    const count = isWeighted ? weight : 1;
+  const health = { total: 0, healthy: 0, degraded: 0, counts: { all: hosts.length, total: 0, usable: 0 } };
+  for (const host of hosts) {
+    if (isDraining(host)) continue;
+    const { availability } = host;
+    const count = isWeighted ? host.weight : 1;
     health.total += count;
-    if (availability !== 'out') health[availability] += count;
+    health.counts.total++;
+    if (availability === 'out') continue;
+    health[availability] += count;
+    health.counts.usable++;
   }
   return health;
 }
@@ -94,8 +120,6 @@ function* buildPool(input: TableInput, level: PriorityHosts, kind: PoolKind): Ge
   const { cluster } = input;
   const panic = kind === 'panic';
   if (isHashBalancer(cluster.loadBalancer)) {
-    // Envoy's hash balancers build over healthy hosts (all, in panic) and never over degraded ones.
-    if (kind === 'degraded') return EMPTY;
     const groups = cluster.localityWeighted
       ? level.localities.map(({ weight, hosts }) => ({ weight, hosts: selectHosts(hosts, kind) }))
       : [{ weight: 1, hosts: selectHosts(level.hosts, kind) }];
@@ -103,6 +127,7 @@ function* buildPool(input: TableInput, level: PriorityHosts, kind: PoolKind): Ge
     const picker = yield* buildHashPicker(cluster.loadBalancer, weights);
     return { panic, whole: { hosts: weights.hosts, picker }, localities: undefined };
   }
+  if (panic && cluster.failTrafficOnPanic) return EMPTY;
   const localities = cluster.localityWeighted && !panic ? createLocalityPool(input, level, kind) : undefined;
   if (localities !== undefined) return { panic, whole: undefined, localities };
   return {
@@ -126,7 +151,7 @@ function createLocalityPool(input: TableInput, level: PriorityHosts, kind: PoolK
     const usable = selectHosts(hosts, kind);
     const source = createSource(input, usable);
     const effective = effectiveLocalityWeight(
-      { weight, total: hosts.length, usable: usable.length },
+      { weight, total: hosts.filter((host) => !isDraining(host)).length, usable: usable.length },
       input.overprovisioningFactor,
     );
     if (source === undefined || effective === 0) continue;

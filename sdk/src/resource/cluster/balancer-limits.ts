@@ -1,4 +1,5 @@
 import type { Duration } from '@bufbuild/protobuf/wkt';
+import { LeastRequest_SelectionMethod } from '../../../gen/cluster.js';
 import { defaultOf } from '../../defaults.ts';
 import type { LoadBalancer, SlowStart } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
@@ -60,6 +61,7 @@ interface LeastRequestFields {
   readonly choiceCount?: number | undefined;
   readonly activeRequestBias?: RuntimeDouble | undefined;
   readonly slowStartConfig?: SlowStartFields | undefined;
+  readonly selectionMethod?: LeastRequest_SelectionMethod;
 }
 
 export function leastRequest(config: LeastRequestFields, at: Scope): LoadBalancer {
@@ -68,6 +70,7 @@ export function leastRequest(config: LeastRequestFields, at: Scope): LoadBalance
   return {
     kind: 'least-request',
     choiceCount: inRange(choiceCount, 2, 4_294_967_295, at.at('choice_count')),
+    ...(config.selectionMethod === LeastRequest_SelectionMethod.FULL_SCAN && { fullScan: true }),
     ...(activeRequestBias !== undefined && { activeRequestBias }),
     ...slowStart(config.slowStartConfig, at),
   };

@@ -7,6 +7,11 @@ const RESOLVER = 'names are resolved by the platform, when dialling';
 const BUFFERS = "Node's sockets have their own buffers and options";
 
 const LB = 'envoy.extensions.load_balancing_policies';
+/** Zones themselves count only beside a cluster of one's own (cluster_manager.local_cluster_name), as in Envoy. */
+const ZONE_AWARE = {
+  supported: 'fail_traffic_on_panic',
+  ignored: { 'the control plane computes localities': 'routing_enabled min_cluster_size' },
+};
 const SLOW_START = { supported: 'slow_start_window aggression min_weight_percent' };
 
 export const fields: FieldRows = {
@@ -46,9 +51,9 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.MaglevLbConfig', { supported: 'table_size' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
-    supported: 'healthy_panic_threshold locality_weighted_lb_config consistent_hashing_lb_config',
+    supported: `healthy_panic_threshold locality_weighted_lb_config consistent_hashing_lb_config
+      zone_aware_lb_config`,
     ignored: {
-      'the control plane computes localities': 'zone_aware_lb_config',
       'updates are taken as they come': 'update_merge_window ignore_new_hosts_until_first_hc',
       'connections to hosts that stay are kept': 'close_connections_on_host_set_change',
       'no session is bound to a host': 'override_host_status',
@@ -57,6 +62,7 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig', {
     supported: 'use_hostname_for_hashing hash_balance_factor',
   }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig', ZONE_AWARE),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers', {
     supported: 'thresholds',
     ignored: { [NOT_YET_ENFORCED]: 'per_host_thresholds' },
@@ -90,18 +96,16 @@ export const fields: FieldRows = {
     supported: 'table_size consistent_hashing_lb_config locality_weighted_lb_config',
   }),
   ...rowsOf(`${LB}.least_request.v3.LeastRequest`, {
-    supported: 'choice_count active_request_bias slow_start_config locality_lb_config',
-    ignored: {
-      'hosts are drawn, not scanned': 'enable_full_scan selection_method',
-    },
+    supported: 'choice_count active_request_bias slow_start_config locality_lb_config selection_method',
+    ignored: { 'Envoy does not read it either': 'enable_full_scan' },
   }),
   ...rowsOf(`${LB}.round_robin.v3.RoundRobin`, { supported: 'slow_start_config locality_lb_config' }),
   ...rowsOf(`${LB}.random.v3.Random`, { supported: 'locality_lb_config' }),
   ...rowsOf(`${LB}.wrr_locality.v3.WrrLocality`, { supported: 'endpoint_picking_policy' }),
   ...rowsOf(`${LB}.common.v3.LocalityLbConfig`, {
-    supported: 'locality_weighted_lb_config',
-    ignored: { 'the control plane computes localities': 'zone_aware_lb_config' },
+    supported: 'locality_weighted_lb_config zone_aware_lb_config',
   }),
+  ...rowsOf(`${LB}.common.v3.LocalityLbConfig.ZoneAwareLbConfig`, ZONE_AWARE),
   ...rowsOf(`${LB}.common.v3.SlowStartConfig`, SLOW_START),
   ...rowsOf(`${LB}.common.v3.ConsistentHashingLbConfig`, {
     supported: 'use_hostname_for_hashing hash_balance_factor',

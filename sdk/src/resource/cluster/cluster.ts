@@ -38,14 +38,14 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {
 
 function decodeCluster(message: Message, at: Scope): Cluster {
   const { circuitBreakers, outlierDetection, transportSocket } = message;
-  const { loadBalancer, localityWeighted } = decodeLoadBalancing(message, at);
+  const { loadBalancer, ...localities } = decodeLoadBalancing(message, at);
   const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
   return {
     name: sharedName(required(message.name, at.at('name'))),
     discovery: decodeDiscovery(message, at),
     connectTimeoutMs: positiveMs(message.connectTimeout, at.at('connect_timeout')) ?? defaultOf('connectTimeoutMs'),
     loadBalancer: sharedValue(loadBalancer),
-    localityWeighted,
+    ...localities,
     panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold'),
     ...(outlierDetection && {
       outlierDetection: sharedValue(decodeOutlierDetection(outlierDetection, at.at('outlier_detection'))),

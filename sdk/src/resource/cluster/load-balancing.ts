@@ -3,20 +3,20 @@ import { Cluster_RingHashLbConfig_HashFunction as OldHash, Cluster_LbPolicy as P
 import type { Cluster, LoadBalancer } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
 import { type Hashing, hashing, leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
-import { decodePolicyList } from './policy-list.ts';
+import { decodeLocalities, decodePolicyList } from './policy-list.ts';
 
-export type LoadBalancing = Pick<Cluster, 'loadBalancer' | 'localityWeighted'>;
+export type LoadBalancing = Pick<Cluster, 'loadBalancer' | 'localityWeighted' | 'failTrafficOnPanic'>;
 
 /** Envoy Cluster.load_balancing_policy where it is given (gRFC A52), else lb_policy with lb_config. */
 export function decodeLoadBalancing(message: Message, at: Scope): LoadBalancing {
   const { loadBalancingPolicy, lbPolicy, commonLbConfig } = message;
-  const localityWeighted = commonLbConfig?.localityConfigSpecifier.case === 'localityWeightedLbConfig';
-  if (loadBalancingPolicy === undefined) return { loadBalancer: decodeOld(message, at), localityWeighted };
+  const shared = decodeLocalities(commonLbConfig);
+  if (loadBalancingPolicy === undefined) return { loadBalancer: decodeOld(message, at), ...shared };
   if (lbPolicy !== Policy.LOAD_BALANCING_POLICY_CONFIG && lbPolicy !== Policy.ROUND_ROBIN) {
     at.at('lb_policy').warn('ignored: load_balancing_policy is given and wins');
   }
   const listed = decodePolicyList(loadBalancingPolicy, at.at('load_balancing_policy'));
-  return { ...listed, localityWeighted: listed.localityWeighted || localityWeighted };
+  return { ...listed, localityWeighted: listed.localityWeighted || shared.localityWeighted };
 }
 
 function decodeOld(message: Message, at: Scope): LoadBalancer {

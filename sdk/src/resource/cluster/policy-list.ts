@@ -1,5 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import {
+  type Cluster_CommonLbConfig,
   LeastRequestSchema,
   type LoadBalancingPolicy,
   type LocalityLbConfig,
@@ -26,7 +27,7 @@ const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
     (any, at) => {
       const message = unpack(any, RoundRobinSchema, at);
       const loadBalancer: LoadBalancer = { kind: 'round-robin', ...slowStart(message?.slowStartConfig, at) };
-      return { loadBalancer, localityWeighted: isLocalityWeighted(message?.localityLbConfig) };
+      return { loadBalancer, ...decodeLocalities(message?.localityLbConfig) };
     },
   ],
   [
@@ -34,14 +35,14 @@ const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
     (any, at) => {
       const message = unpack(any, LeastRequestSchema, at);
       const loadBalancer = leastRequest(message ?? {}, at);
-      return { loadBalancer, localityWeighted: isLocalityWeighted(message?.localityLbConfig) };
+      return { loadBalancer, ...decodeLocalities(message?.localityLbConfig) };
     },
   ],
   [
     RandomSchema.typeName,
     (any, at) => {
       const message = unpack(any, RandomSchema, at);
-      return { loadBalancer: RANDOM, localityWeighted: isLocalityWeighted(message?.localityLbConfig) };
+      return { loadBalancer: RANDOM, ...decodeLocalities(message?.localityLbConfig) };
     },
   ],
   [RingHashSchema.typeName, decodeRingHash],
@@ -77,8 +78,20 @@ function decodeWrrLocality(any: Any, at: Scope): LoadBalancing | undefined {
   return inner && { ...decodePolicyList(inner, here), localityWeighted: true };
 }
 
-const isLocalityWeighted = (config: LocalityLbConfig | undefined): boolean =>
-  config?.localityConfigSpecifier.case === 'localityWeightedLbConfig';
+/** The old common_lb_config and the typed policies say it in the same words. */
+export function decodeLocalities(
+  config:
+    | Pick<LocalityLbConfig, 'localityConfigSpecifier'>
+    | Pick<Cluster_CommonLbConfig, 'localityConfigSpecifier'>
+    | undefined,
+): Omit<LoadBalancing, 'loadBalancer'> {
+  const specifier = config?.localityConfigSpecifier;
+  const fails = specifier?.case === 'zoneAwareLbConfig' && specifier.value.failTrafficOnPanic;
+  return {
+    localityWeighted: specifier?.case === 'localityWeightedLbConfig',
+    ...(fails && { failTrafficOnPanic: true }),
+  };
+}
 
 /** The first policy that is known counts (Envoy LoadBalancingPolicy.policies, gRFC A52). */
 export function decodePolicyList(list: LoadBalancingPolicy, at: Scope): LoadBalancing {
