@@ -54,6 +54,9 @@ export function createResourceBoard(): ResourceBoard {
         queueMicrotask(() => slot.posted && slot.watchers.has(one) && tell(one, slot.posted));
         return () => slot.watchers.delete(one);
       },
+      unsubscribe<T>(type: ResourceType<T>, name: string, watcher: ResourceWatcher<T>) {
+        slotOf(label(type.typeUrl, name)).watchers.delete(watcher as ResourceWatcher<unknown>);
+      },
       setMetadata: () => {},
       connect: () => {},
       connected: () => Promise.resolve(),

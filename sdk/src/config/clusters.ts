@@ -8,8 +8,6 @@ import { clusterType } from '../resource/cluster/cluster.ts';
 import { type EndpointOwner, EndpointWatch } from './endpoint-watch.ts';
 import { type Part, PENDING } from './part.ts';
 
-export type Unsubscribe = () => void;
-
 /** Who uses clusters. */
 export interface ClusterHolder {
   /** Called for every new state of a cluster it holds. */
@@ -37,7 +35,7 @@ export function createClusters(parts: ClustersParts): Clusters {
     hold(name, holder) {
       const watch = held.get(name) ?? new ClusterWatch(name, parts);
       held.set(name, watch);
-      watch.holders = [...watch.holders, holder];
+      watch.holders = watch.holders.concat(holder);
     },
     release(name, holder) {
       const watch = held.get(name);
@@ -57,7 +55,6 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   readonly parts: ClustersParts;
   holders: readonly ClusterHolder[] = [];
   state: ClusterState | undefined;
-  readonly #unsubscribe: Unsubscribe;
   #cluster: Part<Cluster> = PENDING;
   #endpoints: EndpointWatch | undefined;
   #grace: Timer | undefined;
@@ -65,12 +62,12 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   constructor(name: string, parts: ClustersParts) {
     this.name = name;
     this.parts = parts;
-    this.#unsubscribe = parts.discovery.subscribe(clusterType, name, this);
+    parts.discovery.subscribe(clusterType, name, this);
   }
 
   close(): void {
     this.#grace?.cancel();
-    this.#unsubscribe();
+    this.parts.discovery.unsubscribe(clusterType, this.name, this);
     this.#endpoints?.close();
   }
 

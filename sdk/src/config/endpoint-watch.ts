@@ -2,7 +2,7 @@ import type { Timer } from '../clock.ts';
 import type { ResourceWatcher } from '../discovery/discovery.ts';
 import type { LoadAssignment } from '../model/cluster.ts';
 import { loadAssignmentType } from '../resource/endpoint/load-assignment.ts';
-import type { ClustersParts, Unsubscribe } from './clusters.ts';
+import type { ClustersParts } from './clusters.ts';
 import { type Part, PENDING } from './part.ts';
 
 /** The cluster whose endpoints are watched. */
@@ -17,18 +17,17 @@ export class EndpointWatch implements ResourceWatcher<LoadAssignment> {
   readonly serviceName: string;
   assignment: Part<LoadAssignment> = PENDING;
   readonly #owner: EndpointOwner;
-  readonly #unsubscribe: Unsubscribe;
   #disbelief: Timer | undefined;
 
   constructor(serviceName: string, owner: EndpointOwner) {
     this.serviceName = serviceName;
     this.#owner = owner;
-    this.#unsubscribe = owner.parts.discovery.subscribe(loadAssignmentType, serviceName, this);
+    owner.parts.discovery.subscribe(loadAssignmentType, serviceName, this);
   }
 
   close(): void {
     this.#disbelief?.cancel();
-    this.#unsubscribe();
+    this.#owner.parts.discovery.unsubscribe(loadAssignmentType, this.serviceName, this);
   }
 
   /**

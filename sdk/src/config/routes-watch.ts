@@ -2,7 +2,6 @@ import type { Discovery, ResourceWatcher } from '../discovery/discovery.ts';
 import type { RouteConfiguration } from '../model/route.ts';
 import { routeConfigurationType } from '../resource/route/route-configuration.ts';
 import { routesOfTarget } from '../route/target-host.ts';
-import type { Unsubscribe } from './clusters.ts';
 import { type Part, PENDING } from './part.ts';
 
 /** The target whose routes are watched. */
@@ -16,16 +15,17 @@ export class RoutesWatch implements ResourceWatcher<RouteConfiguration> {
   readonly name: string;
   routes: Part<RouteConfiguration> = PENDING;
   readonly #owner: RoutesOwner;
-  readonly #unsubscribe: Unsubscribe;
+  readonly #discovery: Discovery;
 
   constructor(name: string, owner: RoutesOwner, discovery: Discovery) {
     this.name = name;
     this.#owner = owner;
-    this.#unsubscribe = discovery.subscribe(routeConfigurationType, name, this);
+    this.#discovery = discovery;
+    discovery.subscribe(routeConfigurationType, name, this);
   }
 
   close(): void {
-    this.#unsubscribe();
+    this.#discovery.unsubscribe(routeConfigurationType, this.name, this);
   }
 
   onResource(value: RouteConfiguration): void {

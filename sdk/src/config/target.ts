@@ -7,7 +7,7 @@ import type { ClusterState, TargetConfig } from '../model/target.ts';
 import { listenerType } from '../resource/listener/listener.ts';
 import { routesOfTarget } from '../route/target-host.ts';
 import { afterSockets } from '../wire/late-timer.ts';
-import type { ClusterHolder, Clusters, Unsubscribe } from './clusters.ts';
+import type { ClusterHolder, Clusters } from './clusters.ts';
 import { clustersOf, connectionClustersOf, difference, join } from './join.ts';
 import { type Part, PENDING } from './part.ts';
 import { type RoutesOwner, RoutesWatch } from './routes-watch.ts';
@@ -54,7 +54,6 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
   wasUsed = true;
   idleRounds = 0;
   readonly #parts: TargetParts<T>;
-  readonly #unsubscribe: Unsubscribe;
   #listener: Part<Listener> = PENDING;
   #routes: Part<RouteConfiguration> = PENDING;
   /** Where the routes come from, unless the listener brought them. */
@@ -82,7 +81,7 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     this.name = name;
     this.#parts = parts;
     this.state = this.#pending();
-    this.#unsubscribe = parts.discovery.subscribe(listenerType, parts.listenerName?.(name) ?? name, this);
+    parts.discovery.subscribe(listenerType, this.#listenerName(), this);
   }
 
   onResource(listener: Listener): void {
@@ -107,6 +106,10 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
   /** The answer may still come; calls do not wait for it any longer. */
   onSilent(reason: string): void {
     if (this.state.kind === 'pending') this.#miss('absent', reason);
+  }
+
+  #listenerName(): string {
+    return this.#parts.listenerName?.(this.name) ?? this.name;
   }
 
   clusterChanged(): void {
@@ -136,7 +139,7 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#unsubscribe();
+    this.#parts.discovery.unsubscribe(listenerType, this.#listenerName(), this);
     this.#forget();
     const before = this.state;
     this.state = { kind: 'absent', reason: 'no longer asked for' };

@@ -54,10 +54,15 @@ export class AdsClient implements Discovery {
     this.#types.set(type.typeUrl, type);
     authority.subscribe(type, name, watcher);
     this.#wantFlush();
-    return () => {
-      authority.unsubscribe(type, name, watcher);
-      this.#wantFlush();
-    };
+    return () => this.unsubscribe(type, given, watcher);
+  }
+
+  unsubscribe<T>(type: ResourceType<T>, given: string, watcher: ResourceWatcher<T>): void {
+    const name = canonicalName(given);
+    const authority = this.#authorityOf(name, type.typeUrl);
+    if (typeof authority === 'string') return;
+    authority.unsubscribe(type, name, watcher);
+    this.#wantFlush();
   }
 
   setMetadata(key: string, value: JsonValue): void {

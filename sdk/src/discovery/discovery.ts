@@ -69,6 +69,8 @@ export interface ResourceStatus extends DescribedResource {
 export interface Discovery {
   /** Asks for a resource until the returned function is called. The watcher is never called from inside. */
   subscribe<T>(type: ResourceType<T>, name: string, watcher: ResourceWatcher<T>): () => void;
+  /** As the function that `subscribe` returned, for who holds thousands of subscriptions and would rather not hold those. */
+  unsubscribe<T>(type: ResourceType<T>, name: string, watcher: ResourceWatcher<T>): void;
   /** Changes the node's metadata; a request that repeats the node tells the server at once. */
   setMetadata(key: string, value: JsonValue): void;
   /** Opens the stream without asking for anything. */
