@@ -232,6 +232,9 @@ export class AdsService {
 
 const streamLimits = (): StreamLimits => ({
   requestBytes: defaultOf('requestBytes'),
+  requestFields: defaultOf('requestFields'),
+  nodeBytes: defaultOf('nodeBytes'),
+  reasonLength: defaultOf('reasonLength'),
   namesPerStream: defaultOf('namesPerStream'),
   typesPerStream: defaultOf('typesPerStream'),
   nameLength: defaultOf('nameLength'),

@@ -3,6 +3,7 @@ import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
 import type { ClientIdentity } from './client-identity.ts';
+import type { RequestLimits } from './request-size.ts';
 import type { Session } from './session.ts';
 import type { BucketShape } from './token-bucket.ts';
 
@@ -16,11 +17,12 @@ export interface Link {
   end(code: number, message: string): void;
 }
 
-export interface StreamLimits {
-  readonly requestBytes: number;
+export interface StreamLimits extends RequestLimits {
   readonly namesPerStream: number;
   readonly typesPerStream: number;
   readonly nameLength: number;
+  /** Of what a client says about a response that it rejects. */
+  readonly reasonLength: number;
   /** New names; a request counts as one more. */
   readonly names: BucketShape;
 }

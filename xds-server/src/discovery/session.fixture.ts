@@ -15,6 +15,9 @@ export const NODE = { id: 'web-1' };
 
 const GENEROUS: StreamLimits = {
   requestBytes: 1_000_000,
+  requestFields: 100_000,
+  nodeBytes: 100_000,
+  reasonLength: 1_000,
   namesPerStream: 100,
   typesPerStream: 32,
   nameLength: 1_000,

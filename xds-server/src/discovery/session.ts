@@ -13,6 +13,7 @@ import type { TypeStatus } from './acknowledgements.ts';
 import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import { changeDelta } from './delta-subscription.ts';
 import { type Find, NOT_YET } from './not-yet.ts';
+import { tooLarge } from './request-size.ts';
 import type { ResourceFate } from './resource-ledger.ts';
 import type { Link, SessionHost, Waits } from './session-host.ts';
 import { changeSotw } from './sotw-subscription.ts';
@@ -104,10 +105,10 @@ export class Session {
 
   receive(bytes: Uint8Array): void {
     if (this.#ended) return;
-    const { requestBytes } = this.#host.limits;
-    // A transport that can tell the length from the frame has refused it before it held the bytes.
-    if (bytes.length > requestBytes) {
-      this.end(RESOURCE_EXHAUSTED, `request: ${bytes.length} bytes, at most ${requestBytes} are read`);
+    // A transport that can tell the length from the frame has refused what is too long before it held the bytes.
+    const excess = tooLarge(bytes, this.#method, this.#host.limits);
+    if (excess !== undefined) {
+      this.end(RESOURCE_EXHAUSTED, `request: ${excess}`);
       return;
     }
     try {
@@ -265,8 +266,9 @@ export class Session {
   }
 
   /** An older response than the last one counts for its resources only. */
-  #hear(typeUrl: string, { book, ledger }: SubscribedType, nonce: string, reason: string | undefined): void {
+  #hear(typeUrl: string, { book, ledger }: SubscribedType, nonce: string, said: string | undefined): void {
     if (nonce === '') return;
+    const reason = said?.slice(0, this.#host.limits.reasonLength);
     ledger.answer(
       book.numberOf(nonce),
       reason === undefined ? undefined : { reason, atMs: this.#host.clock.wallTime() },
