@@ -1,3 +1,5 @@
+import type { Steps } from './steps.ts';
+
 /** One YAML document of a file, cut out so that a syntax error in it cannot touch its neighbours. */
 export interface DocumentText {
   readonly text: string;
@@ -5,6 +7,8 @@ export interface DocumentText {
   readonly line: number;
   /** The line between it and the object before is missing; it is read as if it were there. */
   readonly unmarked: boolean;
+  /** It was an item of a List, where nothing at all would be an error. */
+  readonly isItem?: boolean;
 }
 
 /**
@@ -14,7 +18,7 @@ export interface DocumentText {
  * Objects pasted below each other without a marker (common in documentation) are told by a second `apiVersion` or
  * `kind` at the left margin, which no single object has.
  */
-export const splitDocuments = (text: string): readonly DocumentText[] => {
+export function* splitDocuments(text: string): Steps<readonly DocumentText[]> {
   const documents: DocumentText[] = [];
   const frame = new Set<string>();
   let piece = { start: 0, line: 1, unmarked: false };
@@ -26,6 +30,7 @@ export const splitDocuments = (text: string): readonly DocumentText[] => {
     frame.clear();
   };
   for (let at = 0, line = 1; at < text.length; line += 1) {
+    if (line % LINES_A_STEP === 0) yield;
     const newline = text.indexOf('\n', at);
     if (isMarker(text, at)) cut(at, { start: at + 3, line, unmarked: false });
     const key = frameKey(text, at);
@@ -37,7 +42,9 @@ export const splitDocuments = (text: string): readonly DocumentText[] => {
   }
   cut(text.length, piece);
   return documents;
-};
+}
+
+const LINES_A_STEP = 10_000;
 
 const frameKey = (text: string, at: number): string | undefined =>
   text.startsWith('apiVersion:', at) ? 'apiVersion' : text.startsWith('kind:', at) ? 'kind' : undefined;
@@ -49,4 +56,4 @@ const isMarker = (text: string, at: number): boolean => {
 };
 
 /** Nothing but comments and YAML directives. */
-const isBlank = (text: string): boolean => text.split('\n').every((line) => /^\s*(#.*)?$|^%[A-Z]/.test(line));
+const isBlank = (text: string): boolean => !/^(?!%[A-Z])[^\S\n]*[^\s#]/m.test(text);

@@ -11,13 +11,15 @@ class TextOrigin implements Origin {
   readonly file: string;
   readonly #text: string;
   readonly #firstLine: number;
+  readonly #metadataLine: number;
   readonly #base: readonly Segment[];
   #document: WeakRef<YamlDocument> | undefined;
 
-  constructor(file: string, text: string, firstLine: number, base: readonly Segment[]) {
+  constructor({ file, text, firstLine, metadataLine, base }: TextPosition) {
     this.file = file;
     this.#text = text;
     this.#firstLine = firstLine;
+    this.#metadataLine = metadataLine;
     this.#base = base;
   }
 
@@ -29,6 +31,7 @@ class TextOrigin implements Origin {
   }
 
   line(fieldPath: string): number {
+    if (fieldPath === 'metadata') return this.#firstLine - 1 + this.#metadataLine;
     let document = this.#document?.deref();
     if (document === undefined) {
       document = readYamlSafely(this.#text);
@@ -43,12 +46,13 @@ export interface TextPosition {
   readonly text: string;
   /** Line of the file on which `text` begins. */
   readonly firstLine: number;
+  /** Line of `text` on which the object's metadata begins: asked for the most, so it is kept. */
+  readonly metadataLine: number;
   /** Where the object stands in the document: empty, or `items`, n in a List. */
   readonly base: readonly Segment[];
 }
 
-export const textOrigin = ({ file, text, firstLine, base }: TextPosition): Origin =>
-  new TextOrigin(file, text, firstLine, base);
+export const textOrigin = (position: TextPosition): Origin => new TextOrigin(position);
 
 export const samePosition = (a: Origin, b: Origin): boolean => a === b || (a instanceof TextOrigin && a.equals(b));
 

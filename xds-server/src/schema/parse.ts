@@ -1,11 +1,13 @@
 import { defaultOf } from '../defaults.ts';
-import { splitDocuments } from './documents.ts';
+import { type DocumentText, splitDocuments } from './documents.ts';
+import { splitItems } from './list-items.ts';
 import { type Draft, readObject } from './object.ts';
 import { textOrigin } from './origin.ts';
 import { type Finding, formatPath, type Plain, type Segment } from './place.ts';
 import { byPosition } from './problem.ts';
+import { allSteps, type Steps } from './steps.ts';
 import type { AnyObject, ObjectKey, Problem } from './types.ts';
-import { readYamlSafely, type YamlDocument } from './yaml-document.ts';
+import { type YamlDocument, yamlSteps } from './yaml-document.ts';
 
 export interface ParsedText {
   readonly objects: readonly AnyObject[];
@@ -19,9 +21,16 @@ export interface ParsedText {
 /** Documents by their text: one that did not change is not parsed again when its file is. */
 export type ParseMemo = Map<string, DocumentContent>;
 
+interface PlacedDraft {
+  readonly draft: Draft;
+  readonly base: readonly Segment[];
+  /** Where its metadata begins. */
+  readonly line: number;
+}
+
 /** What one document says; lines count from its own first. */
 interface DocumentContent {
-  readonly objects: readonly { readonly draft: Draft; readonly base: readonly Segment[] }[];
+  readonly objects: readonly PlacedDraft[];
   readonly problems: readonly Omit<Problem, 'file'>[];
   readonly broken: readonly ObjectKey[];
   readonly unreadable: boolean;
@@ -31,33 +40,51 @@ interface DocumentContent {
  * Reads a file of YAML or JSON documents. Never throws: each document stands for itself, and what is wrong is a Problem
  * with the line it is on. With `memo` (from the call before, for the same file) only changed documents are parsed.
  */
-export const parseText = (text: string, file: string, memo?: ParseMemo): ParsedText => {
+export const parseText = (text: string, file: string, memo?: ParseMemo): ParsedText =>
+  allSteps(parseSteps(text, file, memo));
+
+/** `parseText` in small steps, for files that would stall the process. */
+export function* parseSteps(text: string, file: string, memo?: ParseMemo): Steps<ParsedText> {
   const objects: AnyObject[] = [];
   const problems: Problem[] = [];
   const broken: ObjectKey[] = [];
   let unreadable = false;
-  const documents = splitDocuments(text.startsWith('\uFEFF') ? text.slice(1) : text);
+  const documents = yield* piecesOf(text.startsWith('\uFEFF') ? text.slice(1) : text);
   const most = defaultOf('fileDocuments');
   if (documents.length > most) {
     const message = `has ${documents.length} documents, only the first ${most} are read`;
     problems.push({ severity: 'error', file, line: documents[most]?.line ?? 1, message });
   }
   const seen: ParseMemo = new Map();
-  for (const { text: piece, line, unmarked } of documents.slice(0, most)) {
-    const content = memo?.get(piece) ?? seen.get(piece) ?? parseDocument(piece, file);
+  for (const document of documents.slice(0, most)) {
+    const { text: piece, line, unmarked } = document;
+    const content = memo?.get(piece) ?? seen.get(piece) ?? (yield* parseDocument(document, file));
     seen.set(piece, content);
-    for (const { draft, base } of content.objects) {
+    for (const { draft, base, line: metadataLine } of content.objects) {
+      const origin = textOrigin({ file, text: piece, firstLine: line, metadataLine, base });
       // A draft is an object of its kind without its origin.
-      objects.push({ ...draft, origin: textOrigin({ file, text: piece, firstLine: line, base }) } as AnyObject);
+      objects.push({ ...draft, origin } as AnyObject);
     }
     if (unmarked) problems.push({ severity: 'warning', file, line, message: UNMARKED });
     for (const problem of content.problems) problems.push({ ...problem, file, line: problem.line + line - 1 });
     broken.push(...content.broken);
     unreadable ||= content.unreadable;
+    yield;
   }
   if (memo !== undefined) replaceAll(memo, seen);
   return { objects, problems: problems.sort(byPosition), broken, unreadable };
-};
+}
+
+function* piecesOf(text: string): Steps<readonly DocumentText[]> {
+  const pieces: DocumentText[] = [];
+  for (const document of yield* splitDocuments(text)) {
+    yield;
+    const items = yield* splitItems(document);
+    if (items === undefined) pieces.push(document);
+    else for (const item of items) pieces.push(item);
+  }
+  return pieces;
+}
 
 const UNMARKED = 'another object begins here, want a line "---" before it';
 
@@ -66,25 +93,26 @@ const replaceAll = (memo: ParseMemo, next: ParseMemo): void => {
   for (const [piece, content] of next) memo.set(piece, content);
 };
 
-const parseDocument = (text: string, file: string): DocumentContent => {
-  const document = readYamlSafely(text);
+function* parseDocument({ text, isItem }: DocumentText, file: string): Steps<DocumentContent> {
+  const document = yield* yamlSteps(text);
   if (document.errors.length > 0) return syntaxErrors(document);
-  if (document.value === null) return NOTHING;
+  if (document.value === null && !isItem) return NOTHING;
   if (file.endsWith('.json') && isForeignJson(document.value)) return NOTHING;
-  const objects: { draft: Draft; base: readonly Segment[] }[] = [];
+  const objects: PlacedDraft[] = [];
   const problems: Omit<Problem, 'file'>[] = [];
   const broken: ObjectKey[] = [];
   let unreadable = false;
   for (const { value, base } of unpack(document.value)) {
     const { draft, key, title, findings } = readObject(value);
     for (const finding of findings.list) problems.push(located(finding, document, base, title));
-    if (draft !== undefined) objects.push({ draft, base });
+    if (draft !== undefined) objects.push({ draft, base, line: document.lineOf([...base, 'metadata']) });
     else if (key !== undefined) broken.push(key);
     // Nobody can say whose it was (a mistyped apiVersion, say): no object of the file goes for it.
     else unreadable ||= findings.errors > 0;
+    yield;
   }
   return { objects, problems, broken, unreadable };
-};
+}
 
 const NOTHING: DocumentContent = { objects: [], problems: [], broken: [], unreadable: false };
 

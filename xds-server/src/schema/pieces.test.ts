@@ -5,6 +5,7 @@ import { splitDocuments } from './documents.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { fieldLedger } from './ledger.ts';
 import { formatPath, parsePath } from './place.ts';
+import { allSteps } from './steps.ts';
 import { nearest } from './suggest.ts';
 import { isCidr, isHost, isIP, isWildcardHost, wrongLabelName } from './syntax.ts';
 
@@ -51,7 +52,7 @@ describe('paths', () => {
 describe('splitDocuments', () => {
   it('loses no line and never splits inside a block scalar', () => {
     const text = '# c\n--- # first\na: |\n  ---\n  x\n...\n%YAML 1.2\n---\nb: 1\n---\r\nc: 1\n--- d\n';
-    expect(splitDocuments(text).map(({ text: piece, line }) => [line, piece])).toEqual([
+    expect(allSteps(splitDocuments(text)).map(({ text: piece, line }) => [line, piece])).toEqual([
       [2, ' # first\na: |\n  ---\n  x\n'],
       [8, '\nb: 1\n'],
       [10, '\r\nc: 1\n'],

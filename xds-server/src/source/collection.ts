@@ -28,8 +28,9 @@ export class Collection {
       if (first === undefined) objects.set(object.key, object);
       else problems.push(repeated(object, first));
     }
+    const broken = new Set(parsed.broken);
     for (const [key, object] of before) {
-      if (objects.has(key) || !(parsed.unreadable || parsed.broken.includes(key))) continue;
+      if (objects.has(key) || !(parsed.unreadable || broken.has(key))) continue;
       objects.set(key, object);
       problems.push(kept(object, file, parsed.problems));
     }

@@ -1,7 +1,9 @@
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type Clock, systemClock, type Timer } from '@inmesh/sdk/internal/clock';
 import { defaultOf } from '../defaults.ts';
-import { type ParsedText, type ParseMemo, parseText } from '../schema/parse.ts';
+import { type ParsedText, type ParseMemo, parseSteps } from '../schema/parse.ts';
+import { type Pace, stepsInTurns } from '../schema/steps.ts';
 import type { Problem, Source, SourceObserver } from '../schema/types.ts';
 import { Collection } from './collection.ts';
 import { type FileStamp, listFiles, readText } from './folder.ts';
@@ -13,6 +15,8 @@ export interface FilesOptions {
   readonly sweepMs?: number;
   /** Whether to listen to the platform's file events (default) or to sweep alone. */
   readonly watch?: boolean;
+  /** Gives the event loop its turn while large files are parsed. */
+  readonly turn?: () => Promise<void>;
 }
 
 /** A folder of YAML and JSON files, watched. `start` rejects where there is no such folder. */
@@ -39,6 +43,7 @@ class FileSource implements Source {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #options: FilesOptions;
+  readonly #pace: Pace;
   readonly #collection = new Collection();
   readonly #known = new Map<string, Known>();
   readonly #memos = new Map<string, ParseMemo>();
@@ -55,7 +60,13 @@ class FileSource implements Source {
   constructor(folder: string, options: FilesOptions) {
     this.#folder = folder;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    const clock = options.clock ?? systemClock;
+    this.#clock = clock;
+    this.#pace = {
+      now: () => performance.now(),
+      turn: options.turn ?? setImmediate,
+      sliceMs: defaultOf('parseSliceMs'),
+    };
   }
 
   async start(on: SourceObserver): Promise<void> {
@@ -64,11 +75,18 @@ class FileSource implements Source {
     // Hints begin before the first read, so that nothing falls between.
     if (this.#options.watch !== false)
       this.#hints = watchHints(this.#folder, () => this.#sweepIn(defaultOf('fileBatchMs')));
-    for (const [file, stamp] of files) await this.#read(file, stamp, true);
+    // A hint that comes meanwhile waits for its own sweep.
+    this.#sweeping = this.#readAll(files);
+    await this.#sweeping;
+    this.#sweeping = undefined;
     if (this.#on === undefined) return;
     on.change(this.#collection.changes());
     this.#tellProblems(true);
-    this.#sweepIn(this.#pause());
+    this.#sweepIn(this.#next());
+  }
+
+  async #readAll(files: ReadonlyMap<string, FileStamp>): Promise<void> {
+    for (const [file, stamp] of files) await this.#read(file, stamp, true);
   }
 
   async refresh(): Promise<void> {
@@ -172,7 +190,8 @@ class FileSource implements Source {
       return;
     }
     const memo = this.#memos.get(file) ?? new Map();
-    const parsed = parseText(text, file, memo);
+    const parsed = await stepsInTurns(parseSteps(text, file, memo), this.#pace);
+    if (this.#on === undefined) return;
     const doubtful = isInvalid(parsed) || this.#collection.losses(file, parsed);
     if (!first && doubtful && !this.#believes(file, text)) return;
     this.#doubts.delete(file);
