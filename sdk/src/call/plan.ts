@@ -7,6 +7,7 @@ import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
 import { destinationOf } from '../route/destination.ts';
 import { localBody } from '../route/local-body.ts';
+import { outgoingRequest } from '../route/outgoing.ts';
 import { directLocation, redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
@@ -104,7 +105,9 @@ function forward({ target, request, options, random, draw, decision, action }: F
     const { host, port } = options.originalDestination;
     context = { originalDestination: { address: host, port } };
   } else if (action.hashPolicies.length > 0 && isHashBalancer(loadBalancer)) {
-    const hashed = requestHash(action.hashPolicies, { request, random });
+    // Envoy's router asks for the hash when the headers are as they go out.
+    const sent = outgoingRequest({ decision, action, cluster }, request);
+    const hashed = requestHash(action.hashPolicies, { request: sent, random });
     if (hashed.hash !== undefined) context = { hash: hashed.hash };
     setCookies = hashed.setCookies ?? NO_COOKIES;
   }

@@ -19,7 +19,10 @@ export const fields: FieldRows = {
     ignored: { 'no typed metadata is known': 'typed_filter_metadata' },
   }),
   ...rowsOf('envoy.config.core.v3.HeaderValueOption', { supported: 'header append append_action keep_empty_value' }),
-  ...rowsOf('envoy.config.core.v3.HeaderValue', { supported: 'key value raw_value' }),
+  ...rowsOf('envoy.config.core.v3.HeaderValue', {
+    supported: 'key value',
+    ignored: { 'header mutations of routes read value only, in Envoy too': 'raw_value' },
+  }),
   ...rowsOf('envoy.config.core.v3.RuntimeFractionalPercent', { supported: 'default_value runtime_key' }),
   ...rowsOf('envoy.config.core.v3.RuntimeDouble', {
     supported: 'default_value',

@@ -108,7 +108,7 @@ function forwarded(answer: RouteAnswer, { decision, action, request, options }: 
     ...answer,
     clusterNotFound,
     cluster: cluster.name,
-    setCookies: requestHash(action.hashPolicies, { request, random: () => options.draw }).setCookies,
+    setCookies: requestHash(action.hashPolicies, { request: sent, random: () => options.draw }).setCookies,
     pathRewrite: sent.path,
     hostRewrite: sent.authority,
     requestHeaders: sent.headers,

@@ -30,6 +30,14 @@ const range = fc
   .tuple(fc.integer({ min: -10, max: 20 }), fc.integer({ min: -10, max: 200 }))
   .map(([start, end]) => ({ range_match: { start: String(start), end: String(end) } }));
 
+/** As they were written before string_match. */
+const older = fc.oneof(
+  fc
+    .tuple(fc.constantFrom('exact_match', 'prefix_match', 'suffix_match', 'contains_match'), text)
+    .map(([kind, value]) => ({ [kind]: value })),
+  regex.map((pattern) => ({ safe_regex_match: { regex: pattern } })),
+);
+
 const headers = fc.array(
   merged(
     fc.record({
@@ -37,7 +45,7 @@ const headers = fc.array(
       invert_match: fc.boolean(),
       treat_missing_header_as_empty: fc.boolean(),
     }),
-    fc.oneof(string, present, range, fc.constant({})),
+    fc.oneof(string, present, range, older, fc.constant({})),
   ),
   { minLength: 1, maxLength: 2 },
 );

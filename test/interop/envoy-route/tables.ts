@@ -56,11 +56,22 @@ const responseValue = fc.constantFrom(
 const APPEND = ['APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', 'OVERWRITE_IF_EXISTS_OR_ADD', 'OVERWRITE_IF_EXISTS'];
 
 const addition = (name: fc.Arbitrary<string>, value: fc.Arbitrary<string>) =>
-  fc.record({
-    header: fc.record({ key: name, value }),
-    append_action: fc.constantFrom(...APPEND),
-    keep_empty_value: fc.boolean(),
-  });
+  fc
+    .record({
+      header: fc.oneof(
+        { weight: 5, arbitrary: fc.record({ key: name, value }) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ key: name, raw_value: fc.constantFrom('cmF3', 'w6k=', 'JVJFUSh4LWEpJQ==') }),
+        },
+      ),
+      how: fc.oneof(
+        { weight: 5, arbitrary: fc.constantFrom(...APPEND).map((append_action) => ({ append_action })) },
+        { weight: 1, arbitrary: fc.boolean().map((append) => ({ append })) },
+      ),
+      keep_empty_value: fc.boolean(),
+    })
+    .map(({ how, ...rest }) => ({ ...rest, ...how }));
 
 const mutations = merged(
   maybe(fc.record({ request_headers_to_add: fc.array(addition(requestName, requestValue), { maxLength: 3 }) })),
@@ -86,6 +97,7 @@ const hashPolicy = merged(
     fc.record({ header: fc.record({ header_name: fc.constantFrom('x-a', 'x-b'), regex_rewrite: regexRewrite }) }),
     fc.record({ query_parameter: fc.record({ name: fc.constantFrom('v', 'w') }) }),
     fc.record({ cookie }),
+    fc.constant({ connection_properties: { source_ip: true } }),
   ),
   fc.record({ terminal: fc.boolean() }),
 );
@@ -211,7 +223,14 @@ const directResponse = fc
   })
   .map(({ format, ...response }) => ({ direct_response: { ...response, ...format } }));
 
-const TEMPLATES = { match: '/{x}/{y=**}', rewrite: '/t/{y}/{x}' };
+const templates = fc.constantFrom(
+  ['/{x}/{y=**}', '/t/{y}/{x}'],
+  ['/{x}', '/{x}/{x}'],
+  ['/{x=a/*}/{y}', '/{y}-{x}'],
+  ['/a/{y=**}', '/{y}'],
+  ['/{x=*}/b', '/new'],
+  ['/{z=**}.b', '/z/{z}'],
+);
 const EXTENSION = 'type.googleapis.com/envoy.extensions.path';
 const typed = (kind: string, config: string, fields: object) => ({
   name: kind,
@@ -219,12 +238,9 @@ const typed = (kind: string, config: string, fields: object) => ({
 });
 
 /** A template rewrite names variables of its own match, so both come together. */
-const templated = merged(destination).map((route) => ({
-  match: { path_match_policy: typed('match', 'Match', { path_template: TEMPLATES.match }) },
-  route: {
-    ...route,
-    path_rewrite_policy: typed('rewrite', 'Rewrite', { path_template_rewrite: TEMPLATES.rewrite }),
-  },
+const templated = fc.tuple(destination, templates).map(([route, [path_template, path_template_rewrite]]) => ({
+  match: { path_match_policy: typed('match', 'Match', { path_template }) },
+  route: { ...route, path_rewrite_policy: typed('rewrite', 'Rewrite', { path_template_rewrite }) },
 }));
 
 /** Envoy refuses a prefix rewrite beside a template match. */
@@ -287,7 +303,10 @@ const hostParts = merged(
     })),
   mutations,
   maybe(fc.record({ include_request_attempt_count: fc.boolean(), include_attempt_count_in_response: fc.boolean() })),
-  fc.oneof({ weight: 8, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: fc.constant({ require_tls: 'ALL' }) }),
+  fc.oneof(
+    { weight: 8, arbitrary: fc.constant({}) },
+    { weight: 1, arbitrary: fc.record({ require_tls: fc.constantFrom('ALL', 'EXTERNAL_ONLY') }) },
+  ),
 );
 
 export const routeTables: fc.Arbitrary<Json> = domainSets.chain((sets) =>

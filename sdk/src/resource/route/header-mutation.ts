@@ -59,8 +59,7 @@ const ACTIONS: ReadonlyMap<Append, AppendAction> = new Map([
 
 function decodeSet(option: HeaderValueOption, at: Scope): HeaderSet {
   const header = at.at('header');
-  const raw = option.header?.rawValue ?? new Uint8Array();
-  const value = raw.length > 0 ? Buffer.from(raw).toString('latin1') : (option.header?.value ?? '');
+  const value = option.header?.value ?? '';
   // Envoy HeaderValue.value: HTTP_HEADER_VALUE, that is no NUL, CR or LF.
   if (/[\0\r\n]/.test(value)) header.at('value').error('holds NUL, CR or LF, which no header may');
   return {
