@@ -48,6 +48,15 @@ describe('Service', () => {
     expect(service(spec).problems[0]).toContain(message);
   });
 
+  it.each([
+    ['PreferClose', []],
+    ['PreferSameZone', []],
+    ['PreferSameNode', ['spec.trafficDistribution: nodes are not told apart: taken as PreferSameZone']],
+    ['Near', ['spec.trafficDistribution: no effect: got "Near", want PreferSameZone, PreferSameNode or PreferClose']],
+  ])('says what becomes of trafficDistribution %s', (wanted, said) => {
+    expect(service(`ports: [{port: 80}], trafficDistribution: ${wanted}`).problems).toEqual(said);
+  });
+
   it('wants a name that begins with a letter', () => {
     const { problems } = parse('apiVersion: v1\nkind: Service\nmetadata: {name: 1x}\nspec: {ports: [{port: 1}]}');
     expect(problems[0]).toContain('metadata.name: got "1x" (string), want a DNS label');
@@ -173,6 +182,16 @@ describe('ServiceEntry, WorkloadEntry, WorkloadGroup', () => {
     ['labels: {a: b}', 'spec: address is missing'],
   ])('refuses a WorkloadEntry {%s}', (spec, message) => {
     expect(parse(object('WorkloadEntry', `spec: {${spec}}`, istio)).problems[0]).toContain(message);
+  });
+
+  it('says what DYNAMIC_DNS is here', () => {
+    const dynamic = 'hosts: ["*.b.c"], ports: [{number: 443, name: tls, protocol: TLS}], resolution: DYNAMIC_DNS';
+    const said = 'spec.resolution: the host is looked up by whoever dials it, as with NONE';
+    expect(entry(dynamic).problems).toEqual([said]);
+    expect(entry(`${dynamic}, endpoints: [{address: 10.0.0.1}]`).problems).toEqual([
+      'spec.endpoints: no effect with resolution DYNAMIC_DNS, want STATIC or DNS',
+      said,
+    ]);
   });
 
   it('reads a WorkloadGroup, whose template has no address', () => {

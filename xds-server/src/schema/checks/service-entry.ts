@@ -33,7 +33,11 @@ export const checkServiceEntry = (spec: ServiceEntrySpec, place: Place): void =>
   if (resolution === 'NONE' && endpoints.length > 0) {
     place.at('endpoints').error('not allowed with resolution NONE, want STATIC or DNS');
   }
-  if (resolution === 'DYNAMIC_DNS') place.at('resolution').warn('not yet enforced: taken as NONE');
+  if (resolution === 'DYNAMIC_DNS') {
+    // A sidecar's dynamic forward proxy does by the Host header or SNI what the client does by the name it dials.
+    place.at('resolution').warn('the host is looked up by whoever dials it, as with NONE', 'info');
+    if (endpoints.length > 0) place.at('endpoints').warn('no effect with resolution DYNAMIC_DNS, want STATIC or DNS');
+  }
   if (resolution === 'DNS_ROUND_ROBIN' && endpoints.length > 1) {
     place.at('endpoints').error('resolution DNS_ROUND_ROBIN wants at most one endpoint');
   }

@@ -7,6 +7,7 @@ export const checkService = (spec: ServiceSpec, place: Place): void => {
     if (!spec.externalName) place.error('externalName is missing, type ExternalName wants a host name');
     return;
   }
+  checkDistribution(spec, place);
   if (spec.ports.length === 0 && spec.clusterIP !== 'None') place.error('ports is missing, want at least one port');
   const names = new Set<string>();
   const numbers = new Set<string>();
@@ -20,4 +21,12 @@ export const checkService = (spec: ServiceSpec, place: Place): void => {
     names.add(name);
     numbers.add(number);
   }
+};
+
+/** Kubernetes takes these three; Istio compares them without case and takes no notice of others. */
+const checkDistribution = ({ trafficDistribution: wanted }: ServiceSpec, place: Place): void => {
+  const at = place.at('trafficDistribution');
+  if (wanted === undefined || /^prefer(close|samezone)$/i.test(wanted)) return;
+  if (/^prefersamenode$/i.test(wanted)) at.warn('nodes are not told apart: taken as PreferSameZone');
+  else at.warn(`no effect: got "${wanted}", want PreferSameZone, PreferSameNode or PreferClose`);
 };

@@ -1,4 +1,4 @@
-import { later, list, mapOf, message, required, supported, translatedOnly, unused } from '../message.ts';
+import { ignored, later, list, mapOf, message, required, supported, translatedOnly, unused } from '../message.ts';
 import type { ConfigMapSpec, LabelSelector, MeshConfigSpec, OutboundTrafficPolicy } from '../spec/mesh-config.ts';
 import { dnsLabel, exportScope, isHost, labelValue, wrongLabelName } from '../syntax.ts';
 import { duration, type Type, text, textThat, truth, word, wordOr } from '../type.ts';
@@ -81,7 +81,10 @@ const meshConfig = message<MeshConfigSpec>(
     defaultVirtualServiceExportTo: supported(list(exportScope)),
     defaultDestinationRuleExportTo: supported(list(exportScope)),
     discoverySelectors: supported(list(labelSelector)),
-    pathNormalization: later(pathNormalization),
+    pathNormalization: ignored(
+      pathNormalization,
+      'clients normalise paths as URLs before they are routed, as BASE does; slashes are neither merged nor decoded',
+    ),
     accessLogFile: later(text()),
     accessLogFormat: later(text()),
     accessLogEncoding: later(word('TEXT', 'JSON')),

@@ -141,7 +141,7 @@ describe('loadAssignment', () => {
     ]);
   });
 
-  it.each(['PreferClose', 'PreferSameZone'])(
+  it.each(['PreferClose', 'PreferSameZone', 'PreferSameNode', 'preferclose'])(
     'a Service with trafficDistribution %s: the zone, then the region, then elsewhere, without outlier detection',
     (distribution) => {
       const near = REVIEWS.replaceAll(

@@ -15,8 +15,11 @@ export interface LocalityGroup {
 /** How calls spread over localities; undefined = without regard to them. */
 export type Spread = LocalityLoadBalancer | 'near first';
 
-/** Kubernetes: the client's zone, then its region (KEP-4444; the second is the newer name). */
-const NEAR_FIRST: ReadonlySet<string | undefined> = new Set(['PreferClose', 'PreferSameZone']);
+/**
+ * Kubernetes: the client's zone, then its region (KEP-4444; KEP-3015 has the newer names). Which node a client is on is not
+ * known: PreferSameNode is as near as that gets.
+ */
+const NEAR_FIRST: ReadonlySet<string | undefined> = new Set(['preferclose', 'prefersamezone', 'prefersamenode']);
 
 /**
  * The rule decides, else the service's trafficDistribution, else the mesh (Istio GetLocalityLbSetting). Failover without
@@ -24,7 +27,7 @@ const NEAR_FIRST: ReadonlySet<string | undefined> = new Set(['PreferClose', 'Pre
  */
 export const spreadOf = (policy: EffectivePolicy, service: MeshService, mesh: MeshSettings): Spread | undefined => {
   const written = policy.loadBalancer?.localityLbSetting;
-  if (written === undefined && NEAR_FIRST.has(service.trafficDistribution)) return 'near first';
+  if (written === undefined && NEAR_FIRST.has(service.trafficDistribution?.toLowerCase())) return 'near first';
   const setting = written ?? mesh.localityLbSetting;
   if (setting === undefined || setting.enabled === false) return undefined;
   return policy.outlierDetection !== undefined || setting.distribute.length > 0 ? setting : undefined;
