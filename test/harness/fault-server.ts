@@ -74,13 +74,11 @@ async function start(options: FaultServerOptions, ledger: FaultLedger): Promise<
   const front = net.createServer({ noDelay: true }, (socket) => live.connected(socket, server));
   await new Promise<void>((resolve, reject) => front.once('error', reject).listen(0, '127.0.0.1', resolve));
   const bound = front.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+  const own = typeof bound === 'object' && bound !== null ? bound.port : 0;
   const closed = () => new Promise<void>((resolve) => front.close(() => resolve()));
-  // A port that was bound a moment ago and is free: connecting to it is refused.
-  if (options.connections === 'refuse') await closed();
   return {
     name: options.name,
-    port,
+    port: options.connections === 'refuse' ? await refusingPort() : own,
     isMirror: options.isMirror ?? false,
     counts: live.counts,
     resetAll: () => live.resetAll(),
@@ -89,6 +87,21 @@ async function start(options: FaultServerOptions, ledger: FaultLedger): Promise<
       if (front.listening) await closed();
     },
   };
+}
+
+let lastRefusing = 1;
+
+/** A low port that nobody listens on: one that was free a moment ago may soon be somebody else's. */
+async function refusingPort(): Promise<number> {
+  for (;;) {
+    const port = ++lastRefusing;
+    const socket = net.connect(port, '127.0.0.1');
+    const refuses = await new Promise((resolve) =>
+      socket.on('connect', () => resolve(false)).on('error', () => resolve(true)),
+    );
+    socket.destroy();
+    if (refuses) return port;
+  }
 }
 
 /** What an answer is written to, in HTTP/1.1 or HTTP/2. */
@@ -249,7 +262,8 @@ class Live {
     if (step.action === 'reset-headers') {
       if (response instanceof http.ServerResponse) response.flushHeaders();
       else response.stream.respond({ ':status': step.status });
-    } else response.write(half);
+    } else if (response instanceof http.ServerResponse) response.write(half);
+    else response.write(half);
     // What was written must have left before the reset overtakes it.
     if (step.action !== 'stall-body')
       setTimeout(() => (step.action === 'truncate' ? socket.destroySoon() : socket.resetAndDestroy()), 20);
@@ -268,17 +282,18 @@ class Live {
   }
 
   #end(step: FaultStep, { response }: Exchange, body: string): void {
-    if (step.trailers.length > 0) {
-      if (response instanceof http.ServerResponse) {
-        response.setHeader('trailer', step.trailers.map(([name]) => name).join(', '));
-        response.write(body);
-        response.addTrailers(Object.fromEntries(step.trailers));
-        response.end();
-        return;
-      }
-      for (const [name, value] of step.trailers) response.setTrailer(name, value);
+    const trailers = Object.fromEntries(step.trailers);
+    const text = step.status === 204 || step.status === 304 ? '' : body;
+    if (!(response instanceof http.ServerResponse)) {
+      response.addTrailers(trailers);
+      response.end(text);
+      return;
     }
-    const isEmpty = step.status === 204 || step.status === 304;
-    response.end(isEmpty ? undefined : body);
+    if (step.trailers.length > 0) {
+      response.setHeader('trailer', step.trailers.map(([name]) => name).join(', '));
+      response.write(text);
+      response.addTrailers(trailers);
+      response.end();
+    } else response.end(text);
   }
 }

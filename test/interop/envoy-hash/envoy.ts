@@ -37,11 +37,16 @@ export function findEnvoy(): string | undefined {
 }
 
 /** Starts Envoy with a bootstrap (JSON is YAML) and waits until it is live. */
-export async function startEnvoy(binary: string, bootstrap: object, adminPort: number): Promise<RunningEnvoy> {
+export async function startEnvoy(
+  binary: string,
+  bootstrap: object,
+  adminPort: number,
+  more: readonly string[] = [],
+): Promise<RunningEnvoy> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'inmesh-envoy-run-'));
   const file = path.join(folder, 'envoy.json');
   writeFileSync(file, JSON.stringify(bootstrap));
-  const child = spawn(binary, ['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '-l', 'warn'], {
+  const child = spawn(binary, ['-c', file, '--use-dynamic-base-id', '--concurrency', '1', '-l', 'warn', ...more], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';

@@ -1,0 +1,61 @@
+import { startFaultServers } from '../../harness/fault-server.ts';
+import { hostsOf, type PolicyCase } from './case.ts';
+import { type CaseSetup, startLive } from './envoy-plane.ts';
+import { type Outcome, play } from './play.ts';
+import { sdkPlane } from './sdk-plane.ts';
+
+/** So many cases at a time: most of them wait. */
+const AT_ONCE = 12;
+
+async function inTurn<T>(list: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
+  const left = list.values();
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (const one of left) await work(one);
+    }),
+  );
+}
+
+const startUpstreams = (policyCase: PolicyCase) =>
+  startFaultServers([
+    ...hostsOf(policyCase),
+    ...(policyCase.mirrors ?? []).map((mirror) => ({ ...mirror, isMirror: true })),
+  ]);
+
+/** Plays all cases through one live Envoy. */
+export async function playLive(binary: string, cases: readonly PolicyCase[]): Promise<ReadonlyMap<string, Outcome>> {
+  const setups: CaseSetup[] = [];
+  const outcomes = new Map<string, Outcome>();
+  try {
+    for (const policyCase of cases) setups.push({ policyCase, group: await startUpstreams(policyCase) });
+    const live = await startLive(binary, setups);
+    try {
+      await inTurn(setups, async ({ policyCase, group }) => {
+        const plane = live.plane(policyCase);
+        outcomes.set(policyCase.name, await play(policyCase, plane, group));
+        await plane.close();
+      });
+    } finally {
+      await live.stop();
+    }
+  } finally {
+    for (const { group } of setups) await group.close();
+  }
+  return outcomes;
+}
+
+/** Plays cases through the SDK, each with upstreams and a control plane of its own. */
+export async function playSdk(cases: readonly PolicyCase[]): Promise<ReadonlyMap<string, Outcome>> {
+  const outcomes = new Map<string, Outcome>();
+  await inTurn(cases, async (policyCase) => {
+    const group = await startUpstreams(policyCase);
+    const plane = sdkPlane(policyCase, group);
+    try {
+      outcomes.set(policyCase.name, await play(policyCase, plane, group));
+    } finally {
+      await plane.close();
+      await group.close();
+    }
+  });
+  return outcomes;
+}
