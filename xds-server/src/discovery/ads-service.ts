@@ -194,7 +194,8 @@ export class AdsService {
       const end = clock.now() + defaultOf('pushSliceMs');
       for (const session of this.#due) {
         this.#due.delete(session);
-        this.#serve(session);
+        // Whoever needs more time goes to the end of the line.
+        if (!this.#serve(session, end)) this.#due.add(session);
         if (clock.now() >= end) break;
       }
     }
@@ -205,10 +206,11 @@ export class AdsService {
   }
 
   /** One client's trouble is never another's. */
-  #serve(session: Session): void {
+  #serve(session: Session, end: number): boolean {
     try {
-      session.serve();
+      const isDone = session.serve(() => this.#options.clock.now() >= end);
       if (session.isSettled) this.#admission.answered(session);
+      return isDone;
     } catch (error) {
       const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#options.on?.warning?.(
@@ -216,6 +218,7 @@ export class AdsService {
       );
       session.end(INTERNAL, 'an answer could not be made');
       this.closed(session);
+      return true;
     }
   }
 

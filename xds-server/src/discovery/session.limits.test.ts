@@ -62,3 +62,17 @@ it('is not slowed by what a reconnecting client holds, nor by acknowledgements',
   }
   expect(stream.isPaused()).toBe(false);
 });
+
+it('looks thousands of names up a slice at a time, so that others have their turn, and answers once', () => {
+  const stream = scripted('delta', { namesPerStream: 10_000 });
+  stream.delta({ node: NODE, typeUrl: LISTENER_TYPE, resourceNamesSubscribe: names(1_000) });
+  let slices = 0;
+  while (!stream.session.serve(() => true)) {
+    slices++;
+    expect(stream.session.isSettled).toBe(false);
+    // A change of mind on the way.
+    if (slices === 3) stream.delta({ typeUrl: LISTENER_TYPE, resourceNamesUnsubscribe: ['n999'] });
+  }
+  expect(slices).toBeGreaterThan(100);
+  expect(stream.take()).toMatchObject([{ removed: names(999) }]);
+});

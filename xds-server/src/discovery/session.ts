@@ -24,6 +24,9 @@ import { inPushOrder, isDroppedLast, isWhole } from './type-order.ts';
 const INVALID_ARGUMENT = 3;
 const RESOURCE_EXHAUSTED = 8;
 const WILDCARD = '*';
+/** What is looked up without a look at the clock. */
+const NAMES_AT_ONCE = 64;
+const NAMES_BETWEEN_LOOKS = 8;
 
 /** One resource that a client asks for. */
 export interface SubscribedResource {
@@ -47,6 +50,8 @@ export class Session {
   readonly #lookups = new Map<string, Lookup>();
   /** Types that may have something to send. */
   readonly #due = new Set<string>();
+  /** Names of a due type that are looked up before it is answered. */
+  readonly #preparing = new Map<string, Iterator<string>>();
   /** Types with something gone that the client is told last. */
   readonly #keeping = new Set<string>();
   #node: Node | undefined;
@@ -124,18 +129,23 @@ export class Session {
     for (const typeUrl of this.#types().keys()) this.#owe(typeUrl);
   }
 
-  /** Sends what is due, type by type in make-before-break order; a slow peer is told only the newest later. */
-  serve(): void {
+  /**
+   * Sends what is due, type by type in make-before-break order; a slow peer is told only the newest later. False: the time is
+   * up, and there is more to do.
+   */
+  serve(isTimeUp: () => boolean = () => false): boolean {
     for (const typeUrl of inPushOrder(this.#due)) {
-      if (this.#slow || this.#ended) return;
+      if (this.#slow || this.#ended) return true;
+      if (!this.#prepare(typeUrl, isTimeUp)) return false;
       this.#due.delete(typeUrl);
       if (this.#answer(typeUrl, isDroppedLast(typeUrl))) this.#keeping.add(typeUrl);
     }
     for (const typeUrl of inPushOrder(this.#keeping)) {
-      if (this.#slow || this.#ended) return;
+      if (this.#slow || this.#ended) return true;
       this.#keeping.delete(typeUrl);
       this.#answer(typeUrl, false);
     }
+    return true;
   }
 
   drained(): void {
@@ -286,13 +296,36 @@ export class Session {
     this.#host.warn(this, `${this.#identity?.id ?? 'a client'}: ${message}`);
   }
 
+  /** Thousands of resources that nobody has asked for yet take long to make: they are, a slice at a time, before the answer. */
+  #prepare(typeUrl: string, isTimeUp: () => boolean): boolean {
+    const identity = this.#identity;
+    const type = this.#types().get(typeUrl);
+    if (identity === undefined || type === undefined || type.names.size <= NAMES_AT_ONCE) return true;
+    const lookup = this.#lookupOf(identity, typeUrl);
+    const names = this.#preparing.get(typeUrl) ?? type.names.keys()[Symbol.iterator]();
+    this.#preparing.set(typeUrl, names);
+    for (let count = 1; ; count++) {
+      const { done, value } = names.next();
+      if (done) break;
+      lookup(value);
+      if (count % NAMES_BETWEEN_LOOKS === 0 && isTimeUp()) return false;
+    }
+    this.#preparing.delete(typeUrl);
+    return true;
+  }
+
+  #lookupOf(identity: ClientIdentity, typeUrl: string): Lookup {
+    const lookup = this.#lookups.get(typeUrl) ?? this.#host.lookup(identity, typeUrl);
+    this.#lookups.set(typeUrl, lookup);
+    return lookup;
+  }
+
   /** Sends what the client lacks of a type; true where something that is gone waits to be said. */
   #answer(typeUrl: string, keepsGone: boolean): boolean {
     const identity = this.#identity;
     const type = this.#types().get(typeUrl);
     if (identity === undefined || type === undefined) return false;
-    const lookup = this.#lookups.get(typeUrl) ?? this.#host.lookup(identity, typeUrl);
-    this.#lookups.set(typeUrl, lookup);
+    const lookup = this.#lookupOf(identity, typeUrl);
     const waits = this.#host.waits(identity, typeUrl);
     const find = waits === undefined ? lookup : patient(lookup, waits);
     const { write, names, isKeeping } = type.answer({ isWhole: isWhole(typeUrl), keepsGone }, find);
