@@ -1,8 +1,8 @@
 /**
  * A process that holds a mesh's configuration: the SDK's discovery, configuration and upstreams against handwritten
- * resources. `node --expose-gc memory-client.ts SERVICES ENDPOINTS UPDATES IDLE_MS` prints one JSON object.
+ * resources. `node --expose-gc memory-client.ts SERVICES ENDPOINTS UPDATES IDLE_MS CHANGE` prints one JSON object.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { createLiveTargets, type LiveTarget } from '@inmesh/sdk/internal/call/live-target';
 import { systemClock, systemRandom } from '@inmesh/sdk/internal/clock';
@@ -11,6 +11,7 @@ import { createDiscovery } from '@inmesh/sdk/internal/discovery/discovery';
 import type { AdsListener, AdsTransport } from '@inmesh/sdk/internal/discovery/transport';
 import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '@inmesh/sdk/internal/gen/discovery';
 import { ClusterLoadAssignmentSchema } from '@inmesh/sdk/internal/gen/endpoint';
+import type { TargetConfig } from '@inmesh/sdk/internal/model/target';
 import { anyOf } from '../harness/scripted-ads.ts';
 import { cluster, lbEndpoint, listener, routes, toCluster } from '../harness/xds-resources.ts';
 import { type Longest, watchTurns } from './turns.ts';
@@ -18,15 +19,21 @@ import { type Longest, watchTurns } from './turns.ts';
 /** What the process has found out; memory and CPU beside those of the same process with one service held. */
 export interface Report {
   readonly heapMb: number;
+  /** The same once every service was called. */
+  readonly calledMb: number;
   readonly rssMb: number;
   readonly idleCpuPercent: number;
-  /** For each update of the endpoints of the first service; the first one meets code that has never run. */
+  /** For each change of the first service; the first one meets code that has never run. */
   readonly updates: readonly Longest[];
 }
 
 type Any = ReturnType<typeof anyOf>;
 
-const [SERVICES = 1, PER_SERVICE = 10, UPDATES = 0, IDLE_MS = 0] = process.argv.slice(2).map(Number);
+const [SERVICES = 1, PER_SERVICE = 10, UPDATES = 0, IDLE_MS = 0] = process.argv.slice(2, 6).map(Number);
+/** What changes in an update: the weight or the order of the endpoints, 10,000 routes, routes to 1,000 other clusters. */
+const CHANGE = process.argv[6] ?? 'weights';
+const ROUTES = 10_000;
+const CLUSTERS = 1_000;
 /** Targets asked for at a time. */
 const BATCH = 50;
 const ATTEMPTS = 200;
@@ -43,14 +50,25 @@ function assignment(service: number, generation = 0): Any {
     const address = `10.${(at >>> 16) & 255}.${(at >>> 8) & 255}.${at & 255}`;
     return { ...lbEndpoint(address, 8080), loadBalancingWeight: generation === 0 ? 1 : 1 + ((index + generation) % 2) };
   });
+  if (CHANGE === 'order' && generation % 2 === 1) lbEndpoints.reverse();
   const endpoints = [{ locality: { region: 'region-1', zone: `zone-${service % 3}` }, lbEndpoints }];
   return anyOf(ClusterLoadAssignmentSchema, { clusterName: clusterOf(service), endpoints });
+}
+
+function routesOf(service: number, generation = 0): Any {
+  const to = (index: number): number =>
+    CHANGE === 'clusters' ? service + index + (generation % 2) * CLUSTERS : service;
+  const count = generation === 0 ? 0 : CHANGE === 'clusters' ? CLUSTERS : ROUTES;
+  const list = Array.from({ length: count }, (_, index) =>
+    toCluster(clusterOf(to(index)), `/items-${generation}/${index}/`),
+  );
+  return routes(clusterOf(service), ...list, toCluster(clusterOf(service)));
 }
 
 function resource(typeUrl: string, name: string): Any {
   const service = Number(/service-(\d+)/.exec(name)?.[1]);
   if (typeUrl.endsWith('Listener')) return listener(name, clusterOf(service));
-  if (typeUrl.endsWith('RouteConfiguration')) return routes(name, toCluster(clusterOf(service)));
+  if (typeUrl.endsWith('RouteConfiguration')) return routesOf(service);
   if (typeUrl.endsWith('ClusterLoadAssignment')) return assignment(service);
   return cluster(name);
 }
@@ -65,6 +83,16 @@ const responseOf = (typeUrl: string, list: readonly { name: string; resource: An
   );
 };
 
+/** A few names a turn: what a control plane does takes no turn of an application. */
+async function answer(typeUrl: string, names: readonly string[], on: AdsListener): Promise<void> {
+  for (let from = 0; from < names.length; from += BATCH) {
+    const list = names.slice(from, from + BATCH).map((name) => ({ name, resource: resource(typeUrl, name) }));
+    await turn();
+    on.message(responseOf(typeUrl, list));
+    await turn();
+  }
+}
+
 /** Answers every name it is asked for, keeps nothing. */
 function createControlPlane(): { readonly transport: AdsTransport; push(bytes: Uint8Array): void } {
   let listenerOf: AdsListener | undefined;
@@ -78,9 +106,7 @@ function createControlPlane(): { readonly transport: AdsTransport; push(bytes: U
         return {
           send(bytes) {
             const { typeUrl, resourceNamesSubscribe: names } = fromBinary(DeltaDiscoveryRequestSchema, bytes);
-            if (names.length === 0) return;
-            const list = names.map((name) => ({ name, resource: resource(typeUrl, name) }));
-            queueMicrotask(() => on.message(responseOf(typeUrl, list)));
+            void answer(typeUrl, names, on);
           },
           close() {},
           ref() {},
@@ -136,20 +162,39 @@ async function measureMemory(): Promise<{ readonly heap: number; readonly rss: n
   return { heap: heapUsed + external, rss };
 }
 
-/** Every second endpoint of the service gets another weight; watched until picks go by it. */
+function changed(generation: number): Uint8Array {
+  const isEndpoints = CHANGE === 'weights' || CHANGE === 'order';
+  const typeUrl = isEndpoints ? 'endpoint.v3.ClusterLoadAssignment' : 'route.v3.RouteConfiguration';
+  const what = isEndpoints ? assignment(0, generation) : routesOf(0, generation);
+  return responseOf(`type.googleapis.com/envoy.config.${typeUrl}`, [{ name: clusterOf(0), resource: what }]);
+}
+
+function held(): TargetConfig {
+  const state = targets.lookup(targetOf(0));
+  if (state.kind !== 'ready') throw new Error('the first service is not held');
+  return state.config;
+}
+
+/** Something of the service changes; watched until calls go by it. */
 async function update(generation: number): Promise<Longest> {
-  const bytes = responseOf('type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment', [
-    { name: clusterOf(0), resource: assignment(0, generation) },
-  ]);
-  const changed = live.upstreams.get(clusterOf(0));
-  if (changed === undefined) throw new Error('the first service is not held');
-  const before = changed.config();
+  const bytes = changed(generation);
+  const before = held();
   await delay(20);
   const watch = watchTurns();
   controlPlane.push(bytes);
-  while (changed.config() === before) await delay(5);
-  await changed.prepare();
+  while (held() === before) await delay(5);
   return watch.stop();
+}
+
+/** What is made at the first call: route table, hosts, table. */
+function callAll(): void {
+  for (let service = 0; service < SERVICES; service++) {
+    const state = targets.lookup(targetOf(service));
+    if (state.kind !== 'ready') continue;
+    state.value.table.domains.any?.routes.at(0);
+    const pick = state.value.upstreams.get(clusterOf(service))?.pick({});
+    if (pick?.kind === 'pick') pick.release();
+  }
 }
 
 async function measureIdle(): Promise<number> {
@@ -167,8 +212,11 @@ const after = await measureMemory();
 const idleCpuPercent = await measureIdle();
 const updates: Longest[] = [];
 for (let generation = 1; generation <= UPDATES; generation++) updates.push(await update(generation));
+callAll();
+const called = await measureMemory();
 const report: Report = {
   heapMb: (after.heap - before.heap) / 1e6,
+  calledMb: (called.heap - before.heap) / 1e6,
   rssMb: (after.rss - before.rss) / 1e6,
   idleCpuPercent,
   updates,

@@ -20,10 +20,16 @@ interface Held {
   readonly endpoints: number;
   readonly updates?: number;
   readonly idleMs?: number;
+  readonly change?: string;
 }
 
-async function run({ services, endpoints, updates = 0, idleMs = 0 }: Held): Promise<Report> {
-  const args = ['--expose-gc', '--conditions=source', CLIENT, ...[services, endpoints, updates, idleMs].map(String)];
+async function run({ services, endpoints, updates = 0, idleMs = 0, change = 'weights' }: Held): Promise<Report> {
+  const args = [
+    '--expose-gc',
+    '--conditions=source',
+    CLIENT,
+    ...[services, endpoints, updates, idleMs, change].map(String),
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const [printed] = await Promise.all([text(child.stdout), once(child, 'exit')]);
   return JSON.parse(printed) as Report;
@@ -40,15 +46,25 @@ const ofThree = (values: readonly number[]): string => {
   return [min, median, max].map((value) => value.toFixed(1)).join(' / ');
 };
 
-async function memory(services: number, budgetMb: number): Promise<BenchRow> {
+async function memory(services: number, budgetMb: number): Promise<readonly BenchRow[]> {
   const reports = await runs({ services, endpoints: 10 });
   const heap = reports.map((report) => report.heapMb);
-  return {
-    name: `${services.toLocaleString('en')} services of 10 endpoints held: memory after a collection`,
-    value: spread(heap).median,
-    unit: 'MB',
-    note: `${ofThree(heap)}; budget ${budgetMb}; resident memory ${ofThree(reports.map((report) => report.rssMb))}`,
-  };
+  const called = reports.map((report) => report.calledMb);
+  const name = `${services.toLocaleString('en')} services of 10 endpoints held`;
+  return [
+    {
+      name: `${name}: memory after a collection`,
+      value: spread(heap).median,
+      unit: 'MB',
+      note: `${ofThree(heap)}; budget ${budgetMb}; resident memory ${ofThree(reports.map((report) => report.rssMb))}`,
+    },
+    {
+      name: `${name}, each called once`,
+      value: spread(called).median,
+      unit: 'MB',
+      note: `${ofThree(called)}; route tables, hosts and their tables are made at the first call`,
+    },
+  ];
 }
 
 function stall(name: string, all: readonly Longest[]): BenchRow {
@@ -64,11 +80,11 @@ function stall(name: string, all: readonly Longest[]): BenchRow {
   };
 }
 
-async function stalls(): Promise<readonly BenchRow[]> {
-  const reports = await runs({ services: 1, endpoints: 10_000, updates: UPDATES });
+async function stalls(what: string, change: string, endpoints: number): Promise<readonly BenchRow[]> {
+  const reports = await runs({ services: 1, endpoints, updates: UPDATES, change });
   return [
     stall(
-      'longest turn of an update of 10,000 endpoints',
+      `longest turn of ${what}`,
       reports.flatMap((report) => report.updates.slice(1)),
     ),
     stall(
@@ -89,5 +105,13 @@ async function idle(): Promise<BenchRow> {
 }
 
 export async function bench(): Promise<BenchRow[]> {
-  return [await memory(1_000, 15), await memory(10_000, 60), ...(await stalls()), await idle()];
+  return [
+    ...(await memory(1_000, 15)),
+    ...(await memory(10_000, 60)),
+    ...(await stalls('an update of 10,000 endpoints', 'weights', 10_000)),
+    ...(await stalls('10,000 endpoints in reverse order', 'order', 10_000)),
+    ...(await stalls('10,000 routes in one message', 'routes', 10)),
+    ...(await stalls('routes to 1,000 other clusters', 'clusters', 10)),
+    await idle(),
+  ];
 }

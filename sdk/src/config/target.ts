@@ -44,7 +44,6 @@ const hasConnections = ({ listener, clusters }: TargetConfig): boolean =>
   connectionClustersOf(listener.connections).every((name) => clusters.has(name));
 
 const SETTLED = (): void => {};
-const NO_NAMES: readonly string[] = [];
 
 /** One `host:port`: joins its resources, keeps the last good configuration, and swaps when the next one is whole. */
 export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, ClusterHolder {
@@ -64,7 +63,8 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
   #isDirty = false;
   #isClosed = false;
   #warmTimer: Timer | undefined;
-  #missing = NO_NAMES;
+  /** Clusters that the newest routes wait for. */
+  #missing: string[] | undefined;
   #doubt: Timer | undefined;
   /** The time for a better configuration is over. */
   #hasDoubted = false;
@@ -112,7 +112,13 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     return this.#parts.listenerName?.(this.name) ?? this.name;
   }
 
+  /** As long as others are missing there is nothing to join: a thousand clusters come one by one. */
   clusterChanged(): void {
+    const { clusters } = this.#parts;
+    for (let name = this.#missing?.at(-1); name !== undefined; name = this.#missing?.at(-1)) {
+      if (clusters.state(name) === undefined) return;
+      this.#missing?.pop();
+    }
     this.#touch();
   }
 
@@ -237,7 +243,7 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     }
     this.#warmTimer?.cancel();
     this.#warmTimer = undefined;
-    this.#missing = NO_NAMES;
+    this.#missing = undefined;
     const isSame = difference(this.#wanted, joined.config) === undefined;
     if (!isSame && this.#isDoubtful(joined.config)) return;
     this.#trust();
@@ -249,11 +255,11 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
   /** Bounded: one silent name must not freeze the configuration for ever. What is late fails until it comes. */
   #awaitWarmth(missing: readonly string[]): void {
     const waitMs = defaultOf('warmTimeoutMs');
-    this.#missing = missing;
+    this.#missing = [...missing];
     this.#warmTimer ??= afterSockets(this.#parts.clock, waitMs, () => {
       this.#warmTimer = undefined;
       this.#late ??= new Map();
-      for (const name of this.#missing) {
+      for (const name of this.#missing ?? []) {
         const reason = `nothing came about cluster "${name}" within ${waitMs / 1000} s`;
         this.#late.set(name, { kind: 'failed', reason });
       }
@@ -350,6 +356,7 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     this.#warmTimer = undefined;
     this.#wanted = undefined;
     this.#late = undefined;
+    this.#missing = undefined;
     this.#rds?.close();
     this.#rds = undefined;
     this.#routes = PENDING;
