@@ -15,7 +15,7 @@ const binary = findEnvoy();
 const isFull = process.env.INMESH_INTEROP_FULL === '1';
 
 /** Sample sizes; every bound is left by honest chance once in a million times. */
-const DRAWS = isFull ? 30_000 : 2_400;
+const DRAWS = isFull ? 20_000 : 2_400;
 const ORDERED = isFull ? 5_000 : 400;
 const EXTRA_KEYS = isFull ? 900 : 50;
 

@@ -394,6 +394,17 @@ export const SHARE_ROWS: readonly ShareRow[] = [
     expect: [[0, 'H', 100]],
   },
   {
+    // Of 9 hosts: Envoy draws once for priority and host, so with 10 or 20 it would not be every host alike.
+    rule: 'random within priorities',
+    groups: [at(0, 'HHHU'), at(1, 'HHHHHHHHH')],
+    cluster: { lb_policy: 'RANDOM' },
+    policy: factor(100),
+    expect: [
+      [0, 'H', 75],
+      [1, 'H', 25],
+    ],
+  },
+  {
     rule: 'random within localities by weight',
     groups: [zone('a', 1, 'HHH'), zone('b', 3, 'HHHHHHH')],
     cluster: { lb_policy: 'RANDOM' },
