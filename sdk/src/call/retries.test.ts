@@ -70,6 +70,15 @@ describe('retries', () => {
     expect(story(answer)).toMatchObject({ flag: 'URX', retryRefused: 'limit', local: false });
   });
 
+  it('what failed comes before URX, as in the last body', async () => {
+    const answer = await call([await deadPort()], { retry: retry() });
+    expect(answer).toMatchObject({
+      status: 503,
+      text: 'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure',
+    });
+    expect(story(answer)?.flags).toEqual(['UF', 'URX']);
+  });
+
   it('after a failed connection, also of what is not idempotent: nothing has left', async () => {
     const { port } = await answering(200);
     const answer = await call(

@@ -154,7 +154,7 @@ export class Tries implements AttemptOwner {
     if (retry !== undefined) {
       const obstacle = failure.kind === 'refused-stream' ? this.#bodyObstacle() : this.#obstacle(attempt);
       const verdict = this.#retriesOf(retry).afterReset(failure.kind, attempt.hasLeft, obstacle);
-      if (this.#goesOn(verdict, attempt)) return;
+      if (this.#goesOn(verdict, attempt, failure)) return;
     }
     this.#leave(attempt);
     if (this.#isIdle) this.#giveUp(replyFor(failure, this.#count > 1 || this.#hasReplayed));
@@ -201,7 +201,7 @@ export class Tries implements AttemptOwner {
   }
 
   /** True when the call goes on without this attempt. */
-  #goesOn(verdict: RetryVerdict, attempt: Attempt): boolean {
+  #goesOn(verdict: RetryVerdict, attempt: Attempt, failure?: AttemptFailure): boolean {
     if (verdict.kind === 'final') return false;
     if (verdict.kind === 'retry') {
       this.#leave(attempt);
@@ -214,6 +214,7 @@ export class Tries implements AttemptOwner {
     }
     const { story } = this.#parts.owner;
     story.retryRefused = verdict.refusal;
+    if (failure !== undefined) story.raise(failure.flag);
     const flag = REFUSAL_FLAGS[verdict.refusal];
     if (flag !== undefined) story.raise(flag);
     return false;
