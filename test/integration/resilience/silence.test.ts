@@ -35,10 +35,10 @@ describe('a control plane that says nothing about a name', () => {
   }
   const silenceMs = defaultOf('silentControlPlaneMs');
 
-  it.each([
-    ['ALLOW_ANY', 200, 'passes on as written'],
-    ['REGISTRY_ONLY', 502, 'refuses'],
-  ] as const)('costs a call 1 s, which %s then answers by %i: it %s', async (policy, status) => {
+  it.each<['ALLOW_ANY' | 'REGISTRY_ONLY', number]>([
+    ['ALLOW_ANY', 200],
+    ['REGISTRY_ONLY', 502],
+  ])('costs a call 1 s: then %s passes it on or refuses it (%i)', async (policy, status) => {
     const { answer, done } = await call(policy);
     ads.current().up();
     await clock.pass(silenceMs - 1);
