@@ -22,6 +22,8 @@ export interface FaultServerOptions {
   readonly closesAfter?: number;
   /** Closes a connection that has been idle for so long. */
   readonly idleMs?: number;
+  /** `connection: close` with every answer: no connection is used twice. */
+  readonly announcesClose?: boolean;
   /** `Keep-Alive` of every answer: `timeout=5`. */
   readonly keepAlive?: string;
   readonly maxConcurrentStreams?: number;
@@ -270,12 +272,13 @@ class Live {
   }
 
   #head(step: FaultStep, { response, socket }: Exchange, length: number | undefined): void {
-    const { name, keepAlive, closesAfter } = this.#options;
+    const { name, keepAlive, closesAfter, announcesClose } = this.#options;
     response.statusCode = step.status;
     response.setHeader('x-host', name);
     for (const [header, value] of step.headers) response.setHeader(header, value);
     if (!(response instanceof http.ServerResponse)) return;
     if (length !== undefined) response.setHeader('content-length', String(length));
+    if (announcesClose) response.setHeader('connection', 'close');
     if (keepAlive !== undefined) response.setHeader('keep-alive', keepAlive);
     const connection = this.#numbers.get(socket);
     if (connection && ++connection.answers === closesAfter) response.once('finish', () => socket.destroySoon());

@@ -75,6 +75,8 @@ export interface Ask {
   readonly times?: number;
   /** At most so many at a time; 1 where absent. */
   readonly atOnce?: number;
+  /** Not told of: whom it reaches is chance. */
+  readonly quiet?: boolean;
   /** Goes on while the next step begins. */
   readonly background?: boolean;
   /** The caller gives up. */
@@ -121,6 +123,9 @@ export const TRUSTED: JsonObject = {
   use_remote_address: true,
   internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }] },
 };
+
+/** A host whose connections are used once: a reset is never that of a reused connection, which the SDK repeats by itself. */
+export const FRESH: readonly CaseHost[] = [{ name: 'a', announcesClose: true }];
 
 export const clusterOf = ({ name }: PolicyCase): string => name;
 export const mirrorOf = ({ name }: PolicyCase): string => `${name}-mirror`;

@@ -50,7 +50,8 @@ export async function play(policyCase: PolicyCase, plane: DataPlane, group: Faul
       const arrivals = group.ledger.of(id);
       const copies = group.mirrored.of(id);
       finished.push({ answer: done, arrivals: arrivals.length, copies: copies.length });
-      told.push(tellCall(policyCase, group, { answer: done, report: reports.get(id), arrivals, copies }));
+      if (!ask.quiet)
+        told.push(tellCall(policyCase, group, { answer: done, report: reports.get(id), arrivals, copies }));
       missed.push(...missedTimes(id, ask, done, arrivals));
     }
     // Who comes first of calls made at once is chance.

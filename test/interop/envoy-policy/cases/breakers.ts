@@ -42,11 +42,6 @@ export const BREAKERS: readonly PolicyCase[] = [
     counters: 'ignored',
     steps: [{ script: 'ok;wait=150', times: 4, atOnce: 4 }],
   }),
-  limit('max-pending', {
-    rule: 'max_pending_requests 1 with no connection yet: the request that has it made counts as waiting, so 4 of 5 are UO',
-    cluster: breaker({ max_connections: 1, max_pending_requests: 1 }),
-    steps: [{ script: 'ok;wait=300', times: 5, atOnce: 5 }],
-  }),
   limit('max-pending-connected', {
     rule: 'max_connections 1, max_pending_requests 1, connected: one served, one waits, the others UO',
     cluster: breaker({ max_connections: 1, max_pending_requests: 1 }),

@@ -56,6 +56,7 @@ export const MIRRORS: readonly PolicyCase[] = [
   mirror('slow-mirror', {
     rule: 'a mirror that never answers delays nothing',
     mirrors: [{ name: 'm', script: 'stall' }],
+    counters: 'ignored',
     route: { timeout: '0.3s', ...to({}) },
     steps: [{ script: 'ok', times: 3, lastsMs: [0, 280] }, LATER],
   }),

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import type { CaseHost, PolicyCase } from '../case.ts';
+import { type CaseHost, FRESH, type PolicyCase } from '../case.ts';
 
 /** No counting by rate, so that a case shows what it names. */
 const ALONE = { enforcing_success_rate: 0, enforcing_failure_percentage: 0, max_ejection_percent: 100 };
@@ -20,6 +20,7 @@ const hosts = (count: number, more: Partial<CaseHost> = {}): readonly CaseHost[]
 const BAD_A = { a: '503' };
 
 const ejection = (name: string, given: Omit<PolicyCase, 'name' | 'area'>): PolicyCase => ({
+  hosts: FRESH,
   name: `outlier-${name}`,
   area: 'outlier detection',
   ...given,
@@ -67,6 +68,7 @@ export const OUTLIERS: readonly PolicyCase[] = [
   ejection('enforcing-0', {
     rule: 'enforcing_consecutive_5xx 0: detected, never ejected',
     cluster: outlier({ consecutive_5xx: 2, enforcing_consecutive_5xx: 0 }),
+    counters: UNEVEN,
     steps: [{ script: '503', times: 6 }, SEE],
   }),
   ejection('refused', {
@@ -126,9 +128,9 @@ export const OUTLIERS: readonly PolicyCase[] = [
     cluster: outlier({ consecutive_5xx: 1, max_ejection_percent: 50 }),
     counters: UNEVEN,
     steps: [
-      { scripts: { a: '503', b: '503' }, times: 8 },
+      { scripts: { a: '503', b: '503' }, times: 8, quiet: true },
       SEE,
-      { scripts: { c: '503' }, times: 8 },
+      { scripts: { c: '503' }, times: 8, quiet: true },
       SEE,
       { script: 'ok', times: 4 },
     ],
@@ -151,7 +153,7 @@ export const OUTLIERS: readonly PolicyCase[] = [
     hosts: hosts(2),
     cluster: outlier({ consecutive_5xx: 1, max_ejection_percent: 0 }),
     counters: UNEVEN,
-    steps: [{ scripts: BAD_A, times: 4 }, SEE],
+    steps: [{ scripts: BAD_A, times: 4, quiet: true }, SEE],
   }),
   ejection('always-one', {
     rule: 'always_eject_one_host: one host is ejected whatever max_ejection_percent says',
@@ -195,9 +197,19 @@ export const OUTLIERS: readonly PolicyCase[] = [
   }),
   ejection('un-ejection', {
     rule: 'base_ejection_time over: un-ejected at the next interval',
-    cluster: outlier({ consecutive_5xx: 1, interval: '0.1s', base_ejection_time: '0.4s' }),
+    cluster: outlier({ consecutive_5xx: 1, interval: '0.1s', base_ejection_time: '0.8s' }),
     counters: UNEVEN,
-    steps: [{ script: '503' }, SEE, { waitMs: 250 }, SEE, { script: 'ok' }, { waitMs: 900 }, SEE, { script: 'ok' }],
+    steps: [
+      { script: '503' },
+      SEE,
+      { waitMs: 100 },
+      SEE,
+      { script: 'ok' },
+      { waitMs: 1500 },
+      SEE,
+      { waitMs: 100 },
+      { script: 'ok' },
+    ],
   }),
   ejection('ejection-grows', {
     rule: 'the second ejection lasts 2 × base_ejection_time',
@@ -243,7 +255,7 @@ export const OUTLIERS: readonly PolicyCase[] = [
       failure_percentage_request_volume: 10,
     }),
     counters: UNEVEN,
-    steps: [{ scripts: BAD_A, times: 100, atOnce: 4 }, { waitMs: 700 }, SEE],
+    steps: [{ scripts: BAD_A, times: 100, atOnce: 4, quiet: true }, { waitMs: 700 }, SEE],
   }),
   ejection('failure-percentage-few-hosts', {
     rule: 'failure_percentage_minimum_hosts is 5: two hosts are not compared',
@@ -256,7 +268,7 @@ export const OUTLIERS: readonly PolicyCase[] = [
       failure_percentage_request_volume: 10,
     }),
     counters: UNEVEN,
-    steps: [{ scripts: BAD_A, times: 100, atOnce: 4 }, { waitMs: 700 }, SEE],
+    steps: [{ scripts: BAD_A, times: 100, atOnce: 4, quiet: true }, { waitMs: 700 }, SEE],
   }),
   ejection('success-rate', {
     rule: 'success_rate: 5 hosts, volume 10: below mean − 1.9 standard deviations is ejected',
@@ -269,7 +281,7 @@ export const OUTLIERS: readonly PolicyCase[] = [
       success_rate_minimum_hosts: 5,
     }),
     counters: UNEVEN,
-    steps: [{ scripts: BAD_A, times: 300, atOnce: 6 }, { waitMs: 1000 }, SEE],
+    steps: [{ scripts: BAD_A, times: 300, atOnce: 6, quiet: true }, { waitMs: 1000 }, SEE],
   }),
   ejection('grpc-status', {
     rule: 'a grpc-status of a gRPC answer counts as its HTTP status: UNAVAILABLE is 503',

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type CaseHost, type PolicyCase, type Step, TRUSTED } from '../case.ts';
+import { type CaseHost, FRESH, type PolicyCase, type Step, TRUSTED } from '../case.ts';
 
 /** Quick back-off, so that a case does not wait. */
 const QUICK = { base_interval: '0.001s', max_interval: '0.002s' };
@@ -16,6 +16,7 @@ interface On {
 }
 
 const on = (name: string, given: On & Partial<PolicyCase>): PolicyCase => ({
+  hosts: FRESH,
   name: `retry-${name}`,
   area: 'retries',
   ...given,

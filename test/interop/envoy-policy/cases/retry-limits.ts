@@ -1,5 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type PolicyCase, TRUSTED } from '../case.ts';
+import { FRESH, type PolicyCase, TRUSTED } from '../case.ts';
 
 const QUICK = { base_interval: '0.001s', max_interval: '0.002s' };
 
@@ -48,7 +48,7 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
   {
     name: 'num-retries-0',
     area: 'retry limits',
-    rule: 'num_retries: 0 is no retry: is it URX?',
+    rule: 'num_retries: 0 is no retry, and URX',
     route: retry('5xx', 0),
     steps: [{ script: '503,ok' }],
   },
@@ -159,7 +159,8 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
   {
     name: 'max-retries-breaker',
     area: 'retry limits',
-    rule: 'max_retries 0: no retry may be under way; the answer has UO beside its flags and is not URX',
+    rule: 'max_retries 0: no retry may be under way; the answer has UO beside its own flag, and no URX',
+    hosts: FRESH,
     cluster: breaker({ max_retries: 0 }),
     route: retry('5xx', 2),
     steps: [{ script: '503,ok' }, { script: 'reset,ok' }],

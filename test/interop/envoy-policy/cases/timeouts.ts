@@ -33,44 +33,44 @@ export const TIMEOUTS: readonly PolicyCase[] = [
   }),
   timeout('across-retries', {
     rule: 'the route timeout covers all tries and waits',
-    route: { timeout: '0.5s', ...retry('5xx', 10) },
+    route: { timeout: '1.2s', ...retry('5xx', 10) },
     counters: 'ignored',
-    steps: [{ script: '503;wait=200,503;wait=200,stall', lastsMs: [490, 1200] }],
+    steps: [{ script: '503;wait=200,503;wait=200,stall', lastsMs: [1190, 1900] }],
   }),
   timeout('per-try-retried', {
     rule: 'per_try_timeout is retried for `5xx`; the last try that is late is 504 UT with URX',
-    route: retry('5xx', 1, { per_try_timeout: '0.15s' }),
+    route: retry('5xx', 1, { per_try_timeout: '0.4s' }),
     steps: [
-      { script: 'stall,ok', lastsMs: [140, 900] },
-      { script: 'stall', lastsMs: [290, 1200] },
+      { script: 'stall,ok', lastsMs: [190, 1400] },
+      { script: 'stall', lastsMs: [790, 1600] },
     ],
   }),
   timeout('per-try-gateway-error', {
     rule: 'per_try_timeout is retried for `gateway-error`',
-    route: retry('gateway-error', 1, { per_try_timeout: '0.15s' }),
-    steps: [{ script: 'stall,ok', lastsMs: [140, 900] }],
+    route: retry('gateway-error', 1, { per_try_timeout: '0.4s' }),
+    steps: [{ script: 'stall,ok', lastsMs: [190, 1400] }],
   }),
   timeout('per-try-reset', {
     rule: 'per_try_timeout is retried for `reset`',
-    route: retry('reset', 1, { per_try_timeout: '0.15s' }),
-    steps: [{ script: 'stall,ok', lastsMs: [140, 900] }],
+    route: retry('reset', 1, { per_try_timeout: '0.4s' }),
+    steps: [{ script: 'stall,ok', lastsMs: [190, 1400] }],
   }),
   timeout('per-try-not-retried', {
     rule: 'per_try_timeout is not retried for `connect-failure,refused-stream,unavailable,cancelled`',
     route: retry('connect-failure,refused-stream,unavailable,cancelled,retriable-4xx,reset-before-request', 3, {
-      per_try_timeout: '0.15s',
+      per_try_timeout: '0.4s',
     }),
-    steps: [{ script: 'stall,ok', lastsMs: [140, 900] }],
+    steps: [{ script: 'stall,ok', lastsMs: [190, 1400] }],
   }),
   timeout('per-try-retriable-504', {
     rule: 'per_try_timeout is not retried for `retriable-status-codes` with 504',
-    route: retry('retriable-status-codes', 1, { retriable_status_codes: [504], per_try_timeout: '0.15s' }),
-    steps: [{ script: 'stall,ok', lastsMs: [140, 900] }, { script: '504,ok' }],
+    route: retry('retriable-status-codes', 1, { retriable_status_codes: [504], per_try_timeout: '0.4s' }),
+    steps: [{ script: 'stall,ok', lastsMs: [190, 1400] }, { script: '504,ok' }],
   }),
   timeout('per-try-without-words', {
     rule: 'per_try_timeout without retry_on ends the call all the same',
-    route: { retry_policy: { per_try_timeout: '0.15s' } },
-    steps: [{ script: 'stall,ok', lastsMs: [140, 900] }],
+    route: { retry_policy: { per_try_timeout: '0.4s' } },
+    steps: [{ script: 'stall,ok', lastsMs: [190, 1400] }],
   }),
   timeout('per-try-longer', {
     rule: 'a per_try_timeout longer than the route timeout does not count',
@@ -78,22 +78,22 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     steps: [{ script: 'stall,ok', lastsMs: [190, 900] }],
   }),
   timeout('per-try-in-body', {
-    rule: 'per_try_timeout while the body comes: no retry, the body breaks off or the timer is off?',
-    route: { timeout: '0.6s', ...retry('5xx', 1, { per_try_timeout: '0.15s' }) },
-    steps: [{ script: 'stall-body;body=abcdefgh,ok', lastsMs: [100, 1300] }],
+    rule: 'per_try_timeout is off once the head is there: the route timeout ends the body',
+    route: { timeout: '0.9s', ...retry('5xx', 1, { per_try_timeout: '0.4s' }) },
+    steps: [{ script: 'stall-body;body=abcdefgh,ok', lastsMs: [890, 1600] }],
   }),
   timeout('per-try-idle', {
-    rule: 'per_try_idle_timeout: silence of one try; retried as a reset; flag of the last?',
-    route: retry('5xx', 1, { per_try_idle_timeout: '0.15s' }),
+    rule: 'per_try_idle_timeout: silence of one try; retried as per_try_timeout is',
+    route: retry('5xx', 1, { per_try_idle_timeout: '0.4s' }),
     steps: [
-      { script: 'stall,ok', lastsMs: [140, 900] },
-      { script: 'stall', lastsMs: [290, 1200] },
+      { script: 'stall,ok', lastsMs: [190, 1400] },
+      { script: 'stall', lastsMs: [790, 1600] },
     ],
   }),
   timeout('per-try-idle-in-body', {
     rule: 'per_try_idle_timeout holds while the body comes',
-    route: retry('5xx', 1, { per_try_idle_timeout: '0.15s' }),
-    steps: [{ script: 'stall-body;body=abcdefgh,ok', lastsMs: [140, 900] }],
+    route: retry('5xx', 1, { per_try_idle_timeout: '0.4s' }),
+    steps: [{ script: 'stall-body;body=abcdefgh,ok', lastsMs: [190, 1400] }],
   }),
   timeout('idle', {
     rule: 'RouteAction.idle_timeout: 504 SI',
@@ -104,7 +104,7 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     ],
   }),
   timeout('max-stream-duration', {
-    rule: 'RouteAction.max_stream_duration: 504 DT',
+    rule: 'RouteAction.max_stream_duration: 504 without a flag',
     route: { timeout: '0s', max_stream_duration: { max_stream_duration: '0.2s' } },
     steps: [
       { script: 'stall', lastsMs: [190, 900] },
@@ -132,7 +132,7 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     manager: TRUSTED,
     route: { timeout: '2s', ...retry('5xx', 1) },
     tell: ['upstream-headers'],
-    steps: [{ script: 'stall,ok', headers: { 'x-envoy-upstream-rq-per-try-timeout-ms': '200' }, lastsMs: [140, 900] }],
+    steps: [{ script: 'stall,ok', headers: { 'x-envoy-upstream-rq-per-try-timeout-ms': '200' }, lastsMs: [190, 1400] }],
   }),
   timeout('header-outside', {
     rule: 'x-envoy-upstream-rq-timeout-ms from outside is dropped',
@@ -146,7 +146,7 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     steps: [{ script: '503,ok' }],
   }),
   timeout('grpc-header', {
-    rule: 'grpc_timeout_header_max: grpc-timeout of the request counts up to it; 504 or grpc-status',
+    rule: 'grpc_timeout_header_max: grpc-timeout of the request counts up to it: grpc-status 4',
     route: { max_stream_duration: { grpc_timeout_header_max: '5s' } },
     tell: ['upstream-headers'],
     steps: [
