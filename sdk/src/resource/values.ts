@@ -27,7 +27,8 @@ export function positiveMs(duration: Duration | undefined, at: Scope): number | 
 }
 
 export function inRange(value: number, low: number, high: number, at: Scope): number {
-  if (value < low || value > high) at.error(`${value}, ${low} to ${high} allowed`);
+  // So written, NaN is out of every range.
+  if (!(value >= low && value <= high)) at.error(`${value}, ${low} to ${high} allowed`);
   return value;
 }
 

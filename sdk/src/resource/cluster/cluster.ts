@@ -10,7 +10,7 @@ import { requireAds } from '../listener/connection-manager.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
 import { sharedName, sharedValue } from '../shared.ts';
-import { positiveMs, required } from '../values.ts';
+import { inRange, positiveMs, required } from '../values.ts';
 import { decodeCircuitBreakers } from './circuit-breakers.ts';
 import { decodeHttpProtocol } from './http-protocol.ts';
 import { decodeLoadBalancing } from './load-balancing.ts';
@@ -39,6 +39,7 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {
 function decodeCluster(message: Message, at: Scope): Cluster {
   const { circuitBreakers, outlierDetection, transportSocket } = message;
   const { loadBalancer, ...localities } = decodeLoadBalancing(message, at);
+  const panicThreshold = message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold');
   const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
   return {
     name: sharedName(required(message.name, at.at('name'))),
@@ -46,7 +47,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     connectTimeoutMs: positiveMs(message.connectTimeout, at.at('connect_timeout')) ?? defaultOf('connectTimeoutMs'),
     loadBalancer: sharedValue(loadBalancer),
     ...localities,
-    panicThreshold: message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold'),
+    panicThreshold: inRange(panicThreshold, 0, 100, at.at('common_lb_config').at('healthy_panic_threshold')),
     ...(outlierDetection && {
       outlierDetection: sharedValue(decodeOutlierDetection(outlierDetection, at.at('outlier_detection'))),
     }),

@@ -51,7 +51,8 @@ function decodeAddress(message: Address | undefined, at: Scope): Pick<Endpoint, 
   }
   const here = at.at('socket_address');
   const { address: host, portSpecifier } = address.value;
-  if (host === '' || /[\s/[\]]/.test(host)) here.at('address').error(`"${host}", an IP address or a host name allowed`);
+  if (host === '' || /[\s/[\]\p{Cc}]/u.test(host))
+    here.at('address').error(`"${host}", an IP address or a host name allowed`);
   if (portSpecifier.case !== 'portValue') {
     here.error(`${portSpecifier.case ?? 'no port'}, port_value allowed`);
     return NOWHERE;
