@@ -168,6 +168,14 @@ describe('round robin', () => {
 const START = { seed: 0, nowMs: 0 };
 
 describe('least request', () => {
+  it('compares all hosts where it is told to, and takes each of equals as often (Envoy FULL_SCAN)', () => {
+    const hosts = [3, 1, 2, 1, 1].map((active) => hostOf({ active }));
+    const picker = createPicker({ kind: 'least-request', choiceCount: 2, fullScan: true }, hosts, START);
+    const counts = countPicks(picker, hosts, 9_000);
+    for (const [index, share] of [0, 1 / 3, 0, 1 / 3, 1 / 3].entries())
+      expect(share === 0 ? counts[index] === 0 : isWithinBinomial(counts[index] ?? 0, 9_000, share)).toBe(true);
+  });
+
   it('takes the less busy of the hosts it draws, the first of equals', () => {
     const hosts = [5, 2, 2, 0].map((active) => hostOf({ active }));
     const drawn = (...draws: number[]): number => {

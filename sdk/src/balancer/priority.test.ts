@@ -64,6 +64,20 @@ describe('priorityLoads', () => {
     expect(result.panic).toEqual(panic);
   });
 
+  it.each([
+    { threshold: 50.9, panic: false },
+    { threshold: 51, panic: true },
+  ])('half healthy and a threshold of $threshold %: panic $panic, as whole percents count', ({ threshold, panic }) => {
+    expect(priorityLoads(levels(50), { ...SETTINGS, panicThreshold: threshold }).panic).toEqual([panic]);
+  });
+
+  it('where health is by weight, panic is by number, and total panic by all of them', () => {
+    const counts = { all: 10, total: 8, usable: 3 };
+    const level = { total: 100, healthy: 60, degraded: 0, counts };
+    const other = { ...level, healthy: 1, counts: { all: 30, total: 30, usable: 1 } };
+    expect(priorityLoads([level, other], SETTINGS)).toMatchObject({ healthy: [25, 75], panic: [true, true] });
+  });
+
   it('in total panic the load follows the number of endpoints, whatever their health', () => {
     const three = [30, 10, 60].map((total) => ({ total, healthy: 0, degraded: 0 }));
     expect(priorityLoads(three, SETTINGS)).toEqual({

@@ -195,6 +195,19 @@ describe('cluster', () => {
     expect(ok(list)).toMatchObject({ loadBalancer: { kind: 'least-request' }, localityWeighted: true });
   });
 
+  it('reads fail_traffic_on_panic in both places, and the full scan of least request', () => {
+    const zoneAwareLbConfig = { failTrafficOnPanic: true };
+    expect(ok({ commonLbConfig: { zoneAwareLbConfig } })).toMatchObject({ failTrafficOnPanic: true });
+    const list = policies(
+      policy('least_request.v3.LeastRequest', {
+        localityLbConfig: { zoneAwareLbConfig },
+        selectionMethod: 'FULL_SCAN',
+      }),
+    );
+    expect(ok(list)).toMatchObject({ failTrafficOnPanic: true, loadBalancer: { fullScan: true } });
+    expect(ok({})).not.toHaveProperty('failTrafficOnPanic');
+  });
+
   it.each([
     [{ connectTimeout: '0s' }, 'connect_timeout: 0 s, more than 0 allowed'],
     [{ connectTimeout: '-1s' }, 'connect_timeout: -1 s 0 ns'],
