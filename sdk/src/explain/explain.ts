@@ -6,6 +6,7 @@ import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
 import { destinationOf } from '../route/destination.ts';
+import { outgoingRequest } from '../route/outgoing.ts';
 import { redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import { splitRanges } from '../route/split.ts';
@@ -47,7 +48,7 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   const common = { ...decided, route: decision.routeName, source: position.source };
   if (action.kind !== 'forward')
     return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes] };
-  const forward = explainForward(live, action, question);
+  const forward = explainForward(live, decision, action, question);
   const names = new Set([question.target, live.table.name, ...(forward.cluster === null ? [] : [forward.cluster])]);
   const known = notesOnConfiguration(parts.discovery, names);
   return { ...common, ...forward, notes: [...joinNotes(forward.notes, position.notes), ...known] };
@@ -113,12 +114,19 @@ function ownAnswer(decision: RouteDecision, request: MeshRequest): string {
 
 type Forwarding = Pick<Explanation, 'cluster' | 'split' | 'endpoints' | 'timeoutMs' | 'retries' | 'notes'>;
 
-function explainForward(live: LiveTarget, action: CompiledForward, { request, random }: Question): Forwarding {
+function explainForward(
+  live: LiveTarget,
+  decision: RouteDecision,
+  action: CompiledForward,
+  { request, random }: Question,
+): Forwarding {
   const { retry } = action;
-  const cluster = destinationOf(action, request, random)?.name || undefined;
+  const destination = destinationOf(action, request, random);
+  const cluster = destination?.name || undefined;
   const upstream = cluster === undefined ? undefined : live.upstreams.get(cluster);
   const state = cluster === undefined ? undefined : live.config.clusters.get(cluster);
-  const { hash } = requestHash(action.hashPolicies, { request, random: () => random });
+  const sent = destination && outgoingRequest({ decision, action, cluster: destination }, request);
+  const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
   const notes = notesOn(action, upstream?.config().cluster);
   if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);

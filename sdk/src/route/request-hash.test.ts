@@ -102,6 +102,27 @@ describe('requestHash (Envoy RouteAction.hash_policy)', () => {
     expect(made).toEqual({ hash: xxHash64('000000ab000000ab'), setCookies: [setCookie] });
   });
 
+  it('gives a made cookie its attributes, as written (Envoy HashPolicy.Cookie.attributes)', () => {
+    const attributes = [
+      { name: 'SameSite', value: 'Lax' },
+      { name: 'Secure', value: '' },
+    ];
+    const made = requestHash(
+      compiled({ kind: 'cookie', name: 'u', path: '/p', ttlMs: 1_500, attributes, terminal: false }),
+      context(),
+    );
+    expect(made.setCookies).toEqual(['u="000000ab000000ab"; Max-Age=1; Path=/p; SameSite=Lax; Secure; HttpOnly']);
+  });
+
+  it('makes a cookie for each policy that misses one, and none where it may not', () => {
+    const cookies = compiled(
+      { kind: 'cookie', name: 'u', path: '', ttlMs: 0, terminal: false },
+      { kind: 'cookie', name: 't', path: '', ttlMs: 0, terminal: false },
+    );
+    expect(requestHash(cookies, context()).setCookies).toHaveLength(2);
+    expect(requestHash(cookies, { request: request(), random: undefined })).toEqual({ hash: undefined });
+  });
+
   it('chains the values of a repeated header by their seeds, in sorted order', () => {
     const expected = xxHash64('c', xxHash64('b', xxHash64('a')));
     for (const order of ['abc', 'cab', 'bca']) {
