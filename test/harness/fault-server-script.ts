@@ -37,7 +37,7 @@ const ACTIONS = [
   'goaway',
 ] as const;
 
-export type FaultAction = (typeof ACTIONS)[number];
+type FaultAction = (typeof ACTIONS)[number];
 
 const isAction = (word: string): word is FaultAction => ACTIONS.some((action) => action === word);
 

@@ -40,7 +40,7 @@ export interface FaultServer {
   resetAll(): void;
 }
 
-export interface FaultCounts {
+interface FaultCounts {
   requests: number;
   connectionsTotal: number;
   connectionsOpen: number;

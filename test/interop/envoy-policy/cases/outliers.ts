@@ -316,6 +316,6 @@ export const OUTLIERS: readonly PolicyCase[] = [
   ejection('broken-body', {
     rule: 'an answer 200 that breaks off in its body counts as a failure',
     cluster: outlier({ consecutive_5xx: 1 }),
-    steps: [{ script: 'reset-body;body=abcdefgh', times: 2 }, SEE],
+    steps: [{ script: 'reset-body;body=abcdefgh' }, { waitMs: 50 }, SEE],
   }),
 ];
