@@ -13,6 +13,7 @@ import type { TypeStatus } from './acknowledgements.ts';
 import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import { changeDelta } from './delta-subscription.ts';
 import { type Find, NOT_YET } from './not-yet.ts';
+import { Preparation } from './preparation.ts';
 import { tooLarge } from './request-size.ts';
 import type { ResourceFate } from './resource-ledger.ts';
 import type { Link, SessionHost, Waits } from './session-host.ts';
@@ -24,9 +25,6 @@ import { inPushOrder, isDroppedLast, isWhole } from './type-order.ts';
 const INVALID_ARGUMENT = 3;
 const RESOURCE_EXHAUSTED = 8;
 const WILDCARD = '*';
-/** What is looked up without a look at the clock. */
-const NAMES_AT_ONCE = 64;
-const NAMES_BETWEEN_LOOKS = 8;
 
 /** One resource that a client asks for. */
 export interface SubscribedResource {
@@ -50,8 +48,7 @@ export class Session {
   readonly #lookups = new Map<string, Lookup>();
   /** Types that may have something to send. */
   readonly #due = new Set<string>();
-  /** Names of a due type that are looked up before it is answered. */
-  readonly #preparing = new Map<string, Iterator<string>>();
+  readonly #preparation = new Preparation();
   /** Types with something gone that the client is told last. */
   readonly #keeping = new Set<string>();
   #node: Node | undefined;
@@ -296,22 +293,10 @@ export class Session {
     this.#host.warn(this, `${this.#identity?.id ?? 'a client'}: ${message}`);
   }
 
-  /** Thousands of resources that nobody has asked for yet take long to make: they are, a slice at a time, before the answer. */
   #prepare(typeUrl: string, isTimeUp: () => boolean): boolean {
-    const identity = this.#identity;
-    const type = this.#types().get(typeUrl);
-    if (identity === undefined || type === undefined || type.names.size <= NAMES_AT_ONCE) return true;
-    const lookup = this.#lookupOf(identity, typeUrl);
-    const names = this.#preparing.get(typeUrl) ?? type.names.keys()[Symbol.iterator]();
-    this.#preparing.set(typeUrl, names);
-    for (let count = 1; ; count++) {
-      const { done, value } = names.next();
-      if (done) break;
-      lookup(value);
-      if (count % NAMES_BETWEEN_LOOKS === 0 && isTimeUp()) return false;
-    }
-    this.#preparing.delete(typeUrl);
-    return true;
+    const names = this.#types().get(typeUrl)?.names;
+    if (this.#identity === undefined || names === undefined) return true;
+    return this.#preparation.step(typeUrl, names, this.#lookupOf(this.#identity, typeUrl), isTimeUp);
   }
 
   #lookupOf(identity: ClientIdentity, typeUrl: string): Lookup {
