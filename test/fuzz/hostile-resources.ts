@@ -57,9 +57,9 @@ export async function fuzzResources({ seed, count }: FuzzOptions): Promise<FuzzR
   let accepted = 0;
   for (let index = 0; index < count && run.faults.length < MOST_FAULTS; index++) {
     const chosen = oneOf(random, SEEDS);
-    const { bytes, how } = mutate(chosen, random);
     // Making the input is not the mesh's stall.
-    stalls.doing('making an input');
+    stalls.doing(undefined);
+    const { bytes, how } = mutate(chosen, random);
     await settle();
     if (await run.feed(chosen, bytes, `input ${index} (${how} ${chosen.schema.name})`)) accepted++;
   }

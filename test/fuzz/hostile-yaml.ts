@@ -10,8 +10,10 @@ import { loadAssignmentType } from '../../sdk/src/resource/endpoint/load-assignm
 import { listenerType } from '../../sdk/src/resource/listener/listener.ts';
 import type { ResourceType } from '../../sdk/src/resource/resource-type.ts';
 import { routeConfigurationType } from '../../sdk/src/resource/route/route-configuration.ts';
+import { defaultOf } from '../../xds-server/src/defaults.ts';
 import { createRegistry } from '../../xds-server/src/registry/registry.ts';
-import { type ParseMemo, parseText } from '../../xds-server/src/schema/parse.ts';
+import { type ParsedText, type ParseMemo, parseSteps, parseText } from '../../xds-server/src/schema/parse.ts';
+import { stepsInTurns } from '../../xds-server/src/schema/steps.ts';
 import type { Problem } from '../../xds-server/src/schema/types.ts';
 import { createSnapshots, type Snapshots } from '../../xds-server/src/snapshot/snapshots.ts';
 import { Collection } from '../../xds-server/src/source/collection.ts';
@@ -37,18 +39,20 @@ const SDK = viewOf('sdk', 'default');
 const OTHERS = [viewOf('sdk', 'other'), viewOf('grpc', 'default'), viewOf('envoy', 'default')];
 const HOSTS = ['reviews:9080', 'ratings:9080', 'api.example.com:80', 'nobody:80'];
 
+const PACE = { now: () => performance.now(), turn: settle, sliceMs: defaultOf('parseSliceMs') };
+
 /** The way of an edit: parse, keep what is broken as it was, registry, translation; then what is served is read as an SDK reads it. */
 export async function fuzzYaml({ seed, count }: FuzzOptions): Promise<FuzzReport> {
   const random = seededRandom(seed);
-  const run = new Run();
   const stalls = watchStalls();
+  const run = new Run((what) => stalls.doing(what));
   let accepted = 0;
   for (let index = 0; index < count && run.faults.length < MOST_FAULTS; index++) {
     const chosen = below(random, DOCUMENTS.length);
     const title = `input ${index} (document ${chosen})`;
+    stalls.doing(undefined);
     const document = mutate(chosen, random);
     await settle();
-    stalls.doing(title);
     if (await run.feed(chosen, document, title)) accepted++;
   }
   stalls.stop();
@@ -80,14 +84,17 @@ class Run {
   readonly #dangling = new Set<string>();
   #title = '';
 
-  constructor() {
+  readonly #doing: (what: string) => void;
+
+  constructor(doing: (what: string) => void) {
+    this.#doing = doing;
     this.snapshots = createSnapshots({
       registry: createRegistry(),
       clock: systemClock,
       hash: (bytes) => createHash('sha256').update(bytes).digest('base64url').slice(0, 22),
       failed: (message) => this.#fault(`translation threw: ${message}`),
     });
-    this.#apply(MESH);
+    this.#apply(parseText(MESH, FILE, this.#memo));
     this.#good = this.#served();
     if (!HOSTS.slice(0, 3).every((host) => this.#good.includes(host)))
       throw new Error('the seed does not serve its hosts');
@@ -98,15 +105,21 @@ class Run {
     this.#title = title;
     const before = this.faults.length;
     try {
-      const problems = this.#apply(DOCUMENTS.toSpliced(chosen, 1, document).join('---\n'));
+      this.#doing(`${title}: reading ${document.slice(0, 60)} of ${document.length}`);
+      const parsed = await this.#parse(DOCUMENTS.toSpliced(chosen, 1, document).join('---\n'));
       await settle();
+      this.#doing(`${title}: applying`);
+      const problems = this.#apply(parsed);
+      await settle();
+      this.#doing(`${title}: serving`);
       const served = this.#served();
       this.#checkProblems(problems);
       if (this.#dangling.size > 0 && problems.length === 0)
         this.#fault(`nobody is told of ${[...this.#dangling].join()}`);
       await settle();
       const errors = problems.filter(({ severity }) => severity === 'error');
-      this.#apply(MESH);
+      this.#doing(`${title}: mending`);
+      this.#apply(await this.#parse(MESH));
       await settle();
       if (this.#served() !== this.#good) this.#fault('the good configuration does not come back');
       if (served === '') this.#fault('nothing is served');
@@ -123,8 +136,12 @@ class Run {
     this.faults.push(`${this.#title}: ${what}`);
   }
 
-  #apply(text: string): readonly Problem[] {
-    const parsed = parseText(text, FILE, this.#memo);
+  /** As a watched folder reads a file. */
+  #parse(text: string): Promise<ParsedText> {
+    return stepsInTurns(parseSteps(text, FILE, this.#memo), PACE);
+  }
+
+  #apply(parsed: ParsedText): readonly Problem[] {
     this.#collection.set(FILE, parsed);
     const events = this.#collection.changes();
     for (const event of events) {

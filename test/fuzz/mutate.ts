@@ -34,6 +34,29 @@ const TEXTS: readonly string[] = [
   'a{1,1000}',
   '(?:a{0,99}){0,99}',
   'a|b',
+  '(a*)*(b*)*(a*)*$',
+  '(?:(?:(?:a{99}){99}){99}){99}',
+  'a{1001}',
+  '(?<=a)b',
+  '(?P<n>a)(?P=n)',
+  '[[:nobody:]]',
+  '\\p{Nobody}',
+  '(?i)(?-i',
+  `${'('.repeat(2_000)}a${')'.repeat(2_000)}`,
+  '(a|b|c|d|e|f|g)?'.repeat(200),
+  'reviews',
+  'ratings.default.svc.cluster.local',
+  '*.default.svc.cluster.local',
+  'default/reviews',
+  '~/*',
+  './*',
+  '\u202Ereviews',
+  'revi\u200Bews',
+  'rеviews',
+  'e\u0301',
+  '\u2028',
+  '\u0085',
+  '\u{1F600}'.repeat(100),
   'x'.repeat(70_000),
   '.'.repeat(300),
   'outbound|80||nowhere',
@@ -53,7 +76,35 @@ const NUMBERS: readonly number[] = [
   0, -1, 1, 2, 99, 100, 101, 65_535, 65_536, 2_147_483_647, 2_147_483_648, 4_294_967_295, 4_294_967_296, 8_388_608,
   8_388_609, 9_007_199_254_740_991, 0.5, -0.1, 1e308,
 ];
-const ODD: readonly Tree[] = [null, true, false, [], {}, [[]], { a: {} }, 7, 'text'];
+/** Own properties of these names, as JSON.parse makes them. */
+const PROTOTYPES = JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":{"a":1}},"toString":"x"}') as Tree;
+const deep = (levels: number): Tree => {
+  let tree: Tree = 'bottom';
+  for (let level = 0; level < levels; level++) tree = level % 2 === 0 ? [tree] : { a: tree };
+  return tree;
+};
+const wide = Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`key-${at}`, `value-${at}`]));
+const ODD: readonly Tree[] = [
+  null,
+  true,
+  false,
+  [],
+  {},
+  [[]],
+  { a: {} },
+  7,
+  'text',
+  PROTOTYPES,
+  deep(60),
+  deep(400),
+  wide,
+  Object.keys(wide),
+  // References in circles and to nothing.
+  { delegate: { name: 'reviews', namespace: 'default' } },
+  { delegate: { name: 'nobody' } },
+  { host: 'reviews', subset: 'nobody' },
+  { destination: { host: 'nobody.example.com', port: { number: 1 } } },
+];
 
 interface Place {
   readonly parent: Tree[] | { [key: string]: Tree };
@@ -138,7 +189,21 @@ export function mutateBytes(seed: Uint8Array, random: Random): Uint8Array {
 
 function mutateOnce(bytes: Buffer<ArrayBuffer>, random: Random): Buffer<ArrayBuffer> {
   const at = below(random, bytes.length);
-  switch (below(random, 6)) {
+  switch (below(random, 9)) {
+    case 6:
+      // A field nobody knows, of any wire type, the reserved ones too.
+      return Buffer.concat([
+        bytes,
+        Uint8Array.from([...varint(below(random, 20_000) * 8 + below(random, 8)), below(random, 9)]),
+        bytes.subarray(at, at + 8),
+      ]);
+    case 7:
+      // The field that begins here, if one does, gets another wire type.
+      bytes[at] = ((bytes[at] ?? 0) & 0xf8) | below(random, 8);
+      return bytes;
+    case 8:
+      // The whole message once more: single fields are merged, lists grow.
+      return Buffer.concat([bytes, bytes.subarray(0, oneOf(random, [at, bytes.length]))]);
     case 0:
       bytes[at] = (bytes[at] ?? 0) ^ (1 << below(random, 8));
       return bytes;
@@ -186,6 +251,28 @@ const SNIPPETS: readonly string[] = [
   '*nobody',
   '!!js/function x',
   '<<: *a',
+  '<<: [*a, *a, { b: 1 }]',
+  '<<: { kind: Pod }\n',
+  'a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n',
+  '&loop { a: *loop }',
+  '!!binary aGFsbG8=',
+  '!!set { a, b }',
+  '!!omap [ a: 1 ]',
+  '!<tag:nobody> x',
+  '? [a, b]\n: c\n',
+  '? { a: b } : c\n',
+  'constructor: { prototype: {} }\n',
+  'toString: 1\n',
+  '\r',
+  '\r\n',
+  '\u2028',
+  '\u0085',
+  '\u202E',
+  '"\\ud800"',
+  '"\\0"',
+  '['.repeat(5_000),
+  '{ a: '.repeat(2_000),
+  '- '.repeat(1_000),
   '{',
   '}',
   '[',
@@ -217,7 +304,19 @@ export function mutateText(seed: string, random: Random): string {
     const at = below(random, text.length);
     const lines = text.split('\n');
     const line = below(random, lines.length);
-    switch (below(random, 5)) {
+    switch (below(random, 12)) {
+      case 5:
+        text = text.replaceAll('\n', oneOf(random, ['\r\n', '\r', '\n\n', '\u0085']));
+        break;
+      case 6:
+        text = `\uFEFF${text}`;
+        break;
+      case 7:
+        text = text.replace(/^( +)/gm, (spaces) => '\t'.repeat(spaces.length));
+        break;
+      case 8:
+        text = `apiVersion: v1\nkind: List\nitems:\n${`- ${text.trimEnd().replaceAll('\n', '\n  ')}\n`.repeat(below(random, 4))}`;
+        break;
       case 0:
         text = text.slice(0, at) + oneOf(random, SNIPPETS) + text.slice(at);
         break;

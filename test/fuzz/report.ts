@@ -17,6 +17,9 @@ export interface FuzzOptions {
   readonly count: number;
 }
 
+/** Processor time of one turn of the event loop. */
+export const MOST_STALL_MS = 50;
+
 /** More say no more. */
 export const MOST_FAULTS = 20;
 

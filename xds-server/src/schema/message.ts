@@ -61,7 +61,9 @@ export const message = <T extends object>(fields: Fields<T>, options: MessageOpt
         const alias = aliases.get(name);
         if (alias?.warning) place.at(name).warn(alias.warning);
         if (item !== null) given.set(alias?.as ?? name, item);
-        if (!lenient && alias === undefined && !rows.has(name)) place.at(name).error(unknownField(name, rows.keys()));
+        if (!lenient && alias === undefined && !rows.has(name)) {
+          place.at(name).error(place.isFull ? 'unknown field' : unknownField(name, rows.keys()));
+        }
       }
       const entries: [string, unknown][] = [];
       for (const [name, field] of rows) {

@@ -4,10 +4,12 @@ import { canonical } from './content-hash.ts';
 import { splitDocuments } from './documents.ts';
 import { formatDuration, parseDuration } from './duration.ts';
 import { fieldLedger } from './ledger.ts';
+import { parseText } from './parse.ts';
 import { formatPath, parsePath } from './place.ts';
 import { allSteps } from './steps.ts';
 import { nearest } from './suggest.ts';
 import { isCidr, isHost, isIP, isWildcardHost, wrongLabelName } from './syntax.ts';
+import { readYamlSafely } from './yaml-document.ts';
 
 describe('parseDuration (Go time.ParseDuration)', () => {
   it.each([
@@ -147,5 +149,17 @@ describe('fieldLedger', () => {
     expect(state('VirtualService', 'spec.http.fault.delay.fixedDelay')).toBe('later');
     expect(state('WorkloadGroup', 'spec.probe')).toBe('ignored');
     expect(state('EndpointSlice', 'endpoints.conditions.ready')).toBe('supported');
+  });
+});
+
+describe('a mapping of tens of thousands of keys', () => {
+  it('costs what its length costs: no key is compared with every other, only the first unknown ones are explained', () => {
+    const keys = Array.from({ length: 20_000 }, (_, index) => `  k${index}: 1`).join('\n');
+    const { value } = readYamlSafely(`a:\n${keys}\n`);
+    expect(value instanceof Map && value.get('a')).toHaveProperty('size', 20_000);
+    const head = 'apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: { name: a }\nspec:\n';
+    expect(parseText(`${head}${keys}\n`, 'a.yaml').problems).toHaveLength(100);
+    const repeated = parseText(`${head}${keys}\n  k7: 2\n`, 'a.yaml').problems;
+    expect(repeated).toMatchObject([{ line: 20_005, message: 'YAML: the key k7 is written twice in one mapping' }]);
   });
 });

@@ -58,6 +58,11 @@ export class Place {
     this.#findings.add({ severity, path: this.path, message });
   }
 
+  /** Whether one more finding would not be listed: then its message need not be made. */
+  get isFull(): boolean {
+    return this.#findings.list.length >= MOST_FINDINGS;
+  }
+
   /** How many errors were found so far: a reader that compares before and after knows whether its part is sound. */
   get errors(): number {
     return this.#findings.errors;

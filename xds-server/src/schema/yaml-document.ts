@@ -1,4 +1,16 @@
-import { Composer, type Document, isAlias, isMap, isNode, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml';
+import {
+  Composer,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  Parser,
+  visit,
+} from 'yaml';
 import { defaultOf } from '../defaults.ts';
 import type { Plain, Segment } from './place.ts';
 import { allSteps, type Steps } from './steps.ts';
@@ -18,8 +30,10 @@ function* readYaml(text: string): Steps<YamlDocument> {
   const document = yield* compose(text, lines);
   const errors = document.errors.map((error) => ({
     line: lines.linePos(error.pos[0]).line || 1,
-    message: error.code === 'DUPLICATE_KEY' ? duplicate(text, error.pos[0]) : oneLine(error.message),
+    message: oneLine(error.message),
   }));
+  yield;
+  for (const at of repeatedKeys(document)) errors.push({ line: lines.linePos(at).line, message: duplicate(text, at) });
   yield;
   let value: Plain = null;
   try {
@@ -38,7 +52,8 @@ function* compose(text: string, lines: LineCounter): Steps<Document.Parsed> {
   const composer = new Composer({
     version: '1.2',
     merge: true,
-    uniqueKeys: true,
+    // Its own comparison of each key with every other takes seconds for a mapping of tens of thousands.
+    uniqueKeys: false,
     prettyErrors: false,
     logLevel: 'silent',
     lineCounter: lines,
@@ -77,6 +92,22 @@ const failed = (message: string): YamlDocument => ({ errors: [{ line: 1, message
 
 /** All steps at once. */
 export const readYamlSafely = (text: string): YamlDocument => allSteps(yamlSteps(text));
+
+/** Where a key stands that its mapping has already. */
+const repeatedKeys = (document: Document.Parsed): readonly number[] => {
+  const found: number[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) found.push(key.range?.[0] ?? 0);
+        seen.add(key.value);
+      }
+    },
+  });
+  return found;
+};
 
 const duplicate = (text: string, at: number): string =>
   `the key ${/^[^:\n]{1,60}/.exec(text.slice(at, at + 64))?.[0].trim() ?? ''} is written twice in one mapping`;
