@@ -1,16 +1,18 @@
-import { fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
+import { createRegistry, fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { ClusterSchema } from '../../gen/cluster.js';
+import { ClusterSchema, RandomSchema, WrrLocalitySchema } from '../../gen/cluster.js';
 import { ClusterLoadAssignmentSchema } from '../../gen/endpoint.js';
 import { clusterType } from './cluster/cluster.ts';
 import { loadAssignmentType } from './endpoint/load-assignment.ts';
 import type { Decoded } from './resource-type.ts';
 
+const registry = createRegistry(RandomSchema, WrrLocalitySchema);
+
 const errorsOf = (decoded: Decoded<unknown>): readonly string[] => ('errors' in decoded ? decoded.errors : []);
 
 const errorsOfCluster = (extra: JsonObject): readonly string[] => {
   const cluster = { name: 'c', type: 'ORIGINAL_DST', ...extra };
-  return errorsOf(clusterType.decode(toBinary(ClusterSchema, fromJson(ClusterSchema, cluster))));
+  return errorsOf(clusterType.decode(toBinary(ClusterSchema, fromJson(ClusterSchema, cluster, { registry }))));
 };
 
 const errorsOfEndpoints = (endpoints: JsonObject[]): readonly string[] => {
@@ -102,5 +104,28 @@ describe('endpoints that are out of bounds', () => {
 
   it('IPv6, every port, and an address named twice are taken', () => {
     expect(errorsOfEndpoints([of(at('::1', 65_535), at('2001:db8::1', 1), at('::1', 65_535))])).toEqual([]);
+  });
+});
+
+describe('messages packed in one another', () => {
+  const pack = (typeName: string, inner: JsonObject): JsonObject => ({
+    '@type': `type.googleapis.com/${typeName}`,
+    ...inner,
+  });
+  const POLICIES = 'envoy.extensions.load_balancing_policies';
+
+  it('are refused when they go too deep: a parser counts anew in each', () => {
+    let policy = pack(`${POLICIES}.random.v3.Random`, {});
+    const listOf = (typedConfig: JsonObject): JsonObject => ({
+      policies: [{ typedExtensionConfig: { name: 'p', typedConfig } }],
+    });
+    const depths = [2, 13].map((depth) => {
+      for (let level = 0; level < depth; level++) {
+        policy = pack(`${POLICIES}.wrr_locality.v3.WrrLocality`, { endpointPickingPolicy: listOf(policy) });
+      }
+      return errorsOfCluster({ loadBalancingPolicy: listOf(policy) }).join('\n');
+    });
+    expect(depths[0]).toBe('');
+    expect(depths[1]).toContain('nested too deep, 64 steps allowed');
   });
 });

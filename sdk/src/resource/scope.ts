@@ -9,6 +9,8 @@ export interface Findings {
  * report. A decoder that reported an error still returns a value: the resource is refused as a whole afterwards.
  */
 export class Scope {
+  /** Segments of the path. */
+  readonly depth: number;
   readonly #findings: Findings;
   readonly #parent: Scope | undefined;
   readonly #segment: string | number;
@@ -16,6 +18,7 @@ export class Scope {
   constructor(findings: Findings, parent?: Scope, segment: string | number = '') {
     this.#findings = findings;
     this.#parent = parent;
+    this.depth = parent === undefined ? 0 : parent.depth + 1;
     this.#segment = segment;
   }
 
