@@ -45,6 +45,38 @@ describe('Collection', () => {
     ]);
   });
 
+  it.each([
+    ['unknown field', (text: string) => text.replace('spec:', 'spec:\n  typo: 1')],
+    ['wrong value', (text: string) => text.replace(/port: \d+/, 'port: eighty')],
+    ['broken syntax', (text: string) => `${text}  "unclosed\n`],
+  ])('goes from good through an edit with %s to good, and begins anew after a deletion', (_, spoil) => {
+    const collection = new Collection();
+    put(collection, 'a.yaml', service('x', 80));
+    expect(given(collection)).toEqual(['+ Service/default/x']);
+    put(collection, 'a.yaml', spoil(service('x', 81)));
+    expect(given(collection)).toEqual([]);
+    expect(collection.problems()).toContainEqual(expect.objectContaining({ severity: 'error', file: 'a.yaml' }));
+    put(collection, 'a.yaml', service('x', 82));
+    expect(given(collection)).toEqual(['+ Service/default/x']);
+    expect(collection.problems()).toEqual([]);
+    collection.remove('a.yaml');
+    expect(given(collection)).toEqual(['- Service/default/x']);
+    put(collection, 'a.yaml', spoil(service('x', 83)));
+    expect(given(collection)).toEqual([]);
+    put(collection, 'a.yaml', service('x', 84));
+    expect(given(collection)).toEqual(['+ Service/default/x']);
+  });
+
+  it('a file under a new name gives its objects again, none goes meanwhile', () => {
+    const collection = new Collection();
+    put(collection, 'a.yaml', service('x'));
+    given(collection);
+    put(collection, 'b.yaml', service('x'));
+    collection.remove('a.yaml');
+    expect(given(collection)).toEqual(['+ Service/default/x']);
+    expect(collection.problems()).toEqual([]);
+  });
+
   it('keeps the object of a document that no longer says which one it is', () => {
     const collection = new Collection();
     put(collection, 'a.yaml', `${service('x')}---\n${service('y')}`);
