@@ -77,6 +77,17 @@ it('compares no path parameters where so configured, but in templates (Envoy ign
   const config = configuration([virtualHost('v', ['*'], routes)], { ignorePathParameters: true });
   expect(ask(config, { path: '/t;p=1/a;q?r;s' }).route).toBe('exact');
   expect(ask(config, { path: '/t/a;q' }).route).toBe('template');
+  const rewriting = forward({ a: 1 }, { pathRewrite: { prefix: '/z' } });
+  const rewritten = configuration(
+    [virtualHost('v', ['*'], [route('r', { path: path('prefix', '/a/b') }, rewriting)])],
+    {
+      ignorePathParameters: true,
+    },
+  );
+  expect(['/a/b/c', '/a;p/b/c'].map((asked) => ask(rewritten, { path: asked }).pathRewrite)).toEqual([
+    '/z/c',
+    '/a;p/b/c',
+  ]);
 });
 
 describe('the destination', () => {

@@ -1,3 +1,4 @@
+import { asciiLower, matchesAt } from '../match/ascii.ts';
 import { pathEnd } from '../match/query.ts';
 import type { RegexSource } from '../match/string.ts';
 import { parseTemplate, parseTemplateRewrite } from '../match/template.ts';
@@ -39,11 +40,17 @@ function rewriterOf(
 
 /**
  * Envoy RouteAction.prefix_rewrite replaces what was matched: the prefix, or the whole path where the match is exact or
- * by expression. `/api` rewritten to `/` makes `//x` of `/api/x`, as in Envoy.
+ * by expression. `/api` rewritten to `/` makes `//x` of `/api/x`, as in Envoy. A path that matched only without its
+ * parameters, and does not begin with the prefix as it is, stays.
  */
 function prefixRewriter(prefix: string, matched: PathMatch): PathRewriter {
-  const size = 'caseSensitive' in matched ? matched.value.length : undefined;
-  return (path) => prefix + path.slice(size ?? pathEnd(path));
+  if (!('caseSensitive' in matched)) return (path) => prefix + path.slice(pathEnd(path));
+  const { value, caseSensitive } = matched;
+  const lower = asciiLower(value);
+  return (path) => {
+    const begins = caseSensitive ? path.startsWith(value) : matchesAt(path, lower, 0);
+    return begins ? prefix + path.slice(value.length) : path;
+  };
 }
 
 /** Envoy RouteAction.regex_rewrite: every match within the path. */
