@@ -49,7 +49,14 @@ const replies: [string, number, string | undefined, string, string][] = [
   ['http://slow/none', 404, 'NR', '', 'MESH_NO_ROUTE'],
   ['http://slow/only', 504, 'UT', 'upstream request timeout', 'MESH_TIMEOUT'],
   ['http://empty/', 503, 'UH', 'no healthy upstream', 'MESH_NO_HEALTHY_UPSTREAM'],
-  ['http://closed/', 503, 'UF', `${RESET}remote connection failure`, 'MESH_CONNECT_FAILED'],
+  // Istio's default is to try twice more where nothing could be sent.
+  [
+    'http://closed/',
+    503,
+    'UF',
+    `${RESET.replace('reset reason', 'retried and the latest reset reason')}remote connection failure`,
+    'MESH_CONNECT_FAILED',
+  ],
   ['http://rude/', 503, 'UC', `${RESET}connection termination`, 'MESH_RESET'],
   ['http://babel/', 502, 'UPE', `${RESET}protocol error`, 'MESH_RESET'],
   ['http://lost/', 503, 'NC', '', 'MESH_NO_CLUSTER'],
