@@ -62,13 +62,16 @@ export function* reconcileHosts(
     const own = groups.filter((group) => group.priority === priority);
     return {
       hosts: joined(own),
-      localities: merged(own.toSorted((one, other) => compareLocalities(one.locality, other.locality))),
+      // One without hosts has no part in the sum of the weights either.
+      localities: merged(own.toSorted((one, other) => compareLocalities(one.locality, other.locality))).filter(
+        ({ hosts }) => hosts.length > 0,
+      ),
     };
   });
   return { all: joined(groups), priorities };
 }
 
-/** A locality that is named twice in a priority is one, and its last weight counts (as live Envoy has it). */
+/** A locality that is named twice in a priority is one, and the last weight it is given counts (as live Envoy has it). */
 function merged(sorted: readonly LocalityHosts[]): readonly LocalityHosts[] {
   const isTwin = (group: LocalityHosts, index: number): boolean => {
     const before = sorted[index - 1];
@@ -78,7 +81,11 @@ function merged(sorted: readonly LocalityHosts[]): readonly LocalityHosts[] {
   const one: LocalityHosts[] = [];
   for (const [index, group] of sorted.entries()) {
     const twin = isTwin(group, index) ? one.pop() : undefined;
-    one.push(twin === undefined ? group : { ...group, hosts: [...twin.hosts, ...group.hosts] });
+    one.push(
+      twin === undefined
+        ? group
+        : { ...group, weight: group.weight || twin.weight, hosts: [...twin.hosts, ...group.hosts] },
+    );
   }
   return one;
 }

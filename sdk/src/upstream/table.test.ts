@@ -90,6 +90,17 @@ describe('tables', () => {
     expect(shares([heavy], { panicThreshold: 50 }, { weightedPriorityHealth: true })('unhealthy')).toBe(0);
   });
 
+  it('a locality without hosts takes no part of a ring (shares of the others add up to 1)', () => {
+    const localities = [group('a', 1, 'healthy'), group('b', 1, 'healthy'), group('c', 8)];
+    const share = shares(localities, { localityWeighted: true, loadBalancer: MAGLEV });
+    expect(share('a')).toBeCloseTo(0.5, 1);
+  });
+
+  it('of a locality named twice the last weight that is given counts', () => {
+    const localities = [group('a', 3, 'healthy'), group('b', 1, 'healthy'), group('a', 0)];
+    expect(shares(localities, { localityWeighted: true })('a')).toBe(0.75);
+  });
+
   it('a locality named twice in a priority is one, and its last weight counts', () => {
     const twice = [group('a', 1, 'healthy'), group('b', 1, 'healthy'), group('a', 3, 'degraded')];
     const renamed = twice.map((one) => ({

@@ -377,7 +377,7 @@ export const SHARE_ROWS: readonly ShareRow[] = [
     ],
   },
   {
-    rule: 'a locality named twice in a priority is one: its last weight counts',
+    rule: 'a locality named twice in a priority is one: the last weight it is given counts',
     groups: [zone('a', 1, 'H'), zone('b', 1, 'HH'), zone('a', 3, 'H')],
     common: LOCALITY_WEIGHTED,
     expect: [
