@@ -60,7 +60,13 @@ function* compose(text: string, lines: LineCounter): Steps<Document.Parsed> {
   });
   const documents: Document.Parsed[] = [];
   let lexemes = 0;
+  let depth = 0;
+  let before = '';
   for (const lexeme of new Lexer().lex(text)) {
+    // Thousands of brackets take the parser long to give up on.
+    if (before !== SCALAR) depth += lexeme === '[' || lexeme === '{' ? 1 : lexeme === ']' || lexeme === '}' ? -1 : 0;
+    if (depth > defaultOf('yamlDepth')) throw new RangeError(TOO_DEEP);
+    before = lexeme;
     for (const token of parser.next(lexeme)) documents.push(...composer.next(token));
     lexemes += 1;
     if (lexemes % LEXEMES_A_TURN === 0) yield;
@@ -71,6 +77,9 @@ function* compose(text: string, lines: LineCounter): Steps<Document.Parsed> {
   if (first === undefined) throw new Error('no document');
   return first;
 }
+
+/** The lexer's mark: the next lexeme is a scalar's text. */
+const SCALAR = '\u001F';
 
 const LEXEMES_A_TURN = 2_000;
 

@@ -28,17 +28,20 @@ export type RegexNode =
 
 /** RE2's limit; a longer count is an error there. */
 const MAX_COUNT = 1_000;
+/** Deeper ones are re2js's, which has a limit of its own (1,000) and says so; this parser would exhaust the stack. */
+const MAX_DEPTH = 200;
 const EMPTY: RegexNode = { kind: 'empty' };
 const ANY_BUT_NEWLINE = complement([rangeOf(10)]);
 
 interface Parser extends Cursor {
+  depth: number;
   groups: number;
   ignoreCase: boolean;
   dotAll: boolean;
 }
 
 export function parseRegexSyntax(pattern: string): RegexNode | undefined {
-  const parser: Parser = { text: pattern, at: 0, groups: 0, ignoreCase: false, dotAll: false };
+  const parser: Parser = { text: pattern, at: 0, depth: 0, groups: 0, ignoreCase: false, dotAll: false };
   const root = parseChoice(parser);
   return parser.at === pattern.length ? root : undefined;
 }
@@ -149,7 +152,10 @@ function parseGroup(parser: Parser): RegexNode | undefined {
   if (end === ')') return EMPTY;
   if (name !== undefined && parser.text.indexOf(`<${name}>`, parser.at) >= 0) return undefined; // perhaps a duplicate name
   const index = captures ? ++parser.groups : 0;
+  if (parser.depth === MAX_DEPTH) return undefined;
+  parser.depth++;
   const body = parseChoice(parser);
+  parser.depth--;
   if (body === undefined || parser.text[parser.at] !== ')') return undefined;
   parser.at++;
   parser.ignoreCase = ignoreCase;
