@@ -68,6 +68,7 @@ import {
   file_envoy_extensions_path_match_uri_template_v3_uri_template_match,
   file_envoy_extensions_path_rewrite_uri_template_v3_uri_template_rewrite,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
+  file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config,
 } from './route.js';
 import {
   file_envoy_config_accesslog_v3_accesslog,
@@ -154,6 +155,7 @@ import {
   file_istio_v1_auth_ca,
 } from './ca.js';
 import {
+  file_inmesh_v1_call_policy,
   file_inmesh_v1_sources,
 } from './inmesh.js';
 const files = [
@@ -217,6 +219,7 @@ const files = [
   file_envoy_extensions_path_match_uri_template_v3_uri_template_match,
   file_envoy_extensions_path_rewrite_uri_template_v3_uri_template_rewrite,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
+  file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config,
   file_envoy_config_accesslog_v3_accesslog,
   file_envoy_config_listener_v3_api_listener,
   file_envoy_config_listener_v3_listener,
@@ -283,6 +286,7 @@ const files = [
   file_istio_workload_workload,
   file_istio_workload_zds_zds,
   file_istio_v1_auth_ca,
+  file_inmesh_v1_call_policy,
   file_inmesh_v1_sources,
 ];
 export const registry = /*@__PURE__*/ createRegistry(...files.flatMap((file) => [...nestedTypes(file)]));

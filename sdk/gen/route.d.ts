@@ -155,3 +155,8 @@ export {
   PreviousHostsPredicateSchema,
   file_envoy_extensions_retry_host_previous_hosts_v3_previous_hosts,
 } from './types/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.js';
+export {
+  type PreviousPrioritiesConfig,
+  PreviousPrioritiesConfigSchema,
+  file_envoy_extensions_retry_priority_previous_priorities_v3_previous_priorities_config,
+} from './types/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config_pb.js';

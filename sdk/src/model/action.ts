@@ -76,10 +76,38 @@ export interface HedgePolicy {
 }
 
 export interface MirrorPolicy {
+  /** Empty where `clusterHeader` says which. */
   readonly cluster: string;
+  /** Envoy RequestMirrorPolicy.cluster_header: the copy goes to the cluster this header names. */
+  readonly clusterHeader?: string;
   readonly fraction: Fraction;
   readonly shadowSuffix: boolean;
+  /** Envoy RequestMirrorPolicy.host_rewrite_literal; replaces the host with its suffix. */
+  readonly hostRewrite?: string;
 }
+
+/** What of a mirrored answer is compared with the caller's (CallPolicy.mirror.compare). */
+export interface MirrorComparison {
+  readonly status: boolean;
+  readonly json: boolean;
+  readonly latency: boolean;
+}
+
+/** Envoy StatefulSession: the host that answered first answers again, wherever balancing would lead. */
+export type StatefulSession = (
+  | {
+      readonly kind: 'cookie';
+      readonly name: string;
+      readonly path: string;
+      /** Absent or 0: a session cookie. */
+      readonly ttlMs?: number;
+      readonly attributes?: readonly { readonly name: string; readonly value: string }[];
+    }
+  | { readonly kind: 'header'; readonly name: string }
+) & {
+  /** A host that is gone makes the call fail (503 UH) instead of being balanced anew. */
+  readonly strict: boolean;
+};
 
 /** Envoy HTTPFault. */
 export interface FaultPolicy {
@@ -139,6 +167,11 @@ export interface ForwardAction {
   readonly bodyBufferBytes?: number;
   /** Envoy RouteAction.max_stream_duration.grpc_timeout_header_max; 0: whatever the header says. */
   readonly grpcTimeoutMaxMs?: number;
+  /** Envoy RouteAction.max_stream_duration.grpc_timeout_header_offset: taken off what the header says. */
+  readonly grpcTimeoutOffsetMs?: number;
+  /** Requests that are not idempotent are retried too, and hedged (CallPolicy.retryNonIdempotent). */
+  readonly retryNonIdempotent?: true;
+  readonly statefulSession?: StatefulSession;
   readonly hashPolicies: readonly HashPolicy[];
   readonly pathRewrite?: PathRewrite;
   readonly hostRewrite?: string;
@@ -148,6 +181,7 @@ export interface ForwardAction {
   readonly autoHostRewrite?: true;
   readonly appendXForwardedHost: boolean;
   readonly mirrors: readonly MirrorPolicy[];
+  readonly mirrorComparison?: MirrorComparison;
   readonly fault?: FaultPolicy;
   readonly priority: 'default' | 'high';
 }

@@ -1,3 +1,5 @@
+import type { HealthCheck } from './health-check.ts';
+
 /** Envoy Cluster, decoded: everything about reaching one upstream. */
 
 export type HashFunction = 'xx-hash' | 'murmur-hash-2';
@@ -79,6 +81,8 @@ export interface CircuitBreaker {
   readonly maxPendingRequests?: number;
   readonly maxRequests?: number;
   readonly maxRetries?: number;
+  /** Envoy CircuitBreakers.per_host_thresholds: connections to one host. */
+  readonly maxConnectionsPerHost?: number;
   /** Replaces `maxRetries`. */
   readonly retryBudget?: RetryBudget;
 }
@@ -89,6 +93,42 @@ export interface RetryBudget {
   readonly percent: number;
   /** Retries at a time that are always allowed. */
   readonly minConcurrency: number;
+}
+
+/** Envoy TcpKeepalive; the operating system's own where absent. */
+export interface TcpKeepAlive {
+  readonly probes?: number;
+  readonly timeMs?: number;
+  readonly intervalMs?: number;
+}
+
+/** Envoy Http2ProtocolOptions, what a client asks for. */
+export interface Http2Options {
+  readonly maxConcurrentStreams?: number;
+  readonly initialStreamWindowSize?: number;
+  readonly initialConnectionWindowSize?: number;
+  readonly headerTableSize?: number;
+  /** PING after this silence; closed when it is not answered in time. */
+  readonly keepAlive?: {
+    readonly intervalMs?: number;
+    readonly timeoutMs: number;
+    /** Percent of the interval, drawn and added. */
+    readonly jitterPercent: number;
+    readonly idleIntervalMs?: number;
+  };
+}
+
+/** Envoy DnsLookupFamily. */
+export type DnsFamily = 'auto' | 'v4-only' | 'v6-only' | 'v4-preferred' | 'all';
+
+/** How the names of a DNS cluster are asked. */
+export interface DnsOptions {
+  readonly refreshRateMs: number;
+  /** After a failure: drawn from the base, doubled up to the maximum; `refreshRateMs` where absent. */
+  readonly failureRefresh?: { readonly baseMs: number; readonly maxMs: number };
+  readonly respectTtl: boolean;
+  readonly jitterMs: number;
+  readonly family: DnsFamily;
 }
 
 /** TLS to the upstream, as far as it is decoded today: originating TLS with the platform's roots. */
@@ -102,8 +142,13 @@ export type Discovery =
   | { readonly kind: 'eds'; readonly serviceName: string }
   /** Endpoints come inside the cluster (STATIC). */
   | { readonly kind: 'static'; readonly assignment: LoadAssignment }
-  /** Host names resolved when dialling (STRICT_DNS, LOGICAL_DNS). */
-  | { readonly kind: 'dns'; readonly assignment: LoadAssignment }
+  /** Host names. STRICT_DNS: each address is a host; `logical` (LOGICAL_DNS): the name is one host, at its latest address. */
+  | {
+      readonly kind: 'dns';
+      readonly assignment: LoadAssignment;
+      readonly logical?: true;
+      readonly options: DnsOptions;
+    }
   /** The address the caller asked for (ORIGINAL_DST). */
   | { readonly kind: 'original-dst' };
 
@@ -119,7 +164,13 @@ export interface Cluster {
   readonly failTrafficOnPanic?: boolean;
   readonly outlierDetection?: OutlierDetection;
   readonly circuitBreakers: { readonly default: CircuitBreaker; readonly high: CircuitBreaker };
+  /** Envoy Cluster.health_checks: none where absent. */
+  readonly healthChecks?: readonly HealthCheck[];
   readonly http2: boolean;
+  readonly http2Options?: Http2Options;
+  /** Longest a request and its answer may take on one connection. */
+  readonly maxStreamDurationMs?: number;
+  readonly tcpKeepAlive?: TcpKeepAlive;
   readonly maxRequestsPerConnection?: number;
   readonly idleTimeoutMs?: number;
   readonly maxConnectionDurationMs?: number;

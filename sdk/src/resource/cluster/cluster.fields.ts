@@ -3,7 +3,7 @@ import type { FieldRows } from '../fields.ts';
 
 const STATISTICS = 'statistics have names of their own';
 const NOT_YET_ENFORCED = 'not yet enforced';
-const RESOLVER = 'names are resolved by the platform, when dialling';
+const RESOLVER = 'names are resolved by the platform';
 const BUFFERS = "Node's sockets have their own buffers and options";
 
 const LB = 'envoy.extensions.load_balancing_policies';
@@ -20,12 +20,12 @@ export const fields: FieldRows = {
       max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
       least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
-      upstream_http_protocol_options`,
+      upstream_http_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family
+      dns_jitter`,
     ignored: {
       [STATISTICS]: 'alt_stat_name track_timeout_budgets track_cluster_stats',
       [BUFFERS]: 'per_connection_buffer_limit_bytes upstream_bind_config upstream_connection_options',
-      [RESOLVER]: `dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family dns_resolvers
-        use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config`,
+      [RESOLVER]: 'dns_resolvers use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config',
       [NOT_YET_ENFORCED]: 'health_checks lrs_server lrs_report_endpoint_metrics',
       'a subset is a cluster of its own': 'lb_subset_config',
       'the host the caller dialled is taken': 'original_dst_lb_config',
@@ -40,6 +40,7 @@ export const fields: FieldRows = {
       'no upstream extension is known': 'upstream_config',
     },
   }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.RefreshRate', { supported: 'base_interval max_interval' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.EdsClusterConfig', { supported: 'eds_config service_name' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', { supported: 'slow_start_config' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.SlowStartConfig', SLOW_START),

@@ -12,6 +12,7 @@ import { createFindings, Scope } from '../scope.ts';
 import { sharedName, sharedValue } from '../shared.ts';
 import { inRange, positiveMs, required } from '../values.ts';
 import { decodeCircuitBreakers } from './circuit-breakers.ts';
+import { decodeDns } from './dns.ts';
 import { decodeHttpProtocol } from './http-protocol.ts';
 import { decodeLoadBalancing } from './load-balancing.ts';
 import { decodeOutlierDetection } from './outlier-detection.ts';
@@ -71,13 +72,13 @@ function decodeDiscovery(message: Message, at: Scope): Discovery {
     case Type.STATIC:
       return { kind: 'static', assignment: inlineAssignment(message, at) };
     case Type.STRICT_DNS:
-      return { kind: 'dns', assignment: inlineAssignment(message, at) };
+      return { kind: 'dns', assignment: inlineAssignment(message, at), options: sharedValue(decodeDns(message, at)) };
     case Type.LOGICAL_DNS: {
       const assignment = inlineAssignment(message, at);
       const count = assignment.localities.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
       // Envoy: LOGICAL_DNS clusters must have a single locality_lb_endpoint and a single lb_endpoint.
       if (count !== 1) at.at('load_assignment').error(`${count} endpoints, exactly one allowed for LOGICAL_DNS`);
-      return { kind: 'dns', assignment };
+      return { kind: 'dns', assignment, logical: true, options: sharedValue(decodeDns(message, at)) };
     }
     default:
       at.at('type').error(`${type.value}, STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed`);

@@ -29,6 +29,11 @@ export declare const file_envoy_config_cluster_v3_cluster: GenFile;
  */
 export declare type Cluster = Message<"envoy.config.cluster.v3.Cluster"> & {
   /**
+   * @generated from field: google.protobuf.Duration dns_jitter = 58;
+   */
+  dnsJitter?: Duration | undefined;
+
+  /**
    * @generated from field: repeated envoy.config.cluster.v3.Cluster.TransportSocketMatch transport_socket_matches = 43;
    */
   transportSocketMatches: Cluster_TransportSocketMatch[];
