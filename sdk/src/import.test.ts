@@ -83,6 +83,7 @@ describe("import '@inmesh/sdk'", () => {
         "mesh/events.ts",
         "mesh/lazy-core.ts",
         "mesh/ready.ts",
+        "model/resource-name.ts",
         "propagation/propagate.ts",
         "propagation/store.ts",
         "telemetry/channels.ts",
