@@ -141,6 +141,12 @@ export const DEFAULTS = {
     'a connection by tcp or tls routes that nobody uses',
   ),
   retryBaseMs: entry(25, 'ms', 'Envoy RetryPolicy.retry_back_off', 'base interval'),
+  rateLimitedRetryMaxMs: entry(
+    300_000,
+    'ms',
+    'Envoy RetryPolicy.RateLimitedRetryBackOff.max_interval',
+    'longest wait that an answer may ask for; a longer one counts as none',
+  ),
   ringMinimum: entry(1_024, 'count', 'Envoy RingHashLbConfig.minimum_ring_size', 'entries'),
   ringMaximum: entry(8_388_608, 'count', 'Envoy RingHashLbConfig.maximum_ring_size', 'entries'),
   maglevTable: entry(65_537, 'count', 'Envoy MaglevLbConfig.table_size', 'entries'),

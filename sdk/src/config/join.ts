@@ -9,6 +9,7 @@ export function clustersOf(routes: RouteConfiguration): ReadonlySet<string> {
     if (action.kind !== 'forward') continue;
     for (const { name } of action.clusters) names.add(name);
     for (const { cluster } of action.mirrors) names.add(cluster);
+    names.delete('');
   }
   return names;
 }

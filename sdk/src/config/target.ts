@@ -9,6 +9,7 @@ import { routesOfTarget } from '../route/target-host.ts';
 import { afterSockets } from '../wire/late-timer.ts';
 import type { ClusterHolder, Clusters } from './clusters.ts';
 import { clustersOf, connectionClustersOf, difference, join } from './join.ts';
+import { withListenerDefaults } from './listener-defaults.ts';
 import { type Part, PENDING } from './part.ts';
 import { type RoutesOwner, RoutesWatch } from './routes-watch.ts';
 
@@ -219,7 +220,9 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     if (listener.kind === 'bad') this.#fail(listener.reason);
     else if (listener.kind !== 'value') return;
     else if (routes.kind === 'absent' || routes.kind === 'bad') this.#fail(routes.reason);
-    else if (routes.kind === 'value') this.#join(listener.value, routes.value);
+    else if (routes.kind === 'value') {
+      this.#join(listener.value, withListenerDefaults(listener.value, routes.value));
+    }
   }
 
   /** Nothing usable has come. What is in use stays in use. */

@@ -101,9 +101,10 @@ export type StatefulSession = (
       readonly path: string;
       /** Absent or 0: a session cookie. */
       readonly ttlMs?: number;
-      readonly attributes?: readonly { readonly name: string; readonly value: string }[];
     }
   | { readonly kind: 'header'; readonly name: string }
+  /** Switched off where the level above has one. */
+  | { readonly kind: 'none' }
 ) & {
   /** A host that is gone makes the call fail (503 UH) instead of being balanced anew. */
   readonly strict: boolean;

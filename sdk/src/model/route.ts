@@ -1,4 +1,4 @@
-import type { Action } from './action.ts';
+import type { Action, FaultPolicy, StatefulSession } from './action.ts';
 import type { HeaderMutation } from './headers.ts';
 import type { ConnectionTable } from './l4.ts';
 import type { HeaderMatch, RouteMatch } from './match.ts';
@@ -58,7 +58,9 @@ export interface Listener {
   readonly maxStreamDurationMs?: number;
   readonly idleTimeoutMs?: number;
   /** From the fault filter, where the listener has one; routes may override it. */
-  readonly fault?: import('./action.ts').FaultPolicy;
+  readonly fault?: FaultPolicy;
+  /** From the stateful session filter, likewise. */
+  readonly statefulSession?: StatefulSession;
   /** Where connections go that are not HTTP requests; undefined: HTTP is all that is spoken there. */
   readonly connections?: ConnectionTable;
 }

@@ -16,7 +16,7 @@ export const CONNECTION_MANAGER = HttpConnectionManagerSchema.typeName;
 /** HttpConnectionManager.route_config in http_connection_manager.proto. */
 const ROUTE_CONFIG = 4;
 
-/** What a client takes from an HttpConnectionManager: where the routes are, the fault filter, the longest stream. */
+/** What a client takes from an HttpConnectionManager: where the routes are, its filters, the longest stream. */
 export function* decodeConnectionManager(
   name: string,
   bytes: Uint8Array,
@@ -29,7 +29,7 @@ export function* decodeConnectionManager(
   checkFields(HttpConnectionManagerSchema, message, FIELDS, at);
   const inline = parts.at(-1);
   const routes = inline ? yield* decodeInline(inline, at.at('route_config')) : decodeRouteSource(message, at);
-  const fault = decodeHttpFilters(message.httpFilters, at);
+  const filters = decodeHttpFilters(message.httpFilters, at);
   const common = message.commonHttpProtocolOptions;
   const stream = at.at('common_http_protocol_options').at('max_stream_duration');
   const maxStreamDurationMs = durationMs(common?.maxStreamDuration, stream);
@@ -40,7 +40,7 @@ export function* decodeConnectionManager(
       routes,
       ...(maxStreamDurationMs !== undefined && { maxStreamDurationMs }),
       ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
-      ...(fault && { fault }),
+      ...filters,
     }
   );
 }

@@ -1,7 +1,9 @@
+import { StatefulSessionSchema } from '../../../gen/filters.js';
 import { HTTPFaultSchema, type HttpFilter, RouterSchema } from '../../../gen/listener.js';
-import type { FaultPolicy } from '../../model/action.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import { decodeFault } from '../route/fault.ts';
+import type { Filters } from '../route/inherited.ts';
+import { decodeSession } from '../route/stateful-session.ts';
 import type { Scope } from '../scope.ts';
 import { required } from '../values.ts';
 
@@ -9,11 +11,11 @@ import { required } from '../values.ts';
  * HttpConnectionManager.http_filters, by gRFC A39: unique names, the router last and only last, an unknown filter refuses
  * the listener unless it is optional (what it would have enforced must not silently go missing).
  */
-export function decodeHttpFilters(filters: readonly HttpFilter[], at: Scope): FaultPolicy | undefined {
+export function decodeHttpFilters(filters: readonly HttpFilter[], at: Scope): Filters {
   const list = at.at('http_filters');
   if (filters.length === 0) list.error('empty, the router filter at least is required');
   const names = new Set<string>();
-  let fault: FaultPolicy | undefined;
+  let known: Filters = {};
   for (const [index, filter] of filters.entries()) {
     const here = list.at(index);
     required(filter.name, here.at('name'));
@@ -21,12 +23,12 @@ export function decodeHttpFilters(filters: readonly HttpFilter[], at: Scope): Fa
     names.add(filter.name);
     if (filter.disabled) continue;
     const isLast = index === filters.length - 1;
-    fault = decodeFilter(filter, isLast, here) ?? fault;
+    known = { ...known, ...decodeFilter(filter, isLast, here) };
   }
-  return fault;
+  return known;
 }
 
-function decodeFilter(filter: HttpFilter, isLast: boolean, at: Scope): FaultPolicy | undefined {
+function decodeFilter(filter: HttpFilter, isLast: boolean, at: Scope): Filters | undefined {
   const any = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
   const type = any ? typeNameOf(any) : '';
   const isRouter = type === RouterSchema.typeName;
@@ -36,11 +38,17 @@ function decodeFilter(filter: HttpFilter, isLast: boolean, at: Scope): FaultPoli
   if (isRouter) return undefined;
   if (any !== undefined && type === HTTPFaultSchema.typeName) {
     const message = unpack(any, HTTPFaultSchema, at.at('typed_config'));
-    return message && decodeFault(message, at.at('typed_config'));
+    return message && { fault: decodeFault(message, at.at('typed_config')) };
+  }
+  if (any !== undefined && type === StatefulSessionSchema.typeName) {
+    const message = unpack(any, StatefulSessionSchema, at.at('typed_config'));
+    return message && { statefulSession: decodeSession(message, at.at('typed_config')) };
   }
   const what = type === '' ? 'a filter without typed_config' : `filter ${type}`;
   if (filter.isOptional) at.warn(`ignored: ${what}, which this client does not know, is optional`);
   else
-    at.error(`${what} is not known, ${HTTPFaultSchema.typeName}, ${RouterSchema.typeName} and optional ones allowed`);
+    at.error(
+      `${what} is not known, ${HTTPFaultSchema.typeName}, ${StatefulSessionSchema.typeName}, ${RouterSchema.typeName} and optional ones allowed`,
+    );
   return undefined;
 }

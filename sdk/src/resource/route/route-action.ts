@@ -1,21 +1,19 @@
 import { RoutingPriority } from '../../../gen/core.js';
-import {
-  RouteAction_ClusterNotFoundResponseCode as NotFoundCode,
-  type RouteAction,
-  type RouteAction_RequestMirrorPolicy,
-} from '../../../gen/route.js';
-import { defaultOf } from '../../defaults.ts';
+import { RouteAction_ClusterNotFoundResponseCode as NotFoundCode, type RouteAction } from '../../../gen/route.js';
 import { parseTemplate, parseTemplateRewrite } from '../../match/template.ts';
-import type { Action, ForwardAction, HostRewrite, MirrorPolicy, PathRewrite } from '../../model/action.ts';
+import type { Action, ForwardAction, HostRewrite, PathRewrite } from '../../model/action.ts';
 import type { PathMatch } from '../../model/match.ts';
 import { decodeList, NONE } from '../lists.ts';
 import { peekName } from '../peek-name.ts';
 import type { Scope } from '../scope.ts';
-import { durationMs, headerName, required, runtimeFraction } from '../values.ts';
+import { headerName } from '../values.ts';
 import { decodeHashPolicy } from './hash-policy.ts';
+import { decodeHedgePolicy } from './hedge-policy.ts';
 import type { Inherited } from './inherited.ts';
+import { decodeMirrors } from './mirror.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
 import { decodeRegexRewrite } from './rewrite.ts';
+import { decodeTimes } from './times.ts';
 import { decodeSplit, decodeWeightedClusters, soleCluster } from './weighted-clusters.ts';
 
 const REWRITE_TEMPLATE = 'envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig';
@@ -29,6 +27,7 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
   const mirrors =
     message.requestMirrorPolicies.length > 0 ? decodeMirrors(message.requestMirrorPolicies, at) : inherited.mirrors;
   const retry = message.retryPolicy ? decodeRetryPolicy(message.retryPolicy, at.at('retry_policy')) : inherited.retry;
+  const hedge = message.hedgePolicy ? decodeHedgePolicy(message.hedgePolicy) : inherited.hedge;
   const host = decodeHostRewrite(message, at);
   const notFound = NOT_FOUND.get(message.clusterNotFoundResponseCode);
   return {
@@ -37,12 +36,14 @@ export function decodeRouteAction(message: RouteAction, path: PathMatch, inherit
     ...(notFound !== undefined && { clusterNotFoundStatus: notFound }),
     ...decodeTimes(message, at),
     ...(retry && { retry }),
+    ...(hedge && { hedge }),
+    ...(inherited.bodyBufferBytes !== undefined && { bodyBufferBytes: inherited.bodyBufferBytes }),
     hashPolicies: hash.length === 0 ? NONE : hash.filter((policy) => policy !== undefined),
     ...(pathRewrite && { pathRewrite }),
     ...host,
     appendXForwardedHost: message.appendXForwardedHost,
     mirrors,
-    ...(inherited.fault && { fault: inherited.fault }),
+    ...inherited.filters,
     priority: message.priority === RoutingPriority.HIGH ? 'high' : 'default',
   };
 }
@@ -98,21 +99,6 @@ function decodeDestination({ clusterSpecifier }: RouteAction, at: Scope): Destin
   }
 }
 
-type Times = Pick<ForwardAction, 'timeoutMs' | 'idleTimeoutMs' | 'maxStreamDurationMs'>;
-
-function decodeTimes(message: RouteAction, at: Scope): Times {
-  // Envoy RouteAction.timeout: 15 s unless given, 0 = none. max_grpc_timeout is a limit of a header no client of ours sends.
-  const timeoutMs = durationMs(message.timeout, at.at('timeout')) ?? defaultOf('routeTimeoutMs');
-  const idleTimeoutMs = durationMs(message.idleTimeout, at.at('idle_timeout'));
-  const streams = at.at('max_stream_duration').at('max_stream_duration');
-  const maxStreamDurationMs = durationMs(message.maxStreamDuration?.maxStreamDuration, streams);
-  return {
-    ...(timeoutMs > 0 && { timeoutMs }),
-    ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
-    ...(maxStreamDurationMs !== undefined && { maxStreamDurationMs }),
-  };
-}
-
 function decodePathRewrite(message: RouteAction, path: PathMatch, at: Scope): PathRewrite | undefined {
   const { prefixRewrite, regexRewrite, pathRewritePolicy, pathRewrite } = message;
   const given = [prefixRewrite !== '', regexRewrite, pathRewritePolicy, pathRewrite !== ''].filter(Boolean).length;
@@ -133,20 +119,4 @@ function templateRewrite(any: { typeUrl: string; value: Uint8Array }, path: Path
   const parsed = typeof template === 'string' ? template : parseTemplateRewrite(rewrite, template);
   if (typeof parsed === 'string') at.at('path_template_rewrite').error(`"${rewrite}": ${parsed}`);
   return rewrite;
-}
-
-const ALWAYS = { numerator: 100, denominator: 100 } as const;
-
-export function decodeMirrors(list: readonly RouteAction_RequestMirrorPolicy[], at: Scope): readonly MirrorPolicy[] {
-  if (list.length === 0) return NONE;
-  return list.flatMap((policy, index) => {
-    const here = at.at('request_mirror_policies').at(index);
-    // Its field row has warned; a mirror that is not sent harms nobody.
-    if (policy.clusterHeader !== '') return [];
-    return {
-      cluster: required(policy.cluster, here.at('cluster')),
-      fraction: policy.runtimeFraction ? runtimeFraction(policy.runtimeFraction, here.at('runtime_fraction')) : ALWAYS,
-      shadowSuffix: !policy.disableShadowHostSuffixAppend,
-    };
-  });
 }

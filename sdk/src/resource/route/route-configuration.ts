@@ -16,7 +16,7 @@ import { splitField } from '../split.ts';
 import { required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders } from './header-mutation.ts';
 import { decodePerFilter, type Inherited, NOTHING_INHERITED } from './inherited.ts';
-import { decodeMirrors } from './route-action.ts';
+import { decodeMirrors } from './mirror.ts';
 import { decodeRoute, decodeVirtualHost, inheritedBy, type RouteContext } from './virtual-host.ts';
 
 /** Field numbers in route.proto and route_components.proto. */
@@ -72,7 +72,7 @@ export function* decodeRouteConfigurationBytes(
 const inheritedByAll = (message: Message, at: Scope): Inherited => ({
   ...NOTHING_INHERITED,
   mirrors: decodeMirrors(message.requestMirrorPolicies, at),
-  fault: decodePerFilter(message.typedPerFilterConfig, at),
+  filters: decodePerFilter(message.typedPerFilterConfig, NOTHING_INHERITED.filters, at),
 });
 
 function* decodeHost(bytes: Uint8Array, above: RouteContext, at: Scope): Generator<undefined, VirtualHost | undefined> {

@@ -24,12 +24,12 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.route.v3.VirtualHost', {
     supported: `name domains routes require_tls virtual_clusters ${HEADERS} typed_per_filter_config retry_policy
-      request_mirror_policies include_request_attempt_count include_attempt_count_in_response metadata`,
+      request_mirror_policies include_request_attempt_count include_attempt_count_in_response metadata hedge_policy
+      per_request_buffer_limit_bytes request_body_buffer_limit`,
     ignored: {
       [SERVER_SIDE]: 'cors',
-      [NOT_YET_ENFORCED]: 'rate_limits hedge_policy',
+      [NOT_YET_ENFORCED]: 'rate_limits',
       'retries say nothing of time-outs': 'include_is_timeout_retry_header',
-      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes request_body_buffer_limit',
       'no retry extension is known': 'retry_policy_typed_config',
       [NO_SPECIFIERS]: 'route_specifiers',
     },
@@ -37,11 +37,10 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.route.v3.Route', {
     supported: `name match route redirect direct_response filter_action non_forwarding_action metadata
-      typed_per_filter_config ${HEADERS}`,
+      typed_per_filter_config per_request_buffer_limit_bytes request_body_buffer_limit ${HEADERS}`,
     ignored: {
       [STATISTICS]: 'stat_prefix',
       'spans are named by the SDK': 'decorator tracing',
-      'bodies are buffered up to the limit of the SDK': 'per_request_buffer_limit_bytes request_body_buffer_limit',
       [NO_SPECIFIERS]: 'route_specifiers',
     },
   }),
@@ -64,12 +63,12 @@ export const fields: FieldRows = {
     supported: `cluster cluster_header weighted_clusters cluster_specifier_plugin inline_cluster_specifier_plugin
       prefix_rewrite regex_rewrite path_rewrite_policy path_rewrite host_rewrite_literal host_rewrite_header
       host_rewrite_path_regex host_rewrite auto_host_rewrite cluster_not_found_response_code append_x_forwarded_host timeout idle_timeout
-      retry_policy request_mirror_policies priority hash_policy max_stream_duration`,
+      retry_policy request_mirror_policies priority hash_policy max_stream_duration hedge_policy`,
     ignored: {
       'it limits a header of gRPC that gRFC A31 does not read': 'max_grpc_timeout grpc_timeout_offset',
       'clusters are subsets already': 'metadata_match',
       [SERVER_SIDE]: 'cors',
-      [NOT_YET_ENFORCED]: 'rate_limits include_vh_rate_limits hedge_policy',
+      [NOT_YET_ENFORCED]: 'rate_limits include_vh_rate_limits',
       'the caller follows redirects': 'internal_redirect_policy internal_redirect_action max_internal_redirects',
       'upgrades are always allowed': 'upgrade_configs',
       'there is no early data': 'early_data_policy',
@@ -78,16 +77,11 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.route.v3.RouteAction.MaxStreamDuration', {
-    supported: 'max_stream_duration',
-    ignored: {
-      'it concerns gRPC calls, which are not there yet': 'grpc_timeout_header_max grpc_timeout_header_offset',
-    },
+    supported: 'max_stream_duration grpc_timeout_header_max grpc_timeout_header_offset',
   }),
   ...rowsOf('envoy.config.route.v3.RouteAction.RequestMirrorPolicy', {
-    supported: 'cluster runtime_fraction disable_shadow_host_suffix_append',
+    supported: 'cluster cluster_header runtime_fraction disable_shadow_host_suffix_append host_rewrite_literal',
     ignored: {
-      'mirrors go to a named cluster': 'cluster_header',
-      'the host of a mirror has its suffix only': 'host_rewrite_literal',
       'mirrors are sampled like their call': 'trace_sampled',
     },
   }),
@@ -117,13 +111,19 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.route.v3.RetryPolicy', {
     supported: `retry_on num_retries per_try_timeout retry_host_predicate host_selection_retry_max_attempts
-      retriable_status_codes retry_back_off`,
-    ignored: {
-      'a try has one time-out': 'per_try_idle_timeout',
-      'clusters are looked up anew for every try': 'refresh_cluster_on_retry',
-      'no retry extension but previous_hosts is known': 'retry_priority retry_options_predicates',
-      [NOT_YET_ENFORCED]: 'rate_limited_retry_back_off retriable_headers retriable_request_headers',
-    },
+      retriable_status_codes retry_back_off per_try_idle_timeout retry_priority rate_limited_retry_back_off
+      retriable_headers retriable_request_headers refresh_cluster_on_retry`,
+    ignored: { 'no predicate of retry options is known': 'retry_options_predicates' },
+  }),
+  ...rowsOf('envoy.config.route.v3.RetryPolicy.RetryPriority', { supported: 'name typed_config' }),
+  ...rowsOf('envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff', { supported: 'reset_headers max_interval' }),
+  ...rowsOf('envoy.config.route.v3.RetryPolicy.ResetHeader', { supported: 'name format' }),
+  ...rowsOf('envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+    supported: 'update_frequency',
+  }),
+  ...rowsOf('envoy.config.route.v3.HedgePolicy', {
+    supported: 'hedge_on_per_try_timeout',
+    ignored: { 'Envoy does not do it either': 'initial_requests additional_request_chance' },
   }),
   ...rowsOf('envoy.config.route.v3.RetryPolicy.RetryHostPredicate', { supported: 'name typed_config' }),
   ...rowsOf('envoy.config.route.v3.RetryPolicy.RetryBackOff', { supported: 'base_interval max_interval' }),
@@ -136,21 +136,25 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.route.v3.FilterConfig', { supported: 'config is_optional disabled' }),
   ...rowsOf('envoy.extensions.filters.http.fault.v3.HTTPFault', {
-    supported: 'delay abort',
+    supported: 'delay abort upstream_cluster headers downstream_nodes max_active_faults',
     ignored: {
-      'a fault hits every call of its route': 'upstream_cluster headers downstream_nodes',
-      [NOT_YET_ENFORCED]: 'max_active_faults response_rate_limit',
+      [NOT_YET_ENFORCED]: 'response_rate_limit',
       [NO_RUNTIME]: `delay_percent_runtime abort_percent_runtime delay_duration_runtime abort_http_status_runtime
         max_active_faults_runtime response_rate_limit_percent_runtime abort_grpc_status_runtime`,
       [STATISTICS]: 'disable_downstream_cluster_stats filter_metadata',
     },
   }),
   ...rowsOf('envoy.extensions.filters.http.fault.v3.FaultAbort', {
-    supported: 'http_status grpc_status percentage',
-    ignored: { 'callers do not choose their faults by header': 'header_abort' },
+    supported: 'http_status grpc_status header_abort percentage',
   }),
   ...rowsOf('envoy.extensions.filters.common.fault.v3.FaultDelay', {
-    supported: 'fixed_delay percentage',
-    ignored: { 'callers do not choose their faults by header': 'header_delay' },
+    supported: 'fixed_delay header_delay percentage',
   }),
+  ...rowsOf('envoy.extensions.filters.http.stateful_session.v3.StatefulSession', { supported: 'session_state strict' }),
+  ...rowsOf('envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute', {
+    supported: 'disabled stateful_session',
+  }),
+  ...rowsOf('envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState', { supported: 'cookie' }),
+  ...rowsOf('envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState', { supported: 'name' }),
+  ...rowsOf('envoy.type.http.v3.Cookie', { supported: 'name ttl path' }),
 };

@@ -9,11 +9,14 @@ import { decodeList } from '../lists.ts';
 import type { Scope } from '../scope.ts';
 import { sharedName } from '../shared.ts';
 import { required } from '../values.ts';
+import { decodeBufferLimit } from './buffer-limit.ts';
 import { decodeRequestHeaders, decodeResponseHeaders } from './header-mutation.ts';
+import { decodeHedgePolicy } from './hedge-policy.ts';
 import { decodePerFilter, type Inherited } from './inherited.ts';
 import { decodeDirectResponse, decodeRedirect } from './local-action.ts';
+import { decodeMirrors } from './mirror.ts';
 import { decodeRetryPolicy } from './retry-policy.ts';
-import { decodeMirrors, decodeRouteAction } from './route-action.ts';
+import { decodeRouteAction } from './route-action.ts';
 import { decodeHeaderMatch, decodeRouteMatch } from './route-match.ts';
 
 /** What a route needs to know of the levels above it. */
@@ -70,7 +73,9 @@ export function inheritedBy(message: VirtualHostMessage, above: Inherited, at: S
     retry: message.retryPolicy ? decodeRetryPolicy(message.retryPolicy, at.at('retry_policy')) : above.retry,
     mirrors:
       message.requestMirrorPolicies.length > 0 ? decodeMirrors(message.requestMirrorPolicies, at) : above.mirrors,
-    fault: decodePerFilter(message.typedPerFilterConfig, at) ?? above.fault,
+    hedge: message.hedgePolicy ? decodeHedgePolicy(message.hedgePolicy) : above.hedge,
+    bodyBufferBytes: decodeBufferLimit(message) ?? above.bodyBufferBytes,
+    filters: decodePerFilter(message.typedPerFilterConfig, above.filters, at),
   };
 }
 
@@ -81,8 +86,11 @@ export function decodeRoute(message: RouteMessage, context: RouteContext, at: Sc
     return undefined;
   }
   const match = decodeRouteMatch(message.match, at.at('match'));
-  const fault = decodePerFilter(message.typedPerFilterConfig, at) ?? context.inherited.fault;
-  const inherited = { ...context.inherited, fault };
+  const inherited = {
+    ...context.inherited,
+    bodyBufferBytes: decodeBufferLimit(message) ?? context.inherited.bodyBufferBytes,
+    filters: decodePerFilter(message.typedPerFilterConfig, context.inherited.filters, at),
+  };
   const istio = message.metadata?.filterMetadata.istio;
   const configPath = typeof istio?.config === 'string' ? istio.config : undefined;
   return {
