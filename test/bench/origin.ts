@@ -9,6 +9,7 @@ const ANSWER = Buffer.from(JSON.stringify({ id: 0, ratings: { Reviewer1: 5, Revi
 
 export interface Origin {
   readonly port: number;
+  readonly pid: number;
   close(): Promise<void>;
 }
 
@@ -20,6 +21,7 @@ export async function startOrigin(): Promise<Origin> {
   const [port] = (await once(child, 'message')) as [number];
   return {
     port,
+    pid: child.pid ?? 0,
     async close() {
       child.kill();
       await once(child, 'exit');

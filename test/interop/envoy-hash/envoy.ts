@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 export const ENVOY_VERSION = '1.40.0';
 
 export interface RunningEnvoy {
+  readonly pid: number;
   /** GET on the admin listener. */
   admin(path: string): Promise<string>;
   stop(): Promise<void>;
@@ -60,7 +61,7 @@ export async function startEnvoy(
   };
   for (let attempt = 0; attempt < 300; attempt++) {
     if (child.exitCode !== null) break;
-    if ((await admin('/ready').catch(() => '')).startsWith('LIVE')) return { admin, stop };
+    if ((await admin('/ready').catch(() => '')).startsWith('LIVE')) return { pid: child.pid ?? 0, admin, stop };
     await delay(100);
   }
   await stop();
