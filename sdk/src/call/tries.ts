@@ -163,7 +163,9 @@ export class Tries implements AttemptOwner {
   onLate(attempt: Attempt): void {
     const { perTryMs, hedge } = this.#parts.terms;
     if (hedge?.onPerTryTimeout) {
-      this.#hedge();
+      const refusal = this.#hedge();
+      // Envoy onSoftPerTryTimeout: the flag stays, whatever the tries under way bring.
+      if (refusal !== undefined) this.#refused(refusal);
       return;
     }
     attempt.cancel('timeout');
@@ -209,15 +211,20 @@ export class Tries implements AttemptOwner {
       return true;
     }
     if (this.#running.length > 1 || this.#pause !== undefined) {
+      this.#refused(verdict.refusal);
       this.#leave(attempt);
       return true;
     }
-    const { story } = this.#parts.owner;
-    story.retryRefused = verdict.refusal;
-    if (failure !== undefined) story.raise(failure.flag);
-    const flag = REFUSAL_FLAGS[verdict.refusal];
-    if (flag !== undefined) story.raise(flag);
+    if (failure !== undefined) this.#parts.owner.story.raise(failure.flag);
+    this.#refused(verdict.refusal);
     return false;
+  }
+
+  #refused(refusal: RetryRefusal): void {
+    const { story } = this.#parts.owner;
+    story.retryRefused = refusal;
+    const flag = REFUSAL_FLAGS[refusal];
+    if (flag !== undefined) story.raise(flag);
   }
 
   #tryAfter(ms: number): void {
@@ -266,16 +273,18 @@ export class Tries implements AttemptOwner {
     this.#hedging = runtime.clock.after(ms, () => this.#hedge());
   }
 
-  /** One more attempt beside those that go on. */
-  #hedge(): void {
+  /** One more attempt beside those that go on; or why there is none, if one was asked for. */
+  #hedge(): RetryRefusal | undefined {
     const { source, request, options, terms } = this.#parts;
-    if (this.#pause !== undefined || terms.retry === undefined) return;
+    if (this.#pause !== undefined || terms.retry === undefined) return undefined;
     const isWhole = source?.isWhole !== false;
     const obstacle = isWhole ? (isRepeatable(request, options) ? undefined : 'method') : 'body';
     const verdict = this.#retriesOf(terms.retry).hedge(obstacle);
-    if (verdict.kind !== 'retry') return;
+    if (verdict.kind === 'refused') return verdict.refusal;
+    if (verdict.kind === 'final') return undefined;
     this.#hedges++;
     this.#tryAfter(terms.hedge?.onPerTryTimeout ? verdict.afterMs : 0);
+    return undefined;
   }
 
   #retriesOf(policy: NonNullable<CallTerms['retry']>): Retries {
