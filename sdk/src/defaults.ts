@@ -9,7 +9,7 @@ export interface Default {
   readonly meaning: string;
 }
 
-const entry = (value: number, unit: Default['unit'], source: string, meaning: string): Default => ({
+export const entry = (value: number, unit: Default['unit'], source: string, meaning: string): Default => ({
   value,
   unit,
   source,
@@ -184,6 +184,18 @@ export const DEFAULTS = {
   ),
   breakerRetries: entry(3, 'count', 'Envoy CircuitBreakers.Thresholds.max_retries', 'retries at a time'),
   dnsRefreshMs: entry(5_000, 'ms', 'Envoy Cluster.dns_refresh_rate', 'between two looks at the names of a DNS cluster'),
+  healthCheckNoTrafficMs: entry(
+    60_000,
+    'ms',
+    'Envoy HealthCheck.no_traffic_interval',
+    'between health checks of a cluster that nobody has called',
+  ),
+  healthCheckBodyBytes: entry(
+    1_024,
+    'bytes',
+    'Envoy HttpHealthCheck.response_buffer_size',
+    'of the answer to a health check that are looked at',
+  ),
   outlierIntervalMs: entry(10_000, 'ms', 'Envoy OutlierDetection.interval', 'between two looks at the ejected hosts'),
   outlierBaseEjectionMs: entry(30_000, 'ms', 'Envoy OutlierDetection.base_ejection_time', 'first ejection'),
   outlierMaxEjectionMs: entry(300_000, 'ms', 'Envoy OutlierDetection.max_ejection_time', 'longest ejection'),
@@ -241,6 +253,32 @@ export const DEFAULTS = {
     'Envoy RetryBudget.min_retry_concurrency',
     'retries at a time that are always allowed',
   ),
+  appBreakers: entry(
+    1_000,
+    'count',
+    'Inmesh',
+    'breakers of a mesh (mesh.breaker); one more, and the one unused for longest begins anew',
+  ),
+  appBreakerTimeoutMs: entry(10_000, 'ms', 'opossum timeout', 'to the head of an answer behind a breaker'),
+  appBreakerErrorPercent: entry(
+    50,
+    'percent',
+    'opossum errorThresholdPercentage',
+    'of failed calls above which a breaker opens',
+  ),
+  appBreakerVolume: entry(
+    10,
+    'count',
+    'Inmesh (opossum volumeThreshold is 0: one failure opens)',
+    'calls in the window below which a breaker does not open',
+  ),
+  appBreakerResetMs: entry(
+    30_000,
+    'ms',
+    'opossum resetTimeout',
+    'a breaker stays open before it lets one call through',
+  ),
+  appBreakerWindowMs: entry(10_000, 'ms', 'opossum rollingCountTimeout', 'of calls a breaker judges by'),
   sliceMs: entry(5, 'ms', 'Inmesh', 'longest piece of a table build or a large decode in one turn'),
 } as const satisfies Record<string, Default>;
 

@@ -1,18 +1,6 @@
+import { type Default, entry } from '@inmesh/sdk/internal/defaults';
+
 /** Every default of the control plane, once, with its unit and source; printed into `docs/reference/defaults.md`. */
-export interface Default {
-  readonly value: number;
-  readonly unit: 'ms' | 'count' | 'bytes' | 'percent';
-  readonly source: string;
-  readonly meaning: string;
-}
-
-const entry = (value: number, unit: Default['unit'], source: string, meaning: string): Default => ({
-  value,
-  unit,
-  source,
-  meaning,
-});
-
 export const DEFAULTS = {
   implicitPorts: entry(32, 'count', 'Inmesh', 'ports of a service that only registered processes make'),
   fileBytes: entry(16_777_216, 'bytes', 'Inmesh', 'a larger configuration file is not read'),
