@@ -58,9 +58,63 @@ export interface CallStory {
   readonly timings: { readonly startMs: number; readonly headersMs: number; readonly endMs: number };
 }
 
+/** Why a host is left out for a while (Envoy data.cluster.v3.OutlierEjectionType). */
+export type EjectionReason =
+  | 'consecutive-5xx'
+  | 'consecutive-gateway-failure'
+  | 'consecutive-local-origin-failure'
+  | 'success-rate'
+  | 'success-rate-local-origin'
+  | 'failure-percentage'
+  | 'failure-percentage-local-origin';
+
+/** What ended an ejection; `configuration`: outlier detection was switched off. */
+export type EjectionEnd = 'time' | 'health-check' | 'manual' | 'configuration';
+
+/** What a connection of `mesh.connect` tells of itself: of its way while it is made, all of it when it has ended. */
+export interface ConnectionStory {
+  /** `host:port` as it was asked for. */
+  readonly target: string;
+  /** The resource whose `tcp` or `tls` route it follows; empty where none does. */
+  readonly route: string;
+  readonly cluster: string;
+  readonly endpoint: string;
+  /** One for each host that was dialled. */
+  readonly attempts: readonly AttemptStory[];
+  /** The first of `flags`. */
+  readonly flag: ResponseFlag | undefined;
+  readonly flags: readonly ResponseFlag[];
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** On the monotonic clock; an attempt's are relative to `startMs`. 0 where it did not come to that. */
+  readonly timings: { readonly startMs: number; readonly connectedMs: number; readonly endMs: number };
+}
+
 export type MeshEvent =
   | { readonly kind: 'call'; readonly request: MeshRequest; readonly status: number; readonly story: CallStory }
+  /** A connection of `mesh.connect` has ended, or was not to be had. */
+  | { readonly kind: 'connection'; readonly story: ConnectionStory }
   | { readonly kind: 'passthrough'; readonly host: string; readonly cluster: 'PassthroughCluster' | 'BlackHoleCluster' }
+  /** A host is left out. It comes back at the first check at or after `untilMs` (wall-clock time). */
+  | {
+      readonly kind: 'ejected';
+      readonly cluster: string;
+      /** `address:port` */
+      readonly host: string;
+      readonly reason: EjectionReason;
+      readonly untilMs: number;
+      /** Which ejection of this host it is, from 1. */
+      readonly count: number;
+    }
+  | { readonly kind: 'unejected'; readonly cluster: string; readonly host: string; readonly cause: EjectionEnd }
+  /** What active health checks find: a host can be used, or no longer. */
+  | {
+      readonly kind: 'host-health';
+      readonly cluster: string;
+      readonly host: string;
+      readonly state: 'healthy' | 'unhealthy';
+      readonly reason: string;
+    }
   | { readonly kind: 'xds-connected'; readonly server: string; readonly protocol: 'delta' | 'sotw' }
   | { readonly kind: 'xds-disconnected'; readonly server: string; readonly reason: string; readonly retryMs: number }
   /** Another control plane of the list is listened to from now on (gRFC A71). */

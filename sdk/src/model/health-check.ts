@@ -42,8 +42,11 @@ export type HealthCheckRequest =
       /** A failure that counts towards the threshold; any other failure makes the host unhealthy at once. */
       readonly retriable: readonly StatusRange[];
       readonly http2: boolean;
+      readonly body?: Uint8Array;
       /** The answer must hold these one after another; nothing is looked for where empty. */
       readonly receive: readonly Uint8Array[];
+      /** Of the answer's body that are looked at; 0: all. */
+      readonly receiveBytes: number;
     }
   /** Connecting is enough where both are absent. */
   | { readonly kind: 'tcp'; readonly send?: Uint8Array; readonly receive: readonly Uint8Array[] }

@@ -59,13 +59,17 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.core.v3.Http2ProtocolOptions', {
+    supported: `hpack_table_size max_concurrent_streams initial_stream_window_size initial_connection_window_size
+      connection_keepalive`,
     ignored: {
-      "the HTTP/2 session is Node's, with settings of its own": `hpack_table_size max_concurrent_streams
-        initial_stream_window_size initial_connection_window_size allow_connect allow_metadata max_outbound_frames
+      "the HTTP/2 session is Node's, with settings of its own": `allow_connect allow_metadata max_outbound_frames
         max_outbound_control_frames max_consecutive_inbound_frames_with_empty_payload max_inbound_priority_frames_per_stream
         max_inbound_window_update_frames_per_data_frame_sent stream_error_on_invalid_http_messaging
-        override_stream_error_on_invalid_http_message custom_settings_parameters connection_keepalive use_oghttp2_codec`,
+        override_stream_error_on_invalid_http_message custom_settings_parameters use_oghttp2_codec`,
     },
+  }),
+  ...rowsOf('envoy.config.core.v3.KeepaliveSettings', {
+    supported: 'interval timeout interval_jitter connection_idle_interval',
   }),
   ...rowsOf('envoy.type.matcher.v3.MetadataMatcher', { supported: 'filter path value invert' }),
   ...rowsOf('envoy.type.matcher.v3.MetadataMatcher.PathSegment', { supported: 'key' }),

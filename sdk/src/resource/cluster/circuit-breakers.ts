@@ -16,7 +16,11 @@ const UNLIMITED = 4_294_967_295;
 export function decodeCircuitBreakers(message: CircuitBreakers | undefined, at: Scope): Cluster['circuitBreakers'] {
   const of = (priority: RoutingPriority): CircuitBreaker => {
     const index = message?.thresholds.findIndex((threshold) => threshold.priority === priority) ?? -1;
-    return decodeThresholds(message?.thresholds[index], at.at('thresholds').at(index));
+    const perHost = message?.perHostThresholds.find((threshold) => threshold.priority === priority)?.maxConnections;
+    return {
+      ...decodeThresholds(message?.thresholds[index], at.at('thresholds').at(index)),
+      ...(perHost !== undefined && perHost !== UNLIMITED && { maxConnectionsPerHost: perHost }),
+    };
   };
   return { default: of(RoutingPriority.DEFAULT), high: of(RoutingPriority.HIGH) };
 }

@@ -21,12 +21,12 @@ export const fields: FieldRows = {
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
       least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
       upstream_http_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family
-      dns_jitter`,
+      dns_jitter health_checks upstream_connection_options`,
     ignored: {
       [STATISTICS]: 'alt_stat_name track_timeout_budgets track_cluster_stats',
-      [BUFFERS]: 'per_connection_buffer_limit_bytes upstream_bind_config upstream_connection_options',
+      [BUFFERS]: 'per_connection_buffer_limit_bytes upstream_bind_config',
       [RESOLVER]: 'dns_resolvers use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config',
-      [NOT_YET_ENFORCED]: 'health_checks lrs_server lrs_report_endpoint_metrics',
+      [NOT_YET_ENFORCED]: 'lrs_server lrs_report_endpoint_metrics',
       'a subset is a cluster of its own': 'lb_subset_config',
       'the host the caller dialled is taken': 'original_dst_lb_config',
       'a cluster never waits for health checks': 'wait_for_warm_on_init ignore_health_on_host_removal',
@@ -41,6 +41,14 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RefreshRate', { supported: 'base_interval max_interval' }),
+  ...rowsOf('envoy.config.cluster.v3.UpstreamConnectionOptions', {
+    supported: 'tcp_keepalive',
+    ignored: {
+      [BUFFERS]: 'set_local_interface_name_on_upstream_connections',
+      'both families are tried side by side': 'happy_eyeballs_config',
+    },
+  }),
+  ...rowsOf('envoy.config.core.v3.TcpKeepalive', { supported: 'keepalive_probes keepalive_time keepalive_interval' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.EdsClusterConfig', { supported: 'eds_config service_name' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', { supported: 'slow_start_config' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.SlowStartConfig', SLOW_START),
@@ -65,8 +73,7 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig', ZONE_AWARE),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers', {
-    supported: 'thresholds',
-    ignored: { [NOT_YET_ENFORCED]: 'per_host_thresholds' },
+    supported: 'thresholds per_host_thresholds',
   }),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
     supported: 'priority max_connections max_pending_requests max_requests max_retries retry_budget',

@@ -2,20 +2,24 @@ import type { Cluster as Message } from '../../../gen/cluster.js';
 import { ClusterSchema, Cluster_DiscoveryType as Type } from '../../../gen/cluster.js';
 import { defaultOf } from '../../defaults.ts';
 import type { Cluster, Discovery } from '../../model/cluster.ts';
+import type { HealthCheck } from '../../model/health-check.ts';
 import { parse } from '../any.ts';
 import { decodeAssignment } from '../endpoint/load-assignment.ts';
 import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
 import { requireAds } from '../listener/connection-manager.ts';
+import { decodeList } from '../lists.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
 import { sharedName, sharedValue } from '../shared.ts';
 import { inRange, positiveMs, required } from '../values.ts';
 import { decodeCircuitBreakers } from './circuit-breakers.ts';
 import { decodeDns } from './dns.ts';
+import { decodeHealthCheck } from './health-check.ts';
 import { decodeHttpProtocol } from './http-protocol.ts';
 import { decodeLoadBalancing } from './load-balancing.ts';
 import { decodeOutlierDetection } from './outlier-detection.ts';
+import { decodeTcpKeepAlive } from './tcp-keep-alive.ts';
 import { decodeTransportSocket } from './upstream-tls.ts';
 
 /** CDS. */
@@ -41,6 +45,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
   const { circuitBreakers, outlierDetection, transportSocket } = message;
   const { loadBalancer, ...localities } = decodeLoadBalancing(message, at);
   const panicThreshold = message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold');
+  const checks = decodeList(message.healthChecks, at.at('health_checks'), decodeHealthCheck).filter(isCheck);
   const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
   return {
     name: sharedName(required(message.name, at.at('name'))),
@@ -53,11 +58,15 @@ function decodeCluster(message: Message, at: Scope): Cluster {
       outlierDetection: sharedValue(decodeOutlierDetection(outlierDetection, at.at('outlier_detection'))),
     }),
     circuitBreakers: sharedValue(decodeCircuitBreakers(circuitBreakers, at.at('circuit_breakers'))),
+    ...(checks.length > 0 && { healthChecks: sharedValue(checks) }),
     ...decodeHttpProtocol(message, at),
+    ...decodeTcpKeepAlive(message),
     ...(tls && { tls }),
     ...decodeOrigin(message),
   };
 }
+
+const isCheck = (check: HealthCheck | undefined): check is HealthCheck => check !== undefined;
 
 function decodeDiscovery(message: Message, at: Scope): Discovery {
   const { clusterDiscoveryType: type } = message;

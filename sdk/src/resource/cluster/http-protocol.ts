@@ -1,11 +1,21 @@
 import type { HttpProtocolOptions, Cluster as Message } from '../../../gen/cluster.js';
 import { HttpProtocolOptionsSchema } from '../../../gen/cluster.js';
+import type { Http2ProtocolOptions } from '../../../gen/core.js';
 import type { Cluster } from '../../model/cluster.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
 import { durationMs } from '../values.ts';
+import { decodeHttp2Options } from './http2-options.ts';
 
-type HttpProtocol = Pick<Cluster, 'http2' | 'maxRequestsPerConnection' | 'idleTimeoutMs' | 'maxConnectionDurationMs'>;
+type HttpProtocol = Pick<
+  Cluster,
+  | 'http2'
+  | 'http2Options'
+  | 'maxStreamDurationMs'
+  | 'maxRequestsPerConnection'
+  | 'idleTimeoutMs'
+  | 'maxConnectionDurationMs'
+>;
 
 /** Envoy HttpProtocolOptions (typed), else the cluster's own older fields for the same. */
 export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol {
@@ -15,8 +25,13 @@ export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol {
   const requests = common?.maxRequestsPerConnection ?? message.maxRequestsPerConnection;
   const idleTimeoutMs = durationMs(common?.idleTimeout, here.at('idle_timeout'));
   const maxConnectionDurationMs = durationMs(common?.maxConnectionDuration, here.at('max_connection_duration'));
+  const maxStreamDurationMs = durationMs(common?.maxStreamDuration, here.at('max_stream_duration'));
+  const http2 = options ? explicitHttp2(options) : message.http2ProtocolOptions;
+  const http2Options = decodeHttp2Options(http2, at.at('http2_protocol_options'));
   return {
-    http2: options ? asksHttp2(options) : message.http2ProtocolOptions !== undefined,
+    http2: http2 !== undefined,
+    ...(http2Options && { http2Options }),
+    ...(maxStreamDurationMs !== undefined && { maxStreamDurationMs }),
     // 0 = no limit (Envoy HttpProtocolOptions.max_requests_per_connection).
     ...(requests !== undefined && requests > 0 && { maxRequestsPerConnection: requests }),
     ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
@@ -34,5 +49,8 @@ function typedOptions(message: Message, at: Scope): HttpProtocolOptions | undefi
   return undefined;
 }
 
-const asksHttp2 = ({ upstreamProtocolOptions: protocol }: HttpProtocolOptions): boolean =>
-  protocol.case === 'explicitHttpConfig' && protocol.value.protocolConfig.case === 'http2ProtocolOptions';
+function explicitHttp2({ upstreamProtocolOptions: protocol }: HttpProtocolOptions): Http2ProtocolOptions | undefined {
+  if (protocol.case !== 'explicitHttpConfig') return undefined;
+  const { protocolConfig } = protocol.value;
+  return protocolConfig.case === 'http2ProtocolOptions' ? protocolConfig.value : undefined;
+}

@@ -21,7 +21,7 @@ interface WithHeaders {
 }
 
 export const decodeRequestHeaders = (message: WithHeaders, at: Scope): HeaderMutation =>
-  decode(
+  decodeMutation(
     {
       add: message.requestHeadersToAdd,
       remove: message.requestHeadersToRemove,
@@ -32,7 +32,7 @@ export const decodeRequestHeaders = (message: WithHeaders, at: Scope): HeaderMut
   );
 
 export const decodeResponseHeaders = (message: WithHeaders, at: Scope): HeaderMutation =>
-  decode(
+  decodeMutation(
     {
       add: message.responseHeadersToAdd,
       remove: message.responseHeadersToRemove,
@@ -42,7 +42,8 @@ export const decodeResponseHeaders = (message: WithHeaders, at: Scope): HeaderMu
     at,
   );
 
-function decode({ add, remove, addField, removeField }: Side, at: Scope): HeaderMutation {
+/** Additions and removals that stand in fields of any name. */
+export function decodeMutation({ add, remove, addField, removeField }: Side, at: Scope): HeaderMutation {
   if (add.length === 0 && remove.length === 0) return NO_MUTATION;
   return {
     set: decodeList(add, at.at(addField), decodeSet),
