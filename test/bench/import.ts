@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { createXdsServer, memorySource } from '@inmesh/xds-server';
+import { oneHost } from '../harness/one-host.ts';
 import { installSdk } from './built.ts';
 import { spread } from './interleave.ts';
 import { startOrigin } from './origin.ts';
@@ -33,19 +34,6 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     await new Promise((resolve, reject) =>
       client.makeUnaryRequest('/bench.Echo/Echo', same, same, Buffer.from('x'), (error) => (error ? reject(error) : resolve())));`,
 };
-
-/** A control plane that knows one host, whose endpoint is the bench's origin. */
-const MESH = (port: number): string => `
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: ratings, namespace: default }
-spec:
-  hosts: [ratings.example]
-  ports: [{ number: 80, name: http, protocol: HTTP }]
-  location: MESH_INTERNAL
-  resolution: STATIC
-  endpoints: [{ address: 127.0.0.1, ports: { http: ${port} } }]
-`;
 
 const same = (bytes: Buffer): Buffer => bytes;
 const ECHO = {
@@ -89,7 +77,7 @@ export async function bench(): Promise<BenchRow[]> {
   const built = await installSdk(['@grpc/grpc-js']);
   const origin = await startOrigin();
   const echo = await startEcho();
-  const server = createXdsServer({ source: memorySource(MESH(origin.port)) });
+  const server = createXdsServer({ source: memorySource(oneHost(origin.port)) });
   const { xds } = await server.listen({ xds: '127.0.0.1:0' });
   const local = (port: number): string => `127.0.0.1:${port}`;
   const env = {
