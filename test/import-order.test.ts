@@ -21,6 +21,7 @@ const SDK: Layers = {
     'register',
     'mesh',
     'options',
+    'breaker',
     'http',
     'grpc',
     'server',

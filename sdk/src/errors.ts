@@ -11,6 +11,7 @@ export type MeshErrorCode =
   | 'MESH_RESET'
   | 'MESH_TIMEOUT'
   | 'MESH_BLOCKED'
+  | 'MESH_BREAKER_OPEN'
   | 'MESH_LOCAL_REPLY';
 
 export interface MeshErrorInit {

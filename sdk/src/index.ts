@@ -4,6 +4,15 @@ import type { MeshFetch } from './http/fetch/mesh-fetch.ts';
 import { defaultMesh } from './mesh.ts';
 
 export type { BootstrapOptions, ServiceOption } from './bootstrap/bootstrap.ts';
+export type {
+  Breaker,
+  BreakerEvent,
+  BreakerOptions,
+  BreakerState,
+  BreakerStats,
+  BrokenRequest,
+  FailureReason,
+} from './breaker/breaker.ts';
 export type { ClientConfig, GenericXdsConfig } from './discovery/client-config.ts';
 export type { AdsListener, AdsMethod, AdsStatus, AdsStream, AdsTransport } from './discovery/transport.ts';
 export { MeshError, type MeshErrorCode, type MeshErrorInit } from './errors.ts';

@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Dispatcher } from 'undici';
 import { type Bootstrap, readBootstrap } from './bootstrap/bootstrap.ts';
+import type { Breaker, BreakerOptions } from './breaker/breaker.ts';
+import { type Breakers, createBreakers } from './breaker/breakers.ts';
 import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
 import { defaultOf } from './defaults.ts';
 import type { ClientConfig } from './discovery/client-config.ts';
@@ -41,6 +43,11 @@ export interface Mesh extends AsyncDisposable {
   ready(options?: ReadyOptions): Promise<void>;
   /** Makes this process an endpoint of a service for as long as the mesh is connected. */
   register(registration: Registration): void;
+  /**
+   * The application's own circuit breaker of a host (`host:port`): the same host, the same breaker, with the options of the first
+   * time. Throws MESH_CONFIG_INVALID.
+   */
+  breaker(host: string, options?: BreakerOptions): Breaker;
   /** What would become of a request and why: the same decision as a call's, without a call. */
   explain(request: ExplainOptions): Promise<Explanation>;
   /** What is known of every resource asked for, in the shape of Envoy's client status discovery service (CSDS). */
@@ -81,6 +88,7 @@ class LiveMesh implements Mesh {
   readonly #interceptor: ReturnType<typeof createInterceptor>;
   readonly #events = createEvents();
   readonly #passthrough = createPassthrough();
+  readonly #breakers: Breakers;
   readonly #core: LazyCore;
   readonly #deps: MeshDeps;
   readonly #policy: Pick<MeshRuntime, 'configTimeoutMs' | 'outboundPolicy' | 'localReply'>;
@@ -113,6 +121,7 @@ class LiveMesh implements Mesh {
     const dispatch = createDispatch(runtime, this.#passthrough.dispatch);
     this.dispatcher = MeshDispatcher.create(dispatch, () => this.close());
     this.fetch = bootstrap === undefined ? createPlainFetch() : createMeshFetch(runtime, this.dispatcher);
+    this.#breakers = createBreakers(this.fetch, clock);
     this.request = createRequest(this.dispatcher);
     if (bootstrap?.service) this.register(registrationOf(bootstrap.service));
   }
@@ -135,6 +144,10 @@ class LiveMesh implements Mesh {
 
   register(registration: Registration): void {
     this.#core.register(registration);
+  }
+
+  breaker(host: string, options?: BreakerOptions): Breaker {
+    return this.#breakers.of(host, options);
   }
 
   async explain(request: ExplainOptions): Promise<Explanation> {
@@ -163,6 +176,7 @@ class LiveMesh implements Mesh {
   async close(): Promise<void> {
     this.#installation?.[Symbol.dispose]();
     forget(this);
+    this.#breakers.close();
     await this.#core.close();
     await this.#passthrough.close();
   }

@@ -1,3 +1,5 @@
+import { MeshError } from '../errors.ts';
+
 /** What a URL says about a call: where it is dialled and what the rules see of it. */
 export interface Dialled {
   readonly scheme: 'http' | 'https';
@@ -34,6 +36,13 @@ export function dialledOf(url: URL): Dialled {
   const number = port === '' ? DEFAULT_PORT[scheme] : Number(port);
   const target = `${name}:${number}`;
   return { scheme, host: bare(name), port: number, target, authority: port === '' ? name : target, path: pathOf(url) };
+}
+
+/** The target that `host:port`, a host alone (port 80) or a URL names. Throws MESH_CONFIG_INVALID. */
+export function targetOf(host: string): string {
+  const url = URL.parse(/^https?:\/\//.test(host) ? host : `http://${host}`);
+  if (url === null) throw new MeshError('MESH_CONFIG_INVALID', `"${host}" is no host: write host:port`);
+  return dialledOf(url).target;
 }
 
 const bare = (hostname: string): string => (hostname.startsWith('[') ? hostname.slice(1, -1) : hostname);

@@ -1,6 +1,6 @@
 import { type Clock, holdProcess } from '../clock.ts';
 import { MeshError } from '../errors.ts';
-import { dialledOf } from '../http/dialled.ts';
+import { targetOf } from '../http/dialled.ts';
 import type { Core } from './core.ts';
 import type { Events } from './events.ts';
 
@@ -34,12 +34,6 @@ export async function waitUntilReady({ core, events, clock, hosts, timeoutMs }: 
     timer.cancel();
     hold.cancel();
   }
-}
-
-function targetOf(host: string): string {
-  const url = URL.parse(/^https?:\/\//.test(host) ? host : `http://${host}`);
-  if (url === null) throw new MeshError('MESH_CONFIG_INVALID', `"${host}" is no host: write host:port`);
-  return dialledOf(url).target;
 }
 
 /** A name the control plane does not know today may be known in a moment: services start side by side. */
