@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BootstrapVariable, VARIABLES } from '../sdk/src/bootstrap/variables.ts';
 import { DEFAULTS, type Default } from '../sdk/src/defaults.ts';
+import { POLICY_HEAD, policyCounts, policyRows } from '../test/interop/envoy-policy/table.ts';
 import { DEFAULTS as SERVER_DEFAULTS } from '../xds-server/src/defaults.ts';
 import { supportedFields } from './supported-fields.ts';
 
@@ -27,6 +28,27 @@ function defaults(entries: Readonly<Record<string, Default>>): string {
   return table(['name', 'value', 'unit', 'meaning', 'source'], rows);
 }
 
+function callPolicy(): string {
+  const { agrees, differs, 'not yet': later } = policyCounts();
+  const sections = [...policyRows()].map(
+    ([area, rows]) => `## ${area.charAt(0).toUpperCase()}${area.slice(1)}\n\n${table(POLICY_HEAD, rows)}\n`,
+  );
+  return `# Call policy beside live Envoy
+
+Printed from the cases of \`test/interop/envoy-policy\` by \`npm run docs\`. Each case gives live Envoy 1.40 (\`--concurrency 1\`) and the SDK the
+same resources, the same misbehaving upstreams and the same calls, and compares statuses, response flags, tries, what arrived
+at the upstreams, ejected hosts and local bodies. Envoy's part is recorded, counters of its \`/stats\` included, and played again where an
+Envoy binary is found; the SDK is held to the recording in every run of \`npm run interop\`. What is chance is counted and must lie
+within what chance does once in a million runs.
+
+${agrees + differs + later} cases: ${agrees} agree, ${differs} differ on purpose, ${later} are not there yet.
+
+How to read Envoy's column: status, response flags (\`-\`: none), tries; \`arrived\` where it is another number; \`{…}\` headers, \`"…"\` the body of an
+answer the mesh makes. \`3 ×\`: three calls in a row.
+
+${sections.join('\n')}`;
+}
+
 const PAGES: Readonly<Record<string, () => string>> = {
   'reference/defaults.md': () =>
     `# Defaults\n\nPrinted from the code by \`npm run docs\`.\n\n## @inmesh/sdk\n\n${defaults(DEFAULTS)}\n\n## @inmesh/xds-server\n\n${defaults(SERVER_DEFAULTS)}\n`,
@@ -41,6 +63,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
         `\`${variable.example}\``,
       ]),
     )}\n`,
+  'reference/call-policy-envoy.md': callPolicy,
   'supported-fields.md': () => supportedFields(table),
 };
 

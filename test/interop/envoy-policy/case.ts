@@ -54,12 +54,12 @@ export interface CaseHost extends FaultServerOptions {
   readonly priority?: number;
 }
 
-/** `hosts`: the hosts reached, in order; `distinct`: how many different ones; `reused`: connections. */
-export type Tell = 'hosts' | 'distinct' | 'connections' | 'upstream-headers' | 'body-bytes';
+/** `hosts`: the hosts reached, in order; `distinct`: how many different ones; `same-host`: whether it is that of the call before. */
+export type Tell = 'hosts' | 'distinct' | 'same-host' | 'connections' | 'upstream-headers' | 'body-bytes';
 
 export interface Share {
-  /** How many of all calls have this status, flag or copy. */
-  readonly of: { readonly status: number } | { readonly mirrored: true };
+  /** How many of all calls have this status or a copy, or how many of all hosts are ejected in the end. */
+  readonly of: { readonly status: number } | { readonly mirrored: true } | { readonly ejected: true };
   readonly is: number;
 }
 
@@ -72,6 +72,10 @@ export interface Ask {
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly bodyBytes?: number;
+  /** The body comes in pieces, its length is not told. */
+  readonly streamed?: boolean;
+  /** Sends back the cookie or the `x-session` that the last answer brought. */
+  readonly returnsSession?: boolean;
   readonly times?: number;
   /** At most so many at a time; 1 where absent. */
   readonly atOnce?: number;
@@ -82,6 +86,8 @@ export interface Ask {
   /** The caller gives up. */
   readonly abortAfterMs?: number;
   readonly upgrade?: string;
+  /** The SDK's dispatcher is asked, which tells of trailers; fetch does not. */
+  readonly dispatcher?: boolean;
   /** Bounds of the whole call, ms. */
   readonly lastsMs?: readonly [least: number, most: number];
   /** Bounds of the time between arrivals of one call, ms: one for each gap; the last goes on. */
@@ -123,6 +129,9 @@ export const TRUSTED: JsonObject = {
   use_remote_address: true,
   internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }] },
 };
+
+/** Why a case without `TRUSTED` differs. */
+export const FROM_INSIDE = 'What the application asks for comes from inside: it is the process itself that asks.';
 
 /** A host whose connections are used once: a reset is never that of a reused connection, which the SDK repeats by itself. */
 export const FRESH: readonly CaseHost[] = [{ name: 'a', announcesClose: true }];

@@ -121,6 +121,7 @@ function callHttp(to: { agent: http.Agent; port: number }, id: string, ask: Ask)
     script,
     scripts = {},
     bodyBytes,
+    streamed = false,
     abortAfterMs,
     upgrade,
   } = ask;
@@ -136,7 +137,7 @@ function callHttp(to: { agent: http.Agent; port: number }, id: string, ask: Ask)
       headers: {
         host: 'service.test',
         ...headersOf({ id, script, scripts }),
-        ...(bodyBytes !== undefined && { 'content-length': String(bodyBytes) }),
+        ...(bodyBytes !== undefined && !streamed && { 'content-length': String(bodyBytes) }),
         ...(upgrade !== undefined && { connection: 'upgrade', upgrade }),
         ...headers,
       },
@@ -169,8 +170,18 @@ function callHttp(to: { agent: http.Agent; port: number }, id: string, ask: Ask)
     request.on('connect', tunnel);
     request.on('error', () => done(true));
     if (abortAfterMs !== undefined) setTimeout(() => request.destroy(), abortAfterMs);
-    request.end(bodyBytes === undefined ? undefined : 'x'.repeat(bodyBytes));
+    for (const piece of piecesOf(ask)) request.write(piece);
+    request.end();
   });
+}
+
+const PIECE = 1_000;
+
+/** A body as it is sent: as one, or streamed. */
+export function* piecesOf({ bodyBytes, streamed }: Ask): Generator<string> {
+  if (bodyBytes === undefined) return;
+  const size = streamed ? PIECE : Math.max(1, bodyBytes);
+  for (let left = bodyBytes; left > 0; left -= size) yield 'x'.repeat(Math.min(left, size));
 }
 
 /** What tells a fault server what to do. */

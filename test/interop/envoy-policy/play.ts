@@ -20,12 +20,23 @@ interface Played {
   readonly answer: Promise<Answer>;
 }
 
+interface Finished {
+  readonly answer: Answer;
+  readonly copies: number;
+}
+
 export async function play(policyCase: PolicyCase, plane: DataPlane, group: FaultServers): Promise<Outcome> {
   const played: (readonly Played[] | { readonly line: string })[] = [];
   let calls = 0;
+  let session: Readonly<Record<string, string>> = {};
   const begin = (ask: Ask): Played => {
     const id = `${policyCase.name}/${++calls}`;
-    return { id, ask, answer: plane.call(id, ask) };
+    const asked = ask.returnsSession ? { ...ask, headers: { ...session, ...ask.headers } } : ask;
+    const answer = plane.call(id, asked).then((done) => {
+      session = { ...session, ...sessionOf(done) };
+      return done;
+    });
+    return { id, ask, answer };
   };
   for (const step of policyCase.steps) {
     if ('waitMs' in step) await delay(step.waitMs);
@@ -38,7 +49,8 @@ export async function play(policyCase: PolicyCase, plane: DataPlane, group: Faul
   const reports = await plane.reports(ids);
   const lines: string[] = [];
   const missed: string[] = [];
-  const finished: { readonly answer: Answer; readonly arrivals: number; readonly copies: number }[] = [];
+  let last: string | undefined;
+  const finished: Finished[] = [];
   for (const entry of played) {
     if ('line' in entry) {
       lines.push(entry.line);
@@ -49,16 +61,21 @@ export async function play(policyCase: PolicyCase, plane: DataPlane, group: Faul
       const done = await answer;
       const arrivals = group.ledger.of(id);
       const copies = group.mirrored.of(id);
-      finished.push({ answer: done, arrivals: arrivals.length, copies: copies.length });
-      if (!ask.quiet)
-        told.push(tellCall(policyCase, group, { answer: done, report: reports.get(id), arrivals, copies }));
+      finished.push({ answer: done, copies: copies.length });
+      const report = reports.get(id);
+      if (!ask.quiet) told.push(tellCall(policyCase, group, { answer: done, report, arrivals, copies, last }));
+      last = arrivals.at(-1)?.host;
       missed.push(...missedTimes(id, ask, done, arrivals));
     }
     // Who comes first of calls made at once is chance.
     const isConcurrent = entry.some(({ ask }) => (ask.atOnce ?? 1) > 1);
     lines.push(...(isConcurrent ? told.sort() : told));
   }
-  if (policyCase.share) missed.push(...missedShare(policyCase.share, finished));
+  if (policyCase.share) {
+    const { of } = policyCase.share;
+    const isHit = 'ejected' in of ? await ejectedOf(plane, group) : finished.map((call) => isOf(of, call));
+    missed.push(...missedShare(policyCase.share, isHit));
+  }
   return {
     lines: policyCase.share ? [] : collapsed(lines),
     missed,
@@ -88,11 +105,23 @@ async function seeEjected(plane: DataPlane, group: FaultServers): Promise<string
   return `ejected: ${names.sort().join(', ') || 'none'}`;
 }
 
+function sessionOf({ headers }: Answer): Readonly<Record<string, string>> {
+  const { 'set-cookie': cookie, 'x-session': session } = headers;
+  return { ...(cookie && { cookie: cookie.replace(/;.*/, '') }), ...(session && { 'x-session': session }) };
+}
+
+async function ejectedOf(plane: DataPlane, group: FaultServers): Promise<readonly boolean[]> {
+  const ports = new Set(await plane.ejected());
+  return group.servers.map(({ port }) => ports.has(port));
+}
+
 interface Done {
   readonly answer: Answer;
   readonly report: CallReport | undefined;
   readonly arrivals: readonly Arrival[];
   readonly copies: readonly Arrival[];
+  /** The host of the call before. */
+  readonly last: string | undefined;
 }
 
 /** Headers of answers that call policy sets or reads. */
@@ -110,7 +139,8 @@ const EXPECTED = 'x-envoy-expected-rq-timeout-ms';
 /** Headers of requests that call policy sets. */
 const TOLD_UPSTREAM = [EXPECTED, 'x-envoy-attempt-count', 'x-envoy-is-timeout-retry', 'grpc-timeout'];
 
-function tellCall({ tell = [] }: PolicyCase, group: FaultServers, { answer, report, arrivals, copies }: Done): string {
+function tellCall({ tell = [] }: PolicyCase, group: FaultServers, done: Done): string {
+  const { answer, report, arrivals, copies, last } = done;
   const names = group.servers.map(({ name }) => name);
   const parts = [
     `${answer.status} ${[...(report?.flags ?? [])].sort().join(',') || '-'}`,
@@ -119,6 +149,8 @@ function tellCall({ tell = [] }: PolicyCase, group: FaultServers, { answer, repo
   if (arrivals.length !== (report?.tries ?? arrivals.length)) parts.push(`arrived ${arrivals.length}`);
   if (tell.includes('hosts')) parts.push(`hosts ${arrivals.map(({ host }) => host).join(' ')}`);
   if (tell.includes('distinct')) parts.push(`on ${new Set(arrivals.map(({ host }) => host)).size} hosts`);
+  if (tell.includes('same-host') && last !== undefined)
+    parts.push(arrivals.every(({ host }) => host === last) ? 'the same host' : 'another host');
   if (tell.includes('connections'))
     parts.push(`connections ${arrivals.map(({ host, connection }) => `${host}${connection}`).join(' ')}`);
   if (tell.includes('upstream-headers')) parts.push(...sentHeaders(arrivals));
@@ -166,17 +198,17 @@ function missedTimes(id: string, ask: Ask, { ms }: Answer, arrivals: readonly Ar
 /** Standard normal quantile of 1 - 10⁻⁶, with 2 more for small samples. */
 const Z = 4.7534;
 
-function missedShare(
-  { of, is }: NonNullable<PolicyCase['share']>,
-  calls: readonly { readonly answer: Answer; readonly copies: number }[],
-): string[] {
-  const count = calls.filter((call) => ('status' in of ? call.answer.status === of.status : call.copies > 0)).length;
-  const bound = Z * Math.sqrt(calls.length * is * (1 - is)) + (is === 0 || is === 1 ? 0 : 2);
-  const expected = calls.length * is;
+function missedShare({ is }: NonNullable<PolicyCase['share']>, isHit: readonly boolean[]): string[] {
+  const count = isHit.filter(Boolean).length;
+  const bound = Z * Math.sqrt(isHit.length * is * (1 - is)) + (is === 0 || is === 1 ? 0 : 2);
+  const expected = isHit.length * is;
   return Math.abs(count - expected) <= bound
     ? []
-    : [`${count} of ${calls.length} calls, not ${Math.round(expected)} ± ${Math.round(bound)}`];
+    : [`${count} of ${isHit.length}, not ${Math.round(expected)} ± ${Math.round(bound)}`];
 }
+
+const isOf = (of: { readonly status: number } | { readonly mirrored: true }, { answer, copies }: Finished): boolean =>
+  'status' in of ? answer.status === of.status : copies > 0;
 
 function collapsed(lines: readonly string[]): readonly string[] {
   const runs: { readonly line: string; times: number }[] = [];

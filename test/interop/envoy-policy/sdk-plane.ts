@@ -1,12 +1,13 @@
+import type { Duplex } from 'node:stream';
 import { fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt';
 import { registry } from '../../../sdk/gen/registry.js';
-import { createMesh } from '../../../sdk/src/mesh.ts';
+import { createMesh, type Mesh } from '../../../sdk/src/mesh.ts';
 import type { CallStory } from '../../../sdk/src/model/events.ts';
 import type { FaultServers } from '../../harness/fault-server.ts';
 import { createStaticAds, type StaticAds } from '../../harness/static-ads.ts';
 import type { Answer, Ask, CallReport, DataPlane, PolicyCase } from './case.ts';
-import { headersOf } from './envoy-plane.ts';
+import { headersOf, piecesOf } from './envoy-plane.ts';
 import { resourcesOf } from './resources.ts';
 
 /** A call that nothing ends is ended. */
@@ -29,7 +30,7 @@ export function sdkPlane(policyCase: PolicyCase, group: FaultServers): DataPlane
     async call(id, ask) {
       await mesh.ready({ hosts: [target] }).catch(() => {});
       const begun = performance.now();
-      return { ...(await callMesh(mesh.fetch, `http://${target}`, { id, ask })), ms: performance.now() - begun };
+      return { ...(await callMesh(mesh, `http://${target}`, { id, ask })), ms: performance.now() - begun };
     },
     async reports() {
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -58,31 +59,80 @@ function callOf(headers: readonly string[]): string {
   return '';
 }
 
-type Fetch = ReturnType<typeof createMesh>['fetch'];
+type Heard = Omit<Answer, 'ms'>;
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 async function callMesh(
-  fetch: Fetch,
-  url: string,
+  mesh: Mesh,
+  origin: string,
   { id, ask }: { readonly id: string; readonly ask: Ask },
-): Promise<Omit<Answer, 'ms'>> {
-  const { method = 'GET', path = '/', headers = {}, script, scripts = {}, bodyBytes, abortAfterMs } = ask;
-  const answer = { status: 0, headers: {} as Record<string, string>, body: '', broken: false };
+): Promise<Heard> {
+  const { headers = {}, script, scripts = {}, abortAfterMs = LONGEST_MS } = ask;
+  const heard: Mutable<Heard> = { status: 0, headers: {}, body: '', broken: false };
+  const sent = { host: 'service.test', ...headersOf({ id, script, scripts }), ...headers };
+  const way = { mesh, origin, headers: sent, signal: AbortSignal.timeout(abortAfterMs) };
   try {
-    const response = await fetch(url + path, {
-      method,
-      headers: { host: 'service.test', ...headersOf({ id, script, scripts }), ...headers },
-      redirect: 'manual',
-      ...(bodyBytes !== undefined && { body: 'x'.repeat(bodyBytes) }),
-      signal: AbortSignal.timeout(abortAfterMs ?? LONGEST_MS),
-    });
-    answer.status = response.status;
-    answer.headers = Object.fromEntries(response.headers);
-    const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) answer.body += decoder.decode(chunk, { stream: true });
+    if (ask.upgrade !== undefined) await upgradeMesh(way, ask.upgrade, heard);
+    else if (ask.dispatcher) await dispatchMesh(way, ask, heard);
+    else await fetchMesh(way, ask, heard);
   } catch {
-    answer.broken = true;
+    heard.broken = true;
   }
-  return answer;
+  return heard;
+}
+
+interface MeshWay {
+  readonly mesh: Mesh;
+  readonly origin: string;
+  readonly headers: Record<string, string>;
+  readonly signal: AbortSignal;
+}
+
+async function fetchMesh({ mesh, origin, headers, signal }: MeshWay, ask: Ask, heard: Mutable<Heard>): Promise<void> {
+  const { method = 'GET', path = '/', bodyBytes, streamed } = ask;
+  const body = streamed ? new Blob([...piecesOf(ask)]).stream() : [...piecesOf(ask)].join('');
+  const response = await mesh.fetch(origin + path, {
+    method,
+    headers,
+    redirect: 'manual',
+    ...(bodyBytes !== undefined && { body, duplex: 'half' }),
+    signal,
+  });
+  heard.status = response.status;
+  heard.headers = Object.fromEntries(response.headers);
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body ?? []) heard.body += decoder.decode(chunk, { stream: true });
+}
+
+async function dispatchMesh({ mesh, ...way }: MeshWay, ask: Ask, heard: Mutable<Heard>): Promise<void> {
+  const { method = 'GET', path = '/' } = ask;
+  const response = (await mesh.dispatcher.request({ ...way, method, path })) as UndiciAnswer;
+  heard.status = response.statusCode;
+  heard.headers = response.headers;
+  heard.body = await response.body.text();
+  heard.headers = { ...response.headers, ...response.trailers };
+}
+
+interface UndiciAnswer {
+  readonly statusCode: number;
+  readonly headers: Record<string, string>;
+  readonly trailers: Record<string, string>;
+  readonly body: { text(): Promise<string> };
+}
+
+/** What is sent on the socket must come back. */
+async function upgradeMesh({ mesh, ...way }: MeshWay, protocol: string, heard: Mutable<Heard>): Promise<void> {
+  const { socket, headers } = (await mesh.dispatcher.upgrade({ ...way, path: '/', protocol })) as {
+    socket: Duplex;
+    headers: Record<string, string>;
+  };
+  heard.status = 101;
+  heard.headers = headers;
+  socket.write('echo');
+  for await (const chunk of socket) {
+    heard.body = String(chunk);
+    break;
+  }
 }
 
 function serve(ads: StaticAds, policyCase: PolicyCase, group: FaultServers): void {

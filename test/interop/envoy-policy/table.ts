@@ -1,21 +1,51 @@
+import type { Area, PolicyCase } from './case.ts';
 import { CASES } from './cases.ts';
 import { ENABLED } from './enabled.ts';
 import { readRecorded } from './recorded.ts';
 
-/** Rows of the table in docs/compatibility.md: rule, what Envoy does, whether the SDK does the same, sample and tolerance. */
-export function policyRows(): readonly (readonly string[])[] {
+type Standing = 'agrees' | 'differs' | 'not yet';
+
+const standingOf = ({ name, differs }: PolicyCase): Standing => {
+  if (!ENABLED.has(name)) return 'not yet';
+  return differs === undefined ? 'agrees' : 'differs';
+};
+
+export const POLICY_HEAD = ['case', 'what', 'sample, tolerance', 'Envoy 1.40', 'SDK'] as const;
+
+/** Rows of the table in docs/reference/call-policy-envoy.md, by area. */
+export function policyRows(): ReadonlyMap<Area, readonly (readonly string[])[]> {
   const recorded = readRecorded();
-  return CASES.map(({ name, area, rule, differs, steps, share }) => {
-    const calls = steps.reduce((sum, step) => sum + ('waitMs' in step || 'see' in step ? 0 : (step.times ?? 1)), 0);
-    const held = differs ? `different: ${differs}` : 'the same';
-    return [
-      area,
+  const rows = new Map<Area, string[][]>();
+  for (const policyCase of CASES) {
+    const { name, area, rule, differs } = policyCase;
+    const standing = standingOf(policyCase);
+    const list = rows.get(area) ?? [];
+    list.push([
+      `\`${name}\``,
       rule,
-      share ? `${share.is * 100} %` : (recorded[name]?.lines.join('; then ') ?? ''),
-      ENABLED.has(name) ? held : 'not yet',
-      `${calls}, ${share ? 'within chance of 1 in a million' : 'exact'}`,
-    ];
-  });
+      sampleOf(policyCase),
+      policyCase.share ? `${policyCase.share.is * 100} %` : (recorded[name]?.lines ?? []).map(code).join('<br>'),
+      standing === 'differs' ? `differs: ${differs}` : standing,
+    ]);
+    rows.set(area, list);
+  }
+  return rows;
 }
 
-export const POLICY_HEAD = ['area', 'rule', 'Envoy 1.40', 'the SDK', 'calls, tolerance'] as const;
+/** How many cases stand how. */
+export function policyCounts(): Readonly<Record<Standing, number>> {
+  const counts = { agrees: 0, differs: 0, 'not yet': 0 };
+  for (const policyCase of CASES) counts[standingOf(policyCase)]++;
+  return counts;
+}
+
+const code = (line: string): string => `\`${line}\``;
+
+function sampleOf({ steps, share }: PolicyCase): string {
+  const asks = steps.flatMap((step) => ('waitMs' in step || 'see' in step ? [] : [step]));
+  const calls = asks.reduce((sum, { times = 1 }) => sum + times, 0);
+  const isTimed = asks.some(({ lastsMs, gapsMs }) => lastsMs !== undefined || gapsMs !== undefined);
+  const told = `${calls} ${calls === 1 ? 'call' : 'calls'}`;
+  if (share) return `${told}, within chance of 1 in a million`;
+  return `${told}, exact${isTimed ? '; times within bounds' : ''}`;
+}

@@ -76,6 +76,23 @@ export const AFFINITY: readonly PolicyCase[] = [
     filters: session(HEADER),
     steps: [{ script: 'ok' }, { script: 'ok', headers: { 'x-session': 'MTAuMC4wLjE6ODA=' } }],
   }),
+  affinity('session-cookie-returns', {
+    rule: 'the cookie an answer sets carries the next calls to the same host',
+    filters: session(COOKIE),
+    tell: ['same-host'],
+    steps: [{ script: 'ok' }, { script: 'ok', returnsSession: true, times: 6 }],
+  }),
+  affinity('session-header-returns', {
+    rule: 'the x-session of an answer carries the next calls to the same host; a retry is balanced as usual',
+    filters: session(HEADER),
+    route: { retry_policy: { retry_on: '5xx', num_retries: 2, retry_back_off: { base_interval: '0.001s' } } },
+    tell: ['same-host'],
+    steps: [
+      { script: 'ok' },
+      { script: 'ok', returnsSession: true, times: 6 },
+      { script: '503', returnsSession: true, times: 2 },
+    ],
+  }),
   affinity('session-strict', {
     rule: 'strict: a session of a host that is gone is answered 503',
     filters: session(HEADER, { strict: true }),

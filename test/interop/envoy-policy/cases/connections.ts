@@ -53,7 +53,7 @@ export const CONNECTIONS: readonly PolicyCase[] = [
     route: { retry_policy: { retry_on: 'reset', num_retries: 1, retry_back_off: { base_interval: '0.001s' } } },
     tell: ['connections'],
     steps: [{ script: 'ok' }, { script: 'ok' }],
-    differs: 'The repetition on a fresh connection is no retry of the policy.',
+    differs: 'The repetition on a fresh connection is no retry of the policy: one try.',
   }),
   connection('closed-while-idle', {
     rule: 'a connection the upstream closed while idle is not used',
@@ -108,15 +108,17 @@ export const CONNECTIONS: readonly PolicyCase[] = [
     rule: 'an upgrade the connection manager allows is passed through',
     manager: { upgrade_configs: [{ upgrade_type: 'websocket' }] },
     steps: [{ upgrade: 'websocket' }],
+    differs: 'The call ends with the 101: what becomes of the socket is between the application and its peer.',
   }),
   connection('upgrade-not-allowed', {
     rule: 'an upgrade nobody allows is 403',
     steps: [{ upgrade: 'websocket' }],
+    differs: 'Upgrades are always allowed: the application itself asks for them.',
   }),
   connection('trailers', {
     rule: 'trailers of an upstream on HTTP/2 come to the caller',
     hosts: H2,
     manager: { http_protocol_options: { enable_trailers: true } },
-    steps: [{ script: 'ok;content-type=application/grpc;trailer.grpc-status=7' }],
+    steps: [{ script: 'ok;content-type=application/grpc;trailer.grpc-status=7', dispatcher: true }],
   }),
 ];

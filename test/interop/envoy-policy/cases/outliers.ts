@@ -15,7 +15,11 @@ const outlier = (fields: JsonObject, more: JsonObject = {}): JsonObject => ({
 });
 
 const hosts = (count: number, more: Partial<CaseHost> = {}): readonly CaseHost[] =>
-  Array.from({ length: count }, (_, at) => ({ ...more, name: 'abcdefghij'.charAt(at) }));
+  Array.from({ length: count }, (_, at) => ({ ...more, name: 'abcdefghij'.charAt(at) || `h${at}` }));
+
+/** Hosts of a case about shares; each is asked once, all at once. */
+const MANY = 160;
+const HALF: PolicyCase['share'] = { of: { ejected: true }, is: 0.5 };
 
 const BAD_A = { a: '503' };
 
@@ -317,5 +321,36 @@ export const OUTLIERS: readonly PolicyCase[] = [
     rule: 'an answer 200 that breaks off in its body counts as a failure',
     cluster: outlier({ consecutive_5xx: 1 }),
     steps: [{ script: 'reset-body;body=abcdefgh' }, { waitMs: 50 }, SEE],
+  }),
+  ejection('enforcing-share', {
+    rule: 'enforcing_consecutive_5xx 50: half of the hosts are ejected',
+    hosts: hosts(MANY),
+    cluster: outlier({ consecutive_5xx: 1, enforcing_consecutive_5xx: 50 }),
+    share: HALF,
+    steps: [{ script: '503;wait=500', times: MANY, atOnce: MANY }],
+  }),
+  ejection('enforcing-gateway-share', {
+    rule: 'enforcing_consecutive_gateway_failure 50: half of the hosts are ejected',
+    hosts: hosts(MANY),
+    cluster: outlier({
+      consecutive_5xx: 1000,
+      consecutive_gateway_failure: 1,
+      enforcing_consecutive_gateway_failure: 50,
+    }),
+    share: HALF,
+    steps: [{ script: '503;wait=500', times: MANY, atOnce: MANY }],
+  }),
+  ejection('enforcing-failure-percentage-share', {
+    rule: 'enforcing_failure_percentage 50: half of the hosts are ejected',
+    hosts: hosts(MANY),
+    cluster: outlier({
+      consecutive_5xx: 1000,
+      interval: '1s',
+      enforcing_failure_percentage: 50,
+      failure_percentage_threshold: 50,
+      failure_percentage_request_volume: 1,
+    }),
+    share: HALF,
+    steps: [{ script: '503;wait=500', times: MANY, atOnce: MANY }, { waitMs: 1300 }],
   }),
 ];

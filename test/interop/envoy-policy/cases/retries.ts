@@ -1,5 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type CaseHost, FRESH, type PolicyCase, type Step, TRUSTED } from '../case.ts';
+import { type CaseHost, FRESH, FROM_INSIDE, type PolicyCase, type Step, TRUSTED } from '../case.ts';
 
 /** Quick back-off, so that a case does not wait. */
 const QUICK = { base_interval: '0.001s', max_interval: '0.002s' };
@@ -185,11 +185,13 @@ export const RETRIES: readonly PolicyCase[] = [
       { script: '503,ok', headers: { 'x-envoy-retry-on': '5xx', 'x-forwarded-for': '8.8.8.8' } },
       { script: '503,ok', headers: { 'x-envoy-retry-on': '5xx' } },
     ],
+    differs: 'A client has no edge: a listener with xff_num_trusted_hops is refused (gRFC A41).',
   }),
   on('by-header-outside', {
     rule: 'x-envoy-* of a request that is not known to come from inside are dropped',
     route: retry('5xx'),
     steps: [{ script: '503,503,503,ok', headers: { 'x-envoy-max-retries': '5' } }],
+    differs: FROM_INSIDE,
   }),
   on('attempt-count', {
     rule: 'include_request_attempt_count and include_attempt_count_in_response tell the number of the try',

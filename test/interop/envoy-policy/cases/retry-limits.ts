@@ -28,6 +28,9 @@ const PREVIOUS_PRIORITIES = {
   },
 };
 
+const NOT_REPEATED =
+  'A request that is not idempotent is not sent again once some of it has left, unless it has an Idempotency-Key or is said to be repeatable.';
+
 const breaker = (threshold: JsonObject): JsonObject => ({ circuit_breakers: { thresholds: [threshold] } });
 
 export const RETRY_LIMITS: readonly PolicyCase[] = [
@@ -59,17 +62,64 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
     route: retry('5xx', 1),
     tell: ['body-bytes'],
     steps: [{ script: '503,ok', method: 'POST', bodyBytes: 1000 }],
+    differs: NOT_REPEATED,
   },
   {
-    name: 'retry-post-too-long',
+    name: 'retry-post-reset',
+    area: 'retry limits',
+    rule: 'a POST that was reset is retried',
+    hosts: FRESH,
+    route: retry('reset', 1),
+    steps: [{ script: 'reset,ok', method: 'POST', bodyBytes: 10 }],
+    differs: NOT_REPEATED,
+  },
+  {
+    name: 'retry-post-key',
+    area: 'retry limits',
+    rule: 'a POST with an Idempotency-Key is retried',
+    route: retry('5xx', 1),
+    tell: ['body-bytes'],
+    steps: [{ script: '503,ok', method: 'POST', bodyBytes: 1000, headers: { 'idempotency-key': '"1"' } }],
+  },
+  {
+    name: 'retry-post-connect-failure',
+    area: 'retry limits',
+    rule: 'a POST of which nothing was sent is retried',
+    hosts: [{ name: 'a', connections: 'refuse' }],
+    route: retry('connect-failure', 2),
+    steps: [{ script: 'ok', method: 'POST', bodyBytes: 10 }],
+  },
+  {
+    name: 'retry-put',
+    area: 'retry limits',
+    rule: 'a PUT whose body fits the buffer is retried with the whole body',
+    route: retry('5xx', 1),
+    tell: ['body-bytes'],
+    steps: [
+      { script: '503,ok', method: 'PUT', bodyBytes: 1000 },
+      { script: '503,ok', method: 'PUT', bodyBytes: 30_000, streamed: true },
+    ],
+  },
+  {
+    name: 'retry-put-too-long',
     area: 'retry limits',
     rule: 'a body longer than per_request_buffer_limit_bytes is not retried, and counted',
     route: retry('5xx', 1),
     routeExtra: { per_request_buffer_limit_bytes: 100 },
     tell: ['body-bytes'],
+    steps: [{ script: '503,ok', method: 'PUT', bodyBytes: 50_000 }],
+    differs: 'A body that the caller has whole is sent again whatever its length: nothing is kept for it.',
+  },
+  {
+    name: 'retry-stream-too-long',
+    area: 'retry limits',
+    rule: 'a streamed body longer than per_request_buffer_limit_bytes is not retried; one that fits is',
+    route: retry('5xx', 1),
+    routeExtra: { per_request_buffer_limit_bytes: 100 },
+    tell: ['body-bytes'],
     steps: [
-      { script: '503,ok', method: 'POST', bodyBytes: 50_000 },
-      { script: '503,ok', method: 'POST', bodyBytes: 100 },
+      { script: '503,ok', method: 'PUT', bodyBytes: 50_000, streamed: true },
+      { script: '503,ok', method: 'PUT', bodyBytes: 100, streamed: true },
     ],
   },
   {
@@ -183,13 +233,13 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
   {
     name: 'retry-budget-percent',
     area: 'retry limits',
-    rule: 'retry_budget 50 %, min 1, of 10 active requests: how many retries',
+    rule: 'retry_budget 50 %, min 1, of 14 active requests: seven retries, an eighth is UO',
     cluster: breaker({ retry_budget: { budget_percent: { value: 50 }, min_retry_concurrency: 1 } }),
     route: retry('5xx', 1),
     steps: [
-      { script: 'ok;wait=800', times: 6, background: true },
-      { waitMs: 100 },
-      { script: '503;wait=200,ok;wait=500', times: 8, atOnce: 8 },
+      { script: 'ok;wait=1400', times: 6, background: true },
+      // One after the other, so that the retry before is under way again.
+      ...Array.from({ length: 8 }, (_, at) => ({ script: `503;wait=${300 + 60 * at},ok;wait=900`, background: true })),
     ],
   },
   {

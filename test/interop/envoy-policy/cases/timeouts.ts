@@ -1,5 +1,5 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { type PolicyCase, TRUSTED } from '../case.ts';
+import { FROM_INSIDE, type PolicyCase, TRUSTED } from '../case.ts';
 
 const QUICK = { base_interval: '0.001s', max_interval: '0.002s' };
 
@@ -138,6 +138,7 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     rule: 'x-envoy-upstream-rq-timeout-ms from outside is dropped',
     route: { timeout: '0.6s' },
     steps: [{ script: 'ok;wait=300', headers: { 'x-envoy-upstream-rq-timeout-ms': '100' } }],
+    differs: FROM_INSIDE,
   }),
   timeout('expected-per-try', {
     rule: 'x-envoy-expected-rq-timeout-ms is the smaller of what is left of the call and the time of a try',
