@@ -40,6 +40,7 @@ export const ENABLED: ReadonlySet<string> = new Set([
   'retry-put-too-long',
   'retry-stream-too-long',
   'back-off-default',
+  'back-off-doubles',
   'back-off-maximum',
   'back-off-retry-after',
   'back-off-retry-after-too-long',

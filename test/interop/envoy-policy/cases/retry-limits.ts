@@ -125,7 +125,7 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
   {
     name: 'back-off-default',
     area: 'back-off',
-    rule: 'full jitter between 0 and 25 ms × (2^n − 1), at most 250 ms',
+    rule: 'full jitter between 0 and 25 ms × 2^(n − 1), at most 250 ms',
     route: { retry_policy: { retry_on: '5xx', num_retries: 4 } },
     steps: [
       {
@@ -133,9 +133,27 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
         times: 8,
         gapsMs: [
           [0, 25],
-          [0, 75],
-          [0, 175],
-          [0, 250],
+          [0, 50],
+          [0, 100],
+          [0, 200],
+        ],
+      },
+    ],
+  },
+  {
+    name: 'back-off-doubles',
+    area: 'back-off',
+    rule: 'the second retry waits up to 2 × base_interval, not the 3 × that the documentation of x-envoy-max-retries speaks of',
+    cluster: breaker({ max_retries: 100 }),
+    route: { retry_policy: { retry_on: '5xx', num_retries: 2, retry_back_off: { base_interval: '0.7s' } } },
+    steps: [
+      {
+        script: '503',
+        times: 24,
+        atOnce: 24,
+        gapsMs: [
+          [0, 700],
+          [0, 1400],
         ],
       },
     ],
