@@ -101,6 +101,18 @@ export const DEFAULTS = {
     'undici keepAliveTimeout',
     'idle time of a connection to a peer that gives no Keep-Alive hint',
   ),
+  http2Streams: entry(
+    1_024,
+    'count',
+    'Envoy Http2ProtocolOptions.max_concurrent_streams',
+    'requests at a time on one HTTP/2 connection, where its peer allows as many',
+  ),
+  http2IdleMs: entry(
+    3_600_000,
+    'ms',
+    'Envoy HttpProtocolOptions.idle_timeout',
+    'idle time of an HTTP/2 connection: its peer says GOAWAY before it closes',
+  ),
   keepAliveMarginMs: entry(1_000, 'ms', 'Inmesh', 'a connection is given up this long before the peer would close it'),
   closeGraceMs: entry(10_000, 'ms', 'Inmesh', 'calls under way when the mesh is closed may take this long to end'),
   tcpKeepAliveMs: entry(

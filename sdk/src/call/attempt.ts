@@ -2,9 +2,15 @@ import type { Duplex } from 'node:stream';
 import { addressText } from '../balancer/hash-key.ts';
 import type { Timer } from '../clock.ts';
 import type { ConnectFailure } from '../connection/connect-failure.ts';
-import { type Connection, flattenHeaders } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { Connections } from '../connection/connections.ts';
-import type { Http1Controller, Http1Handler, Http1Request, ParsedHeaders } from '../connection/http1-client.ts';
+import {
+  flattenHeaders,
+  type ParsedHeaders,
+  type RequestController,
+  type RequestHandler,
+  type WireRequest,
+} from '../connection/exchange.ts';
 import type { ConnectionWaiter, DialHost } from '../connection/lane.ts';
 import type { TlsTarget } from '../connection/tls.ts';
 import { defaultOf } from '../defaults.ts';
@@ -18,7 +24,7 @@ import { type AttemptFailure, failedConnect, failedRequest, isInvalidRequest, no
 /** The call an attempt belongs to. */
 export interface AttemptOwner {
   /** What to send; asked once, when there is a connection. */
-  requestFor(attempt: Attempt): Http1Request;
+  requestFor(attempt: Attempt): WireRequest;
   /** Whether the same request can be sent once more after its connection turned out to be closed. */
   readonly mayReplay: boolean;
   /** What the request's stream failed with, if it did. */
@@ -84,7 +90,7 @@ const NOTHING: Outcome = {};
  * One request on one connection to one picked host. Tells the pick its outcome and its release, once each, and gives the
  * breaker back what it took.
  */
-export class Attempt implements Http1Handler, ConnectionWaiter {
+export class Attempt implements RequestHandler, ConnectionWaiter {
   readonly host: DialHost;
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
@@ -99,7 +105,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
   readonly #perTryMs: number;
   #phase: Phase = 'waiting';
   #connection: Connection | undefined;
-  #controller: Http1Controller | undefined;
+  #controller: RequestController | undefined;
   #isReused = false;
   #isSent = false;
   #hasBegun = false;
@@ -162,7 +168,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
   }
 
   onConnectFailure(failure: ConnectFailure): void {
-    this.#end({ error: failure.kind === 'timeout' ? 'timeout' : 'connect' });
+    this.#end(connectOutcome(failure));
     this.#owner.onFailed(this, failedConnect(failure, this.endpoint));
   }
 
@@ -181,7 +187,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     if (this.#phase === 'body') this.#controller?.resume();
   }
 
-  onRequestStart(controller: Http1Controller): void {
+  onRequestStart(controller: RequestController): void {
     if (this.#phase === 'withdrawn') throw WITHDRAWN;
     this.#controller = controller;
     this.#phase = 'sent';
@@ -198,7 +204,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     this.#hasBegun = true;
   }
 
-  onResponseStart(_: Http1Controller, status: number, headers: ParsedHeaders, statusText = ''): void {
+  onResponseStart(_: RequestController, status: number, headers: ParsedHeaders, statusText = ''): void {
     if (status < 200) {
       this.#hasBegun = false;
       this.#owner.onInformational(status, flattenHeaders(headers));
@@ -211,7 +217,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     this.#owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
   }
 
-  onResponseData(controller: Http1Controller, chunk: Uint8Array): void {
+  onResponseData(controller: RequestController, chunk: Uint8Array): void {
     if (this.#phase === 'body') {
       if (!this.#owner.onData(chunk)) controller.pause();
       return;
@@ -220,7 +226,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     if (this.#drainLeft < 0) this.#stopDraining();
   }
 
-  onResponseEnd(_: Http1Controller, trailers: ParsedHeaders): void {
+  onResponseEnd(_: RequestController, trailers: ParsedHeaders): void {
     const isWanted = this.#phase === 'body';
     const nowMs = this.#patience.clock.now();
     this.#phase = 'over';
@@ -240,7 +246,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     }
   }
 
-  onRequestUpgrade(_: Http1Controller, status: number, headers: ParsedHeaders, socket: Duplex): void {
+  onRequestUpgrade(_: RequestController, status: number, headers: ParsedHeaders, socket: Duplex): void {
     this.#phase = 'over';
     this.#timer?.cancel();
     this.status = status;
@@ -249,7 +255,7 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
     this.#owner.onUpgrade(this, { status, headers: flattenHeaders(headers), statusText: '' }, socket);
   }
 
-  onResponseError(_: Http1Controller | null, error: Error): void {
+  onResponseError(_: RequestController | null, error: Error): void {
     const phase = this.#phase;
     if (phase === 'withdrawn') {
       this.#phase = 'over';
@@ -337,5 +343,9 @@ export class Attempt implements Http1Handler, ConnectionWaiter {
   }
 }
 
+/** A limit of ours says nothing of the host. */
+const connectOutcome = ({ kind }: ConnectFailure): Outcome =>
+  kind === 'overflow' || kind === 'closed' ? NOTHING : { error: kind === 'timeout' ? 'timeout' : 'connect' };
+
 /** Not to be produced first. */
-const isAtHand = (body: Http1Request['body']): boolean => body === null || body instanceof Uint8Array;
+const isAtHand = (body: WireRequest['body']): boolean => body === null || body instanceof Uint8Array;

@@ -17,6 +17,7 @@ export interface AttemptFailure {
 
 /** router.cc streamResetReasonToResponseFlag */
 export function failedConnect(failure: ConnectFailure, endpoint: string): AttemptFailure {
+  if (failure.kind === 'overflow') return { ...OVERFLOW, what: failure.message };
   const isTimeout = failure.kind === 'timeout';
   return {
     kind: 'connect-failure',
@@ -46,14 +47,18 @@ export function failedRequest(error: Error, endpoint: string, hasBegun: boolean)
 
 /** The breaker of the cluster has no room. */
 export const noRoom = (cluster: string): AttemptFailure => ({
+  ...OVERFLOW,
+  what: `as many requests to ${cluster} are under way as may be`,
+});
+
+const OVERFLOW = {
   kind: 'overflow',
   flag: 'UO',
   code: 'MESH_OVERFLOW',
   status: 503,
   resetReason: 'overflow',
-  what: `as many requests to ${cluster} are under way as may be`,
   cause: undefined,
-});
+} as const;
 
 /** The attempt took longer than its own time. */
 export const tooLate = (endpoint: string, ms: number): AttemptFailure => ({

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Timer } from '../clock.ts';
-import type { Http1Request } from '../connection/http1-client.ts';
+import type { WireRequest } from '../connection/exchange.ts';
 import type { MeshError } from '../errors.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
@@ -107,7 +107,7 @@ export class MeshCall implements Call, TriesOwner {
     this.#tries?.resume();
   }
 
-  requestFor(number: number, hostname: string | undefined): Http1Request {
+  requestFor(number: number, hostname: string | undefined): WireRequest {
     const outgoing = this.#makeOutgoing(number, hostname);
     const { method, path } = outgoing;
     const body = this.#body.kind === 'bytes' ? this.#body.bytes : (this.#source?.reader() ?? null);

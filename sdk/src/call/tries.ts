@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Timer } from '../clock.ts';
-import type { Http1Request } from '../connection/http1-client.ts';
+import type { WireRequest } from '../connection/exchange.ts';
 import type { RetryRefusal } from '../model/events.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { Breaker } from '../upstream/breaker.ts';
@@ -22,7 +22,7 @@ export interface TriesOwner
   extends Pick<AttemptOwner, 'onSent' | 'onInformational' | 'onData' | 'onEnd' | 'onInvalid'> {
   readonly story: LiveStory;
   /** What to send: `number` counts from 1, `hostname` is the endpoint's. */
-  requestFor(number: number, hostname: string | undefined): Http1Request;
+  requestFor(number: number, hostname: string | undefined): WireRequest;
   /** The answer the caller gets; the other attempts are gone. */
   onAnswer(head: ResponseHead): void;
   onSwitched(head: ResponseHead, socket: Duplex): void;
@@ -99,7 +99,7 @@ export class Tries implements AttemptOwner {
     this.#winner?.resume();
   }
 
-  requestFor({ pick }: Attempt): Http1Request {
+  requestFor({ pick }: Attempt): WireRequest {
     return this.#parts.owner.requestFor(this.#count, pick.endpoint.hostname);
   }
 

@@ -7,6 +7,8 @@ export type ConnectFailureKind =
   | 'tls'
   /** The host name has no address. */
   | 'name'
+  /** The breaker has no room for one more request that waits. */
+  | 'overflow'
   /** We are closing. */
   | 'closed';
 

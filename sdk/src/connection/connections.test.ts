@@ -12,12 +12,14 @@ import { systemClock } from '../clock.ts';
 import type { Cluster } from '../model/cluster.ts';
 import { TEST_CERTIFICATE, TEST_KEY, TEST_ROOT } from './certificates.fixture.ts';
 import type { ConnectFailure } from './connect-failure.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, ConnectionBreaker } from './connection.ts';
 import { type Connections, createConnections } from './connections.ts';
-import type { Http1Controller, Http1Handler, ParsedHeaders } from './http1-client.ts';
+import type { ParsedHeaders, RequestController, RequestHandler } from './exchange.ts';
 import type { ConnectionWaiter, DialHost } from './lane.ts';
-import { closeOrigins, clusterOf, deadPort, serve, serveHttp, serveRaw, until } from './origin.fixture.ts';
+import { closeOrigins, clusterOf, deadPort, noBreaker, serve, serveHttp, serveRaw, until } from './origin.fixture.ts';
 import type { TlsTarget } from './tls.ts';
+
+const NO_BREAKER = noBreaker();
 
 /** Real time plus whatever a test adds. */
 let added = 0;
@@ -43,6 +45,7 @@ class Waiter implements ConnectionWaiter {
   readonly host: DialHost;
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
+  readonly breaker: ConnectionBreaker = NO_BREAKER;
   connection: Connection | undefined;
   failure: ConnectFailure | undefined;
 
@@ -77,22 +80,22 @@ async function checkout(host: DialHost, cluster?: Cluster, tls?: TlsTarget): Pro
 const get = (connection: Connection): Promise<string> =>
   new Promise((resolve, reject) => {
     let text = '';
-    const handler: Http1Handler = {
+    const handler: RequestHandler = {
       onRequestStart() {},
       onRequestSent() {},
       onResponseStarted() {},
       onRequestUpgrade() {},
-      onResponseStart(_: Http1Controller, __: number, headers: ParsedHeaders) {
+      onResponseStart(_: RequestController, __: number, headers: ParsedHeaders) {
         connection.readHead(headers);
       },
-      onResponseData(_: Http1Controller, chunk: Uint8Array) {
+      onResponseData(_: RequestController, chunk: Uint8Array) {
         text += new TextDecoder().decode(chunk);
       },
       onResponseEnd() {
         connection.release(clock.now());
         resolve(text);
       },
-      onResponseError: (_: Http1Controller | null, error: Error) => reject(error),
+      onResponseError: (_: RequestController | null, error: Error) => reject(error),
     };
     connection.dispatch({ method: 'GET', path: '/', headers: ['host', 'reviews'], body: null, upgrade: null }, handler);
   });

@@ -1,8 +1,9 @@
 import { type Clock, systemTurn, type Timer, type Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
+import type { Cluster } from '../model/cluster.ts';
 import { ConnectFailure } from './connect-failure.ts';
-import type { Connection } from './connection.ts';
-import { type ConnectionWaiter, type DialHost, Lane, type LaneCounts } from './lane.ts';
+import type { Connection, ConnectionBreaker } from './connection.ts';
+import { type ConnectionWaiter, type DialHost, Lane, type LaneCounts, type Protocol } from './lane.ts';
 import { openConnection } from './open-connection.ts';
 import { type TlsTarget, tlsKey } from './tls.ts';
 
@@ -14,7 +15,7 @@ export interface ConnectionStats extends LaneCounts {
 /**
  * Connections by host and transport. As in Envoy each upstream has its own hosts and so its own connections. Two
  * transports to one host (a cluster whose TLS settings have changed) never mix, so a call to a host that has become TLS
- * does not go in clear.
+ * does not go in clear. Breakers (one a priority) have connections of their own, as they are counted apart.
  */
 export interface Connections {
   /**
@@ -36,25 +37,45 @@ export interface Connections {
 export interface ConnectionsDeps {
   readonly clock: Clock;
   readonly turn?: Turn;
+  /** In place of real connections. */
+  readonly open?: typeof openConnection;
 }
 
-export function createConnections({ clock, turn = systemTurn }: ConnectionsDeps): Connections {
+export function createConnections({ clock, turn = systemTurn, open = openConnection }: ConnectionsDeps): Connections {
   const lanesOf = new WeakMap<DialHost, Lane[]>();
   /** Those with a connection, a dial or a waiter. */
   const active = new Set<Lane>();
+  /** Lanes whose breaker did not let them dial. */
+  const starving = new Map<ConnectionBreaker, Set<Lane>>();
+  /** Waiters that are about to be told that they are not let in. */
+  const refused = new Set<ConnectionWaiter>();
   let dialled = 0;
   let isClosing = false;
   let onEmpty: (() => void) | undefined;
 
-  const createLane = (host: DialHost, tls: TlsTarget | undefined, key: string): Lane =>
+  const createLane = ({ host, tls, cluster, breaker }: ConnectionWaiter, key: string): Lane =>
     new Lane({
       host,
       tls,
+      protocol: protocolOf(cluster, tls),
+      breaker,
       key,
+      clock,
       isClosing: () => isClosing,
       open(lane, on) {
         dialled++;
-        return openConnection(lane, { clock, turn }, on);
+        return open(lane, { clock, turn }, on);
+      },
+      starved(lane) {
+        const lanes = starving.get(breaker);
+        if (lanes === undefined) starving.set(breaker, new Set([lane]));
+        else lanes.add(lane);
+      },
+      freed() {
+        const lanes = starving.get(breaker);
+        if (lanes === undefined) return;
+        starving.delete(breaker);
+        for (const lane of lanes) lane.dialMore();
       },
       changed(lane) {
         if (lane.isEmpty) active.delete(lane);
@@ -63,31 +84,39 @@ export function createConnections({ clock, turn = systemTurn }: ConnectionsDeps)
       },
     });
 
-  const laneOf = ({ host, tls, cluster }: ConnectionWaiter): Lane => {
-    const key = tls === undefined ? '' : tlsKey(tls);
+  const laneOf = (waiter: ConnectionWaiter): Lane => {
+    const { host, breaker } = waiter;
+    const key = keyOf(waiter);
     let lanes = lanesOf.get(host);
     if (lanes === undefined) {
       lanes = [];
       lanesOf.set(host, lanes);
     }
-    let lane = lanes.find((candidate) => candidate.key === key);
+    let lane = lanes.find((candidate) => candidate.key === key && candidate.breaker === breaker);
     if (lane === undefined) {
-      lane = createLane(host, tls, key);
+      lane = createLane(waiter, key);
       // What is left of an older transport is not wanted any more.
-      for (const other of lanes) other.closeIdle();
+      for (const other of lanes) if (other.breaker === breaker) other.closeIdle();
       lanes = lanes.filter((other) => !other.isEmpty);
       lanesOf.set(host, [...lanes, lane]);
     }
-    lane.adopt(cluster);
+    lane.adopt(waiter.cluster);
     return lane;
   };
 
+  const refuse = (waiter: ConnectionWaiter, failure: ConnectFailure): undefined => {
+    refused.add(waiter);
+    queueMicrotask(() => {
+      if (refused.delete(waiter)) waiter.onConnectFailure(failure);
+    });
+  };
+
   const wait = (lane: Lane, waiter: ConnectionWaiter): undefined => {
-    if (isClosing) {
-      queueMicrotask(() => waiter.onConnectFailure(new ConnectFailure('closed', 'the mesh is closed')));
-      return;
+    if (isClosing) return refuse(waiter, new ConnectFailure('closed', 'the mesh is closed'));
+    if (!lane.wait(waiter)) {
+      const { name } = waiter.cluster;
+      refuse(waiter, new ConnectFailure('overflow', `as many requests to ${name} wait for a connection as may`));
     }
-    lane.wait(waiter);
   };
 
   const closeAll = (graceMs: number): Promise<void> => {
@@ -111,7 +140,9 @@ export function createConnections({ clock, turn = systemTurn }: ConnectionsDeps)
       return lane.take(clock.now()) ?? wait(lane, waiter);
     },
     checkoutFresh: (waiter) => wait(laneOf(waiter), waiter),
-    cancel: (waiter) => laneOf(waiter).cancel(waiter),
+    cancel(waiter) {
+      if (!refused.delete(waiter)) laneOf(waiter).cancel(waiter);
+    },
     drainRemoved() {
       for (const lane of active) if (lane.host.removed) lane.closeIdle();
     },
@@ -127,4 +158,14 @@ export function createConnections({ clock, turn = systemTurn }: ConnectionsDeps)
       return total;
     },
   };
+}
+
+const protocolOf = ({ http2, http2IfOffered }: Cluster, tls: TlsTarget | undefined): Protocol =>
+  http2 ? 'http2' : http2IfOffered && tls !== undefined ? 'auto' : 'http1';
+
+/** Two waiters with the same text may use the same connections. */
+function keyOf({ cluster, tls }: ConnectionWaiter): string {
+  const protocol = protocolOf(cluster, tls);
+  const transport = tls === undefined ? '' : tlsKey(tls);
+  return protocol === 'http1' ? transport : `${protocol}|${transport}`;
 }

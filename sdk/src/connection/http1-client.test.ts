@@ -3,15 +3,8 @@ import http from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { systemTurn } from '../clock.ts';
-import {
-  ConnectionGone,
-  type CreateHttp1Client,
-  type Http1Controller,
-  type Http1Handler,
-  type Http1Request,
-  type ParsedHeaders,
-  withHttp1,
-} from './http1-client.ts';
+import type { ParsedHeaders, RequestController, RequestHandler, WireRequest } from './exchange.ts';
+import { ConnectionGone, type CreateHttp1Client, withHttp1 } from './http1-client.ts';
 
 /** What we rely on in undici's Client on a socket of ours. Run on the lowest and the newest release of the range. */
 const open: (() => void)[] = [];
@@ -37,12 +30,12 @@ async function connect(port: number): Promise<Socket> {
 }
 
 const OPTIONS = { origin: 'http://reviews:9080', idleMs: undefined };
-const GET: Http1Request = { method: 'GET', path: '/', headers: ['host', 'reviews'], body: null, upgrade: null };
+const GET: WireRequest = { method: 'GET', path: '/', headers: ['host', 'reviews'], body: null, upgrade: null };
 
-class Recorder implements Http1Handler {
+class Recorder implements RequestHandler {
   readonly log: string[] = [];
   readonly done: Promise<void>;
-  controller: Http1Controller | undefined;
+  controller: RequestController | undefined;
   error: Error | undefined;
   withdraw = false;
   #finish = (): void => {};
@@ -52,7 +45,7 @@ class Recorder implements Http1Handler {
       this.#finish = resolve;
     });
   }
-  onRequestStart(controller: Http1Controller): void {
+  onRequestStart(controller: RequestController): void {
     this.controller = controller;
     this.log.push('start');
     if (this.withdraw) throw new Error('withdrawn');
@@ -63,21 +56,21 @@ class Recorder implements Http1Handler {
   onResponseStarted(): void {
     this.log.push('began');
   }
-  onResponseStart(_: Http1Controller, status: number, headers: ParsedHeaders, text?: string): void {
+  onResponseStart(_: RequestController, status: number, headers: ParsedHeaders, text?: string): void {
     this.log.push(`head ${status} ${text} ${headers['x-one'] ?? ''}`.trim());
   }
-  onResponseData(_: Http1Controller, chunk: Uint8Array): void {
+  onResponseData(_: RequestController, chunk: Uint8Array): void {
     this.log.push(`data ${new TextDecoder().decode(chunk)}`);
   }
   onResponseEnd(): void {
     this.log.push('end');
     this.#finish();
   }
-  onRequestUpgrade(_: Http1Controller, status: number): void {
+  onRequestUpgrade(_: RequestController, status: number): void {
     this.log.push(`upgrade ${status}`);
     this.#finish();
   }
-  onResponseError(_: Http1Controller | null, error: Error): void {
+  onResponseError(_: RequestController | null, error: Error): void {
     this.log.push('error');
     this.error = error;
     this.#finish();

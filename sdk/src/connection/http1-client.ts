@@ -4,48 +4,11 @@
  */
 
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { defaultOf } from '../defaults.ts';
-
-export interface Http1Request {
-  readonly method: string;
-  /** With query string. */
-  readonly path: string;
-  /** Flat, with `host`. */
-  readonly headers: string[];
-  readonly body: Uint8Array | AsyncIterable<Uint8Array> | null;
-  readonly upgrade: string | null;
-}
-
-/** Given at the moment the request is written. */
-export interface Http1Controller {
-  pause(): void;
-  resume(): void;
-  /** Ends the request with `onResponseError(…, reason)`, synchronously, and the connection with it. */
-  abort(reason: Error): void;
-}
-
-/** Header or trailer values by lower-case name, as undici parses them. */
-export type ParsedHeaders = Readonly<Record<string, string | string[] | undefined>>;
-
-/** Callbacks of one request, in undici's names. After an end, an upgrade or an error none comes. */
-export interface Http1Handler {
-  /** The request is about to be written. A throw takes it back and leaves the connection as it was. */
-  onRequestStart(controller: Http1Controller): void;
-  /** All of the request has been handed to the socket. */
-  onRequestSent(): void;
-  /** The first byte of the response has come. */
-  onResponseStarted(): void;
-  /** Also for informational responses, status < 200. */
-  onResponseStart(controller: Http1Controller, status: number, headers: ParsedHeaders, statusText?: string): void;
-  onResponseData(controller: Http1Controller, chunk: Uint8Array): void;
-  onResponseEnd(controller: Http1Controller, trailers: ParsedHeaders): void;
-  onRequestUpgrade(controller: Http1Controller, status: number, headers: ParsedHeaders, socket: Duplex): void;
-  onResponseError(controller: Http1Controller | null, error: Error): void;
-}
+import type { RequestHandler, WireRequest } from './exchange.ts';
 
 export interface Http1Client {
-  dispatch(request: Http1Request, handler: Http1Handler): void;
+  dispatch(request: WireRequest, handler: RequestHandler): void;
 }
 
 export interface Http1Options {

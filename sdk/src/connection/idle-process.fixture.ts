@@ -2,14 +2,16 @@
 import { systemClock } from '../clock.ts';
 import type { Connection } from './connection.ts';
 import { createConnections } from './connections.ts';
-import { clusterOf } from './origin.fixture.ts';
+import { clusterOf, noBreaker } from './origin.fixture.ts';
 
 const connections = createConnections({ clock: systemClock });
 const host = { address: '127.0.0.1', port: Number(process.argv[2]), removed: false };
+const breaker = noBreaker();
 const waiter = (onConnection: (connection: Connection) => void) => ({
   host,
   cluster: clusterOf({ idleTimeoutMs: 600_000 }),
   tls: undefined,
+  breaker,
   onConnection,
   onConnectFailure() {
     process.exitCode = 1;

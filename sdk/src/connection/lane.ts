@@ -1,7 +1,15 @@
+import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { ConnectFailure } from './connect-failure.ts';
-import type { Connection, ConnectionHome, ConnectionLimits } from './connection.ts';
+import {
+  type Connection,
+  type ConnectionBreaker,
+  type ConnectionHome,
+  type ConnectionLimits,
+  type PooledConnection,
+  UNLIMITED,
+} from './connection.ts';
 import type { Dial, DialListener } from './dial.ts';
 import type { TlsTarget } from './tls.ts';
 
@@ -14,27 +22,38 @@ export interface DialHost {
   readonly removed: boolean;
 }
 
+/** `auto`: what TLS agrees on (ALPN); HTTP/1.1 in clear. */
+export type Protocol = 'http1' | 'http2' | 'auto';
+
 /** Someone who wants a connection. Called back later, exactly one of the two, unless cancelled. */
 export interface ConnectionWaiter {
   readonly host: DialHost;
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
+  readonly breaker: ConnectionBreaker;
   onConnection(connection: Connection): void;
   onConnectFailure(failure: ConnectFailure): void;
 }
 
 export interface LaneDialListener extends Pick<DialListener, 'failed'> {
-  connected(connection: Connection): void;
+  connected(connection: PooledConnection): void;
 }
 
 /** How a lane gets at the world. */
 export interface LaneParts {
   readonly host: DialHost;
   readonly tls: TlsTarget | undefined;
+  readonly protocol: Protocol;
+  readonly breaker: ConnectionBreaker;
   /** Of the transport: lanes of one host with different keys never share a connection. */
   readonly key: string;
+  readonly clock: Clock;
   readonly isClosing: () => boolean;
   readonly open: (lane: Lane, on: LaneDialListener) => Dial;
+  /** It would dial, and the breaker does not let it: `dialMore` when there may be room. */
+  readonly starved: (lane: Lane) => void;
+  /** A connection less counts for the breaker. */
+  readonly freed: (breaker: ConnectionBreaker) => void;
   /** Something has begun or ended; `isEmpty` may have changed. */
   readonly changed: (lane: Lane) => void;
 }
@@ -47,27 +66,42 @@ export interface LaneCounts {
 }
 
 /**
- * The connections to one host with one kind of transport: idle ones, dials under way, and who waits. As in Envoy's
- * HTTP/1 pool, one connection is dialled for each waiter, and whichever is free first serves whoever has waited longest.
+ * The connections to one host with one kind of transport and for one breaker: those with room, dials under way, and who
+ * waits. As in Envoy's pools, as many connections are dialled as those who wait need, and whichever has room first serves
+ * whoever has waited longest.
  */
 export class Lane implements ConnectionHome {
   readonly host: DialHost;
   readonly tls: TlsTarget | undefined;
+  readonly protocol: Protocol;
+  readonly breaker: ConnectionBreaker;
   readonly key: string;
   readonly #parts: LaneParts;
   /** The most recently used last. */
-  readonly #idle: Connection[] = [];
+  readonly #ready: PooledConnection[] = [];
   readonly #waiting: ConnectionWaiter[] = [];
   readonly #dials: Dial[] = [];
-  readonly #open = new Set<Connection>();
+  readonly #open = new Set<PooledConnection>();
+  /** Requests that a connection of this host takes at a time, as its last one had it. */
+  #capacity: number | undefined;
   #timeoutMs = defaultOf('connectTimeoutMs');
   #cluster: Cluster | undefined;
-  #limits: ConnectionLimits = { idleMs: undefined, maxAgeMs: undefined, maxRequests: undefined };
+  #limits: ConnectionLimits = {
+    idleMs: undefined,
+    maxAgeMs: undefined,
+    maxRequests: undefined,
+    maxStreams: defaultOf('http2Streams'),
+  };
+  #sweep: Timer | undefined;
+  /** Being given to those who wait: one that comes back at once goes to the next in the same loop. */
+  #serving: PooledConnection | undefined;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
     this.host = parts.host;
     this.tls = parts.tls;
+    this.protocol = parts.protocol;
+    this.breaker = parts.breaker;
     this.key = parts.key;
   }
 
@@ -79,6 +113,10 @@ export class Lane implements ConnectionHome {
     return this.#timeoutMs;
   }
 
+  get cluster(): Cluster | undefined {
+    return this.#cluster;
+  }
+
   get isEmpty(): boolean {
     return this.#open.size === 0 && this.#dials.length === 0 && this.#waiting.length === 0;
   }
@@ -86,7 +124,7 @@ export class Lane implements ConnectionHome {
   get counts(): LaneCounts {
     return {
       open: this.#open.size,
-      idle: this.#idle.length,
+      idle: this.#ready.length,
       dialling: this.#dials.length,
       waiting: this.#waiting.length,
     };
@@ -102,22 +140,32 @@ export class Lane implements ConnectionHome {
       idleMs: positive(cluster.idleTimeoutMs),
       maxAgeMs: positive(cluster.maxConnectionDurationMs),
       maxRequests: positive(cluster.maxRequestsPerConnection),
+      maxStreams: positive(cluster.http2Options?.maxConcurrentStreams) ?? defaultOf('http2Streams'),
     };
   }
 
-  /** The most recently used idle connection, so that the others age out. */
+  /** Room on the connection that was used last, so that the others age out. */
   take(nowMs: number): Connection | undefined {
     for (;;) {
-      const connection = this.#idle.pop();
-      if (connection === undefined || connection.isUsable(nowMs)) return connection;
-      connection.close();
+      const connection = this.#ready.at(-1);
+      if (connection === undefined) return undefined;
+      if (connection.isUsable(nowMs)) {
+        const lease = connection.lease();
+        if (!connection.hasRoom) this.#unready(connection);
+        return lease;
+      }
+      this.#unready(connection);
+      connection.drain();
     }
   }
 
-  wait(waiter: ConnectionWaiter): void {
+  /** False when as many wait as may. */
+  wait(waiter: ConnectionWaiter): boolean {
+    if (!this.breaker.takePending()) return false;
     this.#waiting.push(waiter);
-    this.#dial();
+    this.dialMore();
     this.#parts.changed(this);
+    return true;
   }
 
   /** Forgets a waiter; a dial that nobody needs any more is ended at once. */
@@ -125,39 +173,75 @@ export class Lane implements ConnectionHome {
     const at = this.#waiting.indexOf(waiter);
     if (at < 0) return;
     this.#waiting.splice(at, 1);
-    if (this.#dials.length > this.#waiting.length) this.#dials.pop()?.cancel();
+    this.breaker.givePending();
+    if (this.#dials.length > 0 && this.#waiting.length <= this.#expected(this.#dials.length - 1)) {
+      this.#dials.pop()?.cancel();
+      this.#giveConnection();
+    }
     this.#parts.changed(this);
   }
 
-  returned(connection: Connection): void {
-    const next = this.#waiting.shift();
-    if (next !== undefined) {
-      // The dial meant for the one that is served goes on; if everybody is, it no longer holds the process.
-      if (this.#waiting.length === 0) for (const dial of this.#dials) dial.unref();
-      next.onConnection(connection);
-    } else if (this.host.removed || this.#parts.isClosing()) connection.close();
-    else {
-      connection.park();
-      this.#idle.push(connection);
+  /** Envoy ConnPoolImplBase::tryCreateNewConnections: while more wait than the dials under way will serve. */
+  dialMore(): void {
+    while (this.#waiting.length > this.#expected(this.#dials.length)) {
+      if (this.#isHeldBack()) return;
+      if (!this.#takeConnection()) {
+        this.#parts.starved(this);
+        return;
+      }
+      this.#dial();
     }
   }
 
-  closed(connection: Connection): void {
-    const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
+  returned(connection: PooledConnection): void {
+    if (this.#serving === connection) return;
+    if (this.#waiting.length > 0) this.#serve(connection);
+    if (!connection.hasRoom) {
+      if (connection.isReady) this.#unready(connection);
+    } else if (this.host.removed || this.#parts.isClosing()) connection.drain();
+    else {
+      connection.park();
+      if (!connection.isReady) {
+        connection.isReady = true;
+        this.#ready.push(connection);
+      }
+      this.#sweepLater();
+    }
+  }
+
+  draining(connection: PooledConnection): void {
+    if (connection.isReady) this.#unready(connection);
+    this.dialMore();
+  }
+
+  closed(connection: PooledConnection): void {
+    if (connection.isReady) this.#unready(connection);
     this.#open.delete(connection);
+    this.#giveConnection();
+    this.dialMore();
     this.#parts.changed(this);
   }
 
   closeIdle(): void {
-    for (const connection of this.#idle.splice(0)) connection.close();
+    for (const connection of this.#ready.splice(0)) {
+      connection.isReady = false;
+      connection.drain();
+    }
   }
 
   /** Ends everything; whoever waits is told. */
   destroy(failure: ConnectFailure): void {
-    for (const dial of this.#dials.splice(0)) dial.cancel();
-    for (const waiter of this.#waiting.splice(0)) waiter.onConnectFailure(failure);
+    for (const dial of this.#dials.splice(0)) {
+      dial.cancel();
+      this.#giveConnection();
+    }
+    for (;;) {
+      const waiter = this.#nextWaiter();
+      if (waiter === undefined) break;
+      waiter.onConnectFailure(failure);
+    }
     for (const connection of this.#open) connection.close();
+    this.#sweep?.cancel();
     this.#parts.changed(this);
   }
 
@@ -169,17 +253,99 @@ export class Lane implements ConnectionHome {
     const dial = this.#parts.open(this, {
       connected: (connection) => {
         forget();
+        this.#capacity = connection.capacity;
         this.#open.add(connection);
         this.returned(connection);
+        this.dialMore();
+        this.#parts.changed(this);
       },
       failed: (failure) => {
+        const carried = this.#perDial();
         forget();
-        // One failed dial fails one call, unless other dials are still enough for all who wait.
-        if (this.#waiting.length > this.#dials.length) this.#waiting.shift()?.onConnectFailure(failure);
+        // A failed dial fails those it was for, unless other dials are still enough for all who wait.
+        const excess = this.#waiting.length - this.#expected(this.#dials.length);
+        for (let left = Math.min(excess, carried); left > 0; left--) this.#nextWaiter()?.onConnectFailure(failure);
+        this.#giveConnection();
+        this.dialMore();
         this.#parts.changed(this);
       },
     });
     this.#dials.push(dial);
+  }
+
+  #serve(connection: PooledConnection): void {
+    const outer = this.#serving;
+    this.#serving = connection;
+    while (connection.hasRoom) {
+      const next = this.#nextWaiter();
+      if (next === undefined) break;
+      // The dial meant for the one that is served goes on; if everybody is, it no longer holds the process.
+      if (this.#waiting.length === 0) for (const dial of this.#dials) dial.unref();
+      next.onConnection(connection.lease());
+    }
+    this.#serving = outer;
+  }
+
+  #nextWaiter(): ConnectionWaiter | undefined {
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) this.breaker.givePending();
+    return waiter;
+  }
+
+  #unready(connection: PooledConnection): void {
+    connection.isReady = false;
+    const last = this.#ready.length - 1;
+    if (this.#ready[last] === connection) this.#ready.pop();
+    else this.#ready.splice(this.#ready.indexOf(connection), 1);
+  }
+
+  #expected(dials: number): number {
+    return dials * this.#perDial();
+  }
+
+  #perDial(): number {
+    if (this.protocol === 'http1') return 1;
+    const { maxStreams, maxRequests = UNLIMITED } = this.#limits;
+    return Math.max(1, Math.min(this.#capacity ?? maxStreams, maxRequests));
+  }
+
+  /** A peer that allows no stream for now would not allow one on another connection either. */
+  #isHeldBack(): boolean {
+    if (this.#capacity !== 0) return false;
+    for (const connection of this.#open) if (connection.capacity === 0) return true;
+    return false;
+  }
+
+  /** As in Envoy the host's first connection is always allowed: nobody waits for ever. */
+  #takeConnection(): boolean {
+    const count = this.#open.size + this.#dials.length;
+    return (count === 0 || count < this.breaker.maxConnectionsPerHost) && this.breaker.takeConnection(count === 0);
+  }
+
+  #giveConnection(): void {
+    this.breaker.giveConnection();
+    this.#parts.freed(this.breaker);
+  }
+
+  /** Idle connections are looked at when they are wanted, too; this is for those nobody wants. */
+  #sweepLater(): void {
+    if (this.#sweep !== undefined || (this.protocol === 'http1' && this.#limits.maxAgeMs === undefined)) return;
+    const { clock } = this.#parts;
+    const nowMs = clock.now();
+    const next = this.#ready.reduce((least, connection) => Math.min(least, connection.untilMs()), UNLIMITED);
+    if (next === UNLIMITED) return;
+    this.#sweep = clock.after(Math.max(1, next - nowMs), () => {
+      this.#sweep = undefined;
+      this.#closeOld(clock.now());
+      if (this.#ready.length > 0) this.#sweepLater();
+    });
+  }
+
+  #closeOld(nowMs: number): void {
+    for (const connection of this.#ready.filter((it) => !it.isUsable(nowMs))) {
+      this.#unready(connection);
+      connection.drain();
+    }
   }
 }
 

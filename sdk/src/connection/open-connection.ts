@@ -1,9 +1,9 @@
 import { addressText } from '../balancer/hash-key.ts';
 import type { Clock, Turn } from '../clock.ts';
 import { ConnectFailure } from './connect-failure.ts';
-import { Connection } from './connection.ts';
 import { type Dial, dial } from './dial.ts';
 import { withHttp1 } from './http1-client.ts';
+import { Http1Connection } from './http1-connection.ts';
 import type { Lane, LaneDialListener } from './lane.ts';
 
 export interface OpenConnectionDeps {
@@ -23,7 +23,7 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
         (createClient) => {
           if (isCancelled) return;
           const client = createClient(socket, { origin: originOf(endpoint), idleMs: lane.limits.idleMs });
-          on.connected(new Connection({ socket, client, home: lane, endpoint, nowMs: deps.clock.now() }));
+          on.connected(new Http1Connection({ socket, client, home: lane, endpoint, nowMs: deps.clock.now() }));
         },
         (error) => {
           socket.destroy();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Cluster } from '../model/cluster.ts';
+import type { ConnectionBreaker } from './connection.ts';
 
 /** Servers on loopback for tests; everything they opened is closed with `closeOrigins`. */
 const servers = new Set<Server>();
@@ -76,6 +77,15 @@ export const clusterOf = (more: Partial<Cluster> = {}): Cluster => ({
   circuitBreakers: { default: {}, high: {} },
   http2: false,
   ...more,
+});
+
+/** Lets everything pass. */
+export const noBreaker = (): ConnectionBreaker => ({
+  maxConnectionsPerHost: Number.POSITIVE_INFINITY,
+  takeConnection: () => true,
+  giveConnection() {},
+  takePending: () => true,
+  givePending() {},
 });
 
 /** Until it is so; the test's own time limit is the only one. */

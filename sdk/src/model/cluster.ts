@@ -167,6 +167,8 @@ export interface Cluster {
   /** Envoy Cluster.health_checks: none where absent. */
   readonly healthChecks?: readonly HealthCheck[];
   readonly http2: boolean;
+  /** HTTP/2 where TLS agrees on it (Envoy auto_config). */
+  readonly http2IfOffered?: true;
   readonly http2Options?: Http2Options;
   /** Longest a request and its answer may take on one connection. */
   readonly maxStreamDurationMs?: number;

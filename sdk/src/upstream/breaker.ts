@@ -32,6 +32,11 @@ export class Breaker implements BreakerCounts {
     this.#budget = budgetOf(limits, hasDefaultBudget);
   }
 
+  /** Connections to one host (Envoy per_host_thresholds). */
+  get maxConnectionsPerHost(): number {
+    return this.#limits.maxConnectionsPerHost ?? Number.POSITIVE_INFINITY;
+  }
+
   /** `isFirst`: the host has no connection yet; it may always have one, so that nobody waits for ever (as in Envoy). */
   takeConnection(isFirst: boolean): boolean {
     if (!isFirst && this.connections >= (this.#limits.maxConnections ?? Number.POSITIVE_INFINITY)) return false;
