@@ -35,6 +35,8 @@ const ACTIONS = [
   'rst',
   /** HTTP/2: GOAWAY, then the answer on the stream that is open. */
   'goaway',
+  /** HTTP/2: GOAWAY whose last stream is one before this, which is never answered. */
+  'goaway-below',
 ] as const;
 
 type FaultAction = (typeof ACTIONS)[number];

@@ -252,6 +252,9 @@ class Live {
       case 'goaway':
         stream?.session?.goaway();
         break;
+      case 'goaway-below':
+        stream?.session?.goaway(http2.constants.NGHTTP2_NO_ERROR, Math.max(0, (stream.id ?? 0) - 2));
+        return;
     }
     const body = step.body ?? this.#options.name;
     const half = body.slice(0, body.length >> 1);

@@ -45,6 +45,7 @@ export type Area =
   | 'timeouts'
   | 'circuit breakers'
   | 'outlier detection'
+  | 'health checks'
   | 'faults'
   | 'mirrors'
   | 'affinity'
@@ -81,6 +82,8 @@ export interface Ask {
   readonly atOnce?: number;
   /** Not told of: whom it reaches is chance. */
   readonly quiet?: boolean;
+  /** All hosts that these calls reach are told, in one line. */
+  readonly tellsReached?: boolean;
   /** Goes on while the next step begins. */
   readonly background?: boolean;
   /** The caller gives up. */

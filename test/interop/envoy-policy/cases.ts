@@ -3,6 +3,7 @@ import { AFFINITY } from './cases/affinity.ts';
 import { BREAKERS } from './cases/breakers.ts';
 import { CONNECTIONS } from './cases/connections.ts';
 import { FAULTS } from './cases/faults.ts';
+import { HEALTH } from './cases/health.ts';
 import { MIRRORS } from './cases/mirrors.ts';
 import { OUTLIERS } from './cases/outliers.ts';
 import { RETRIES } from './cases/retries.ts';
@@ -15,6 +16,7 @@ export const CASES: readonly PolicyCase[] = [
   ...TIMEOUTS,
   ...BREAKERS,
   ...OUTLIERS,
+  ...HEALTH,
   ...FAULTS,
   ...MIRRORS,
   ...AFFINITY,

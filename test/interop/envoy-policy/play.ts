@@ -57,6 +57,7 @@ export async function play(policyCase: PolicyCase, plane: DataPlane, group: Faul
       continue;
     }
     const told: string[] = [];
+    const reached = new Set<string>();
     for (const { id, ask, answer } of entry) {
       const done = await answer;
       const arrivals = group.ledger.of(id);
@@ -65,11 +66,13 @@ export async function play(policyCase: PolicyCase, plane: DataPlane, group: Faul
       const report = reports.get(id);
       if (!ask.quiet) told.push(tellCall(policyCase, group, { answer: done, report, arrivals, copies, last }));
       last = arrivals.at(-1)?.host;
+      if (ask.tellsReached) for (const { host } of arrivals) reached.add(host);
       missed.push(...missedTimes(id, ask, done, arrivals));
     }
     // Who comes first of calls made at once is chance.
     const isConcurrent = entry.some(({ ask }) => (ask.atOnce ?? 1) > 1);
     lines.push(...(isConcurrent ? told.sort() : told));
+    if (reached.size > 0) lines.push(`reached: ${[...reached].sort().join(' ')}`);
   }
   if (policyCase.share) {
     const { of } = policyCase.share;

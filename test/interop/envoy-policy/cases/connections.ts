@@ -72,6 +72,19 @@ export const CONNECTIONS: readonly PolicyCase[] = [
     tell: ['connections'],
     steps: [{ script: 'ok' }, { script: 'goaway' }, { waitMs: 50 }, { script: 'ok' }],
   }),
+  connection('goaway-below', {
+    rule: 'GOAWAY whose last stream is a lower one: the stream was refused',
+    hosts: H2,
+    tell: ['connections'],
+    steps: [{ script: 'ok' }, { script: 'goaway-below', lastsMs: [0, 1000] }, { script: 'ok' }],
+  }),
+  connection('goaway-below-retried', {
+    rule: 'GOAWAY whose last stream is a lower one: retried for `refused-stream`',
+    hosts: H2,
+    route: { retry_policy: { retry_on: 'refused-stream', retry_back_off: { base_interval: '0.001s' } } },
+    tell: ['connections'],
+    steps: [{ script: 'ok' }, { script: 'goaway-below,ok' }],
+  }),
   connection('h2-multiplexed', {
     rule: 'HTTP/2: calls at once share a connection',
     hosts: H2,

@@ -322,6 +322,21 @@ export const OUTLIERS: readonly PolicyCase[] = [
     cluster: outlier({ consecutive_5xx: 1 }),
     steps: [{ script: 'reset-body;body=abcdefgh' }, { waitMs: 50 }, SEE],
   }),
+  ejection('failover', {
+    rule: 'the ejected host was all of its priority: the next one is used, until it is back',
+    hosts: [{ name: 'a' }, { name: 'b', priority: 1 }],
+    cluster: outlier({ consecutive_5xx: 2, interval: '0.1s', base_ejection_time: '1s' }),
+    counters: UNEVEN,
+    tell: ['hosts'],
+    steps: [
+      { scripts: BAD_A, times: 2 },
+      SEE,
+      { script: 'ok', times: 3 },
+      { waitMs: 1400 },
+      SEE,
+      { script: 'ok', times: 3 },
+    ],
+  }),
   ejection('enforcing-share', {
     rule: 'enforcing_consecutive_5xx 50: half of the hosts are ejected',
     hosts: hosts(MANY),
