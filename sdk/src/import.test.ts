@@ -51,6 +51,7 @@ describe("import '@inmesh/sdk'", () => {
         "breaker/live-breaker.ts",
         "call/local-reply.ts",
         "clock.ts",
+        "connect/mesh-socket.ts",
         "defaults.ts",
         "errors.ts",
         "explain/format.ts",

@@ -13,6 +13,8 @@ export type {
   BrokenRequest,
   FailureReason,
 } from './breaker/breaker.ts';
+export type { ConnectOptions } from './connect/destination.ts';
+export type { MeshSocket } from './connect/mesh-socket.ts';
 export type { ClientConfig, GenericXdsConfig } from './discovery/client-config.ts';
 export type { AdsListener, AdsMethod, AdsStatus, AdsStream, AdsTransport } from './discovery/transport.ts';
 export { MeshError, type MeshErrorCode, type MeshErrorInit } from './errors.ts';
@@ -22,7 +24,7 @@ export type { CallPolicy, MeshRequestInit, MeshResponse } from './http/call-poli
 export type { MeshFetch } from './http/fetch/mesh-fetch.ts';
 export type { MeshRequestFunction, MeshRequestOptions } from './http/undici/request.ts';
 export { createMesh, defaultMesh, type Mesh } from './mesh.ts';
-export type { AttemptStory, CallStory, EventSink, MeshEvent, ResponseFlag } from './model/events.ts';
+export type { AttemptStory, CallStory, ConnectionStory, EventSink, MeshEvent, ResponseFlag } from './model/events.ts';
 export type { ExplainOptions, MeshOptions, ReadyOptions, Registration } from './options.ts';
 export {
   type InboundRequest,

@@ -1,10 +1,14 @@
 import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Dispatcher } from 'undici';
 import { type Bootstrap, readBootstrap } from './bootstrap/bootstrap.ts';
 import type { Breaker, BreakerOptions } from './breaker/breaker.ts';
 import { type Breakers, createBreakers } from './breaker/breakers.ts';
-import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
+import { type Clock, type Random, systemClock, systemRandom, systemTurn } from './clock.ts';
+import type { ConnectOptions } from './connect/destination.ts';
+import { MeshSocket } from './connect/mesh-socket.ts';
+import type { ConnectRuntime } from './connect/runtime.ts';
 import { defaultOf } from './defaults.ts';
 import type { ClientConfig } from './discovery/client-config.ts';
 import { MeshError } from './errors.ts';
@@ -34,6 +38,23 @@ export interface Mesh extends AsyncDisposable {
   readonly dispatcher: Dispatcher;
   /** For `compose` of a dispatcher: hosts of the mesh go through the mesh, all others to the dispatcher composed. */
   interceptor(): Dispatcher.DispatcherComposeInterceptor;
+  /**
+   * A connection to a host and port, by its `tcp` or `tls` routes: split, balanced and limited as the resources say. Hosts that
+   * are none of the mesh's are dialled as written, or refused under REGISTRY_ONLY. The socket is the application's: to be read,
+   * written and closed like any other. Rejects with a MeshError, or with the signal's reason.
+   *
+   * @example
+   * const socket = await mesh.connect({ host: 'redis', port: 6379 });
+   */
+  connect(options: ConnectOptions): Promise<Socket>;
+  /**
+   * The same for a driver that wants its socket at once and connects it itself (`socket.connect(port, host)`), or, with options,
+   * one that is connecting already. What goes wrong is its `error`.
+   *
+   * @example
+   * new pg.Client({ host: 'db', port: 5432, stream: () => mesh.socket() });
+   */
+  socket(options?: ConnectOptions): MeshSocket;
   /**
    * Takes the place of `globalThis.fetch` and of undici's global dispatchers until the result is disposed of. Throws
    * MESH_CONFIG_INVALID when another mesh is installed.
@@ -92,6 +113,7 @@ class LiveMesh implements Mesh {
   readonly #core: LazyCore;
   readonly #deps: MeshDeps;
   readonly #policy: Pick<MeshRuntime, 'configTimeoutMs' | 'outboundPolicy' | 'localReply'>;
+  readonly #connects: ConnectRuntime;
   readonly #isOff: boolean;
   #installation: Disposable | undefined;
 
@@ -116,6 +138,14 @@ class LiveMesh implements Mesh {
       start: this.#core.start,
       answering: this.#core.answering,
     };
+    this.#connects = {
+      clock,
+      random,
+      turn: systemTurn,
+      emit: events.emit,
+      ...this.#policy,
+      lookupConnection: (target: string) => this.#core.lookupConnection(target),
+    };
     if (bootstrap?.log === 'debug') this.on(createLog((line) => process.stderr.write(line)));
     this.#interceptor = createInterceptor(runtime);
     const dispatch = createDispatch(runtime, this.#passthrough.dispatch);
@@ -128,6 +158,15 @@ class LiveMesh implements Mesh {
 
   interceptor(): Dispatcher.DispatcherComposeInterceptor {
     return this.#interceptor as unknown as Dispatcher.DispatcherComposeInterceptor;
+  }
+
+  async connect(options: ConnectOptions): Promise<Socket> {
+    const { connect } = await import('./connect/connect.ts');
+    return connect(this.#connects, options);
+  }
+
+  socket(options?: ConnectOptions): MeshSocket {
+    return new MeshSocket((to) => this.connect(to), this.#deps.clock, options);
   }
 
   install(): Disposable {

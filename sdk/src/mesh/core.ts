@@ -24,7 +24,7 @@ export interface CoreParts {
 }
 
 /** Everything below the shells, wired. Loaded when a mesh is made, not when the package is imported. */
-export interface Core extends Pick<MeshCore, 'lookup' | 'start'> {
+export interface Core extends Pick<MeshCore, 'lookup' | 'start'>, Pick<Targets<LiveTarget>, 'lookupConnection'> {
   readonly discovery: Discovery;
   readonly targets: Targets<LiveTarget>;
   register(list: readonly Registration[]): void;
@@ -63,6 +63,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     discovery,
     targets,
     lookup: (target) => targets.lookup(target),
+    lookupConnection: (target) => targets.lookupConnection(target),
     start: (target, request, { body, handler, options }) => startCall(calls, target, request, body, handler, options),
     register: (list) => discovery.setMetadata('INMESH_REGISTER', list.map(asMetadata)),
     async close() {

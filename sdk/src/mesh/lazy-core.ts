@@ -36,11 +36,14 @@ export class LazyCore {
   }
 
   lookup(target: string): State {
-    if (this.#closing !== undefined) return CLOSED;
-    if (this.#core !== undefined) return this.#core.lookup(target);
-    if (this.#failure !== undefined) return this.#failure;
-    if (this.#loading === undefined) return OFF;
-    return { kind: 'pending', settled: this.#loading.then(noop, noop).then(() => this.lookup(target)) };
+    if (this.#core !== undefined && this.#closing === undefined) return this.#core.lookup(target);
+    return this.#without(() => this.lookup(target));
+  }
+
+  /** As `lookup`, with what connections by filter chains need. */
+  lookupConnection(target: string): State {
+    if (this.#core !== undefined && this.#closing === undefined) return this.#core.lookupConnection(target);
+    return this.#without(() => this.lookupConnection(target));
   }
 
   readonly start: MeshCore['start'] = (live, request, sending) => {
@@ -67,6 +70,13 @@ export class LazyCore {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  #without(again: () => State): State {
+    if (this.#closing !== undefined) return CLOSED;
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#loading === undefined) return OFF;
+    return { kind: 'pending', settled: this.#loading.then(noop, noop).then(again) };
   }
 
   #started(core: Core): void {

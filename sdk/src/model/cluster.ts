@@ -131,11 +131,13 @@ export interface DnsOptions {
   readonly family: DnsFamily;
 }
 
-/** TLS to the upstream, as far as it is decoded today: originating TLS with the platform's roots. */
+/** TLS to the upstream, as far as it is decoded today: originating TLS without a certificate of our own. */
 export interface UpstreamTls {
   readonly sni?: string;
   readonly alpn: readonly string[];
   readonly subjectAltNames: readonly string[];
+  /** A file of CA certificates, and no others; the platform's roots where absent. */
+  readonly roots?: string;
 }
 
 export type Discovery =
@@ -179,6 +181,8 @@ export interface Cluster {
   readonly tls?: UpstreamTls;
   /** `filter_metadata.istio`: service hosts behind this cluster and the DestinationRule it came from. */
   readonly serviceHost?: string;
+  /** `namespace/name` of the CallPolicy resources that had a part in it. */
+  readonly callPolicies?: readonly string[];
   readonly configPath?: string;
 }
 

@@ -90,10 +90,26 @@ export interface ConnectionStory {
   readonly timings: { readonly startMs: number; readonly connectedMs: number; readonly endMs: number };
 }
 
+/** What of a mirror's answer was not as the caller's (CallPolicy.mirror.compare); `no-answer`: it had none. */
+export type MirrorDifference = 'status' | 'json' | 'no-answer';
+
 export type MeshEvent =
   | { readonly kind: 'call'; readonly request: MeshRequest; readonly status: number; readonly story: CallStory }
   /** A connection of `mesh.connect` has ended, or was not to be had. */
   | { readonly kind: 'connection'; readonly story: ConnectionStory }
+  /** A mirrored request has its answer too. Pairs: the caller's, then the mirror's. */
+  | {
+      readonly kind: 'mirror-compared';
+      readonly target: string;
+      readonly route: string;
+      readonly cluster: string;
+      readonly mirror: string;
+      readonly differences: readonly MirrorDifference[];
+      /** Where the JSON differs: `$.stars`. At most ten. */
+      readonly paths: readonly string[];
+      readonly status: readonly [number, number];
+      readonly latencyMs?: readonly [number, number];
+    }
   | { readonly kind: 'passthrough'; readonly host: string; readonly cluster: 'PassthroughCluster' | 'BlackHoleCluster' }
   /** A host is left out. It comes back at the first check at or after `untilMs` (wall-clock time). */
   | {

@@ -1,4 +1,4 @@
-import type { CallStory, EventSink, MeshEvent } from '../model/events.ts';
+import type { CallStory, ConnectionStory, EventSink, MeshEvent } from '../model/events.ts';
 
 /** INMESH_LOG=debug: one line an event, for a human at a terminal. Header values and bodies are never in it. */
 export function createLog(write: (line: string) => void): EventSink {
@@ -11,10 +11,22 @@ export function describe(event: MeshEvent): string {
       const { method, scheme, authority, path } = event.request;
       return `${method} ${scheme}://${authority}${withoutQuery(path)} ${event.status} ${way(event.story)}`;
     }
+    case 'connection':
+      return `tcp://${event.story.target} ${wayOfConnection(event.story)}`;
+    case 'mirror-compared': {
+      const what = event.differences.length > 0 ? `differs in ${event.differences.join(', ')}` : 'answers alike';
+      return `${event.target}: the mirror ${event.mirror} ${what}`;
+    }
     case 'passthrough':
       return event.cluster === 'PassthroughCluster'
         ? `${event.host} is no host of the mesh: sent as written`
         : `${event.host} is no host of the mesh: refused`;
+    case 'ejected':
+      return `${event.cluster}: ${event.host} is left out (${event.reason}) until ${new Date(event.untilMs).toISOString()}`;
+    case 'unejected':
+      return `${event.cluster}: ${event.host} is back (${event.cause})`;
+    case 'host-health':
+      return `${event.cluster}: ${event.host} is ${event.state} (${event.reason})`;
     case 'xds-connected':
       return `connected to ${event.server} (${event.protocol})`;
     case 'xds-disconnected':
@@ -52,6 +64,28 @@ function way({ route, cluster, endpoint, flag, local, attempts, timings }: CallS
     flag && `flag ${flag}`,
     local && 'answered here',
     `${Math.max(0, (timings.endMs || timings.headersMs) - timings.startMs).toFixed(1)} ms`,
+  ];
+  return parts.filter(Boolean).join(' ');
+}
+
+function wayOfConnection({
+  route,
+  cluster,
+  endpoint,
+  attempts,
+  flag,
+  bytesIn,
+  bytesOut,
+  timings,
+}: ConnectionStory): string {
+  const parts = [
+    route && `route ${route}`,
+    cluster && `→ ${cluster}`,
+    endpoint && `@ ${endpoint}`,
+    attempts.length > 1 && `${attempts.length} attempts`,
+    flag && `flag ${flag}`,
+    `${bytesIn} bytes in, ${bytesOut} out`,
+    `${Math.max(0, timings.endMs - timings.startMs).toFixed(1)} ms`,
   ];
   return parts.filter(Boolean).join(' ');
 }
