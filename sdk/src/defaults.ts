@@ -265,6 +265,18 @@ export const DEFAULTS = {
     'Envoy RetryBudget.min_retry_concurrency',
     'retries at a time that are always allowed',
   ),
+  retryShareMs: entry(
+    10_000,
+    'ms',
+    'Linkerd RetryBudget.ttl',
+    'after which the retries of the default budget are counted anew: at most retryBudgetPercent of the first requests',
+  ),
+  retryShareMinimum: entry(
+    100,
+    'count',
+    'Linkerd RetryBudget.minRetriesPerSecond (10)',
+    'retries in that time that the default budget always has room for',
+  ),
   appBreakers: entry(
     1_000,
     'count',

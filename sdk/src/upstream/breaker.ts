@@ -1,5 +1,6 @@
 import { defaultOf } from '../defaults.ts';
 import type { CircuitBreaker, RetryBudget } from '../model/cluster.ts';
+import { RetryShare } from './retry-share.ts';
 
 /** What one priority of a cluster has under way in this process. */
 export interface BreakerCounts {
@@ -20,8 +21,10 @@ export class Breaker implements BreakerCounts {
   retries = 0;
   #limits: CircuitBreaker;
   #budget: RetryBudget | undefined;
+  readonly #share: RetryShare;
 
-  constructor(limits: CircuitBreaker, hasDefaultBudget = true) {
+  constructor(limits: CircuitBreaker, hasDefaultBudget = true, now: () => number = () => 0) {
+    this.#share = new RetryShare(now);
     this.#limits = limits;
     this.#budget = budgetOf(limits, hasDefaultBudget);
   }
@@ -63,6 +66,7 @@ export class Breaker implements BreakerCounts {
   takeRequest(): boolean {
     if (this.requests >= (this.#limits.maxRequests ?? Number.POSITIVE_INFINITY)) return false;
     this.requests++;
+    this.#share.count();
     return true;
   }
 
@@ -73,12 +77,17 @@ export class Breaker implements BreakerCounts {
   /** A retry, from the moment it is decided on to the decision on its own answer. */
   takeRetry(): boolean {
     if (this.retries >= this.#maxRetries()) return false;
+    if (this.#hasDefaultBudget && !this.#share.take(this.requests - this.retries)) return false;
     this.retries++;
     return true;
   }
 
   giveRetry(): void {
     this.retries--;
+  }
+
+  get #hasDefaultBudget(): boolean {
+    return this.#budget !== undefined && this.#budget !== this.#limits.retryBudget;
   }
 
   /** Envoy ResourceManagerImpl::RetryBudgetImpl: a share of what is under way; a fixed number where no budget is set. */

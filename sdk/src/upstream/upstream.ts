@@ -150,7 +150,11 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
   breaker(priority: 'default' | 'high'): Breaker {
     if (this.#breakers === undefined) {
       const { circuitBreakers } = this.#config.cluster;
-      this.#breakers = { default: new Breaker(circuitBreakers.default), high: new Breaker(circuitBreakers.high) };
+      const now = (): number => this.clock.now();
+      this.#breakers = {
+        default: new Breaker(circuitBreakers.default, true, now),
+        high: new Breaker(circuitBreakers.high, true, now),
+      };
     }
     return this.#breakers[priority];
   }
