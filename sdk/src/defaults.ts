@@ -128,6 +128,7 @@ export const DEFAULTS = {
     "longest idle time taken from a peer's Keep-Alive hint",
   ),
   drainBytes: entry(16_384, 'bytes', 'Inmesh', 'of a discarded answer that are read to save its connection'),
+  comparedBytes: entry(65_536, 'bytes', 'Inmesh', "of a mirror's answer and of the caller's that are compared"),
   drainMs: entry(100, 'ms', 'Inmesh', 'spent on draining a discarded answer'),
   bodyBufferBytes: entry(65_536, 'bytes', 'Linkerd retry limit', 'of a body kept for a replay or collected eagerly'),
   unreadBodyIdleMs: entry(60_000, 'ms', 'Inmesh', 'a response body nobody reads loses its connection after this'),

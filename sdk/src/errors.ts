@@ -12,6 +12,7 @@ export type MeshErrorCode =
   | 'MESH_TIMEOUT'
   | 'MESH_BLOCKED'
   | 'MESH_BREAKER_OPEN'
+  | 'MESH_FAULT_ABORT'
   | 'MESH_LOCAL_REPLY';
 
 export interface MeshErrorInit {

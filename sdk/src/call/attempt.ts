@@ -19,7 +19,16 @@ import type { AttemptStory, ResponseFlag } from '../model/events.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
 import { type Patience, patientTimer } from '../wire/late-timer.ts';
-import { type AttemptFailure, failedConnect, failedRequest, isInvalidRequest, noRoom } from './failure.ts';
+import {
+  type AttemptFailure,
+  failedConnect,
+  failedRequest,
+  isInvalidRequest,
+  noRoom,
+  streamTooLong,
+  tooLate,
+} from './failure.ts';
+import { StreamLimits } from './stream-limits.ts';
 
 /** The call an attempt belongs to. */
 export interface AttemptOwner {
@@ -67,6 +76,8 @@ export interface AttemptParts {
   readonly patience: Patience;
   /** How long it may take from the moment the whole request is under way to the head of the answer; 0 = as long as the call. */
   readonly perTryMs: number;
+  /** Its longest silence; 0 = none. */
+  readonly perTryIdleMs: number;
 }
 
 type Phase =
@@ -85,6 +96,7 @@ type Phase =
 /** Thrown into undici to take back a request that it has not written. */
 const WITHDRAWN = new Error('the call has ended');
 const NOTHING: Outcome = {};
+const LATE: Outcome = { error: 'timeout' };
 
 /**
  * One request on one connection to one picked host. Tells the pick its outcome and its release, once each, and gives the
@@ -103,6 +115,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   readonly #connections: Connections;
   readonly #patience: Patience;
   readonly #perTryMs: number;
+  readonly #perTryIdleMs: number;
   #phase: Phase = 'waiting';
   #connection: Connection | undefined;
   #controller: RequestController | undefined;
@@ -110,11 +123,14 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   #isSent = false;
   #hasBegun = false;
   #isCounted = false;
+  #request: WireRequest | undefined;
   /** Its own time, or what is left for reading an answer that nobody wants. */
   #timer: Timer | undefined;
+  #limits: StreamLimits | undefined;
   #drainLeft = 0;
 
-  constructor({ owner, pick, cluster, tls, breaker, connections, patience, perTryMs }: AttemptParts, startMs: number) {
+  constructor(parts: AttemptParts, startMs: number) {
+    const { owner, pick, cluster, tls, breaker, connections, patience, perTryMs, perTryIdleMs } = parts;
     this.host = pick.host;
     this.pick = pick;
     this.cluster = cluster;
@@ -125,6 +141,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#connections = connections;
     this.#patience = patience;
     this.#perTryMs = perTryMs;
+    this.#perTryIdleMs = perTryIdleMs;
   }
 
   get endpoint(): string {
@@ -161,9 +178,13 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#connection = connection;
     this.#isReused = connection.isReused;
     this.#phase = 'queued';
+    this.pick.connected();
     const request = this.#owner.requestFor(this);
+    this.#request = request;
     // Envoy's per-try timeout begins with the connection; for a stream, when all of it has been sent.
     if (isAtHand(request.body)) this.#armTotal();
+    const { maxStreamDurationMs = 0 } = this.cluster;
+    if (this.#perTryIdleMs > 0 || maxStreamDurationMs > 0) this.#limit(maxStreamDurationMs);
     connection.dispatch(request, this);
   }
 
@@ -205,6 +226,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   }
 
   onResponseStart(_: RequestController, status: number, headers: ParsedHeaders, statusText = ''): void {
+    this.#limits?.touch();
     if (status < 200) {
       this.#hasBegun = false;
       this.#owner.onInformational(status, flattenHeaders(headers));
@@ -213,12 +235,13 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#phase = 'body';
     this.#timer?.cancel();
     this.status = status;
-    this.pick.outcome({ status });
+    this.pick.outcome(outcomeOf(this.#request, status, headers));
     this.#owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
   }
 
   onResponseData(controller: RequestController, chunk: Uint8Array): void {
     if (this.#phase === 'body') {
+      this.#limits?.touch();
       if (!this.#owner.onData(chunk)) controller.pause();
       return;
     }
@@ -229,8 +252,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   onResponseEnd(_: RequestController, trailers: ParsedHeaders): void {
     const isWanted = this.#phase === 'body';
     const nowMs = this.#patience.clock.now();
-    this.#phase = 'over';
-    this.#timer?.cancel();
+    this.#stop();
     // Of a request that is not wholly sent the peer still expects the rest.
     if (this.#isSent) this.#connection?.release(nowMs);
     else this.#connection?.close();
@@ -247,8 +269,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   }
 
   onRequestUpgrade(_: RequestController, status: number, headers: ParsedHeaders, socket: Duplex): void {
-    this.#phase = 'over';
-    this.#timer?.cancel();
+    this.#stop();
     this.status = status;
     this.pick.outcome({ status });
     socket.once('close', () => this.#release());
@@ -267,12 +288,12 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     } else if (phase === 'queued' || phase === 'sent') {
       this.#failed(error, phase === 'queued');
     } else if (phase === 'body') {
-      this.#phase = 'over';
+      this.#stop();
+      this.pick.outcome({ error: 'reset' });
       this.#release();
       this.#owner.onBroken(this, failedRequest(error, this.endpoint, true));
     } else if (phase === 'draining') {
-      this.#phase = 'over';
-      this.#timer?.cancel();
+      this.#stop();
     }
   }
 
@@ -286,8 +307,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     }
     // Not the host's fault: the pick goes on, so it hears nothing of this.
     if (this.#isReused && !this.#hasBegun && (isUnsent || this.#owner.mayReplay)) {
-      this.#phase = 'over';
-      this.#timer?.cancel();
+      this.#stop();
       this.#giveRequest();
       this.flag = 'UC';
       this.#owner.onStale(this);
@@ -311,11 +331,36 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     if (this.#phase === 'queued' || this.#phase === 'sent') this.#owner.onLate(this);
   }
 
+  #limit(durationMs: number): void {
+    const { clock } = this.#patience;
+    const times = { idleMs: this.#perTryIdleMs, durationMs };
+    this.#limits = new StreamLimits(this.#patience, times, clock.now(), (which) => this.#expire(which));
+  }
+
+  /** Its limits hold to the end of the body. */
+  #expire(which: 'idle' | 'duration'): void {
+    const isIdle = which === 'idle';
+    const failure = isIdle ? tooLate(this.endpoint, this.#perTryIdleMs) : streamTooLong(this.cluster.name);
+    if (this.#phase === 'body') {
+      this.#end(isIdle ? LATE : NOTHING);
+      this.#controller?.abort(WITHDRAWN);
+      this.#owner.onBroken(this, failure);
+    } else if (this.#phase === 'queued' || this.#phase === 'sent') {
+      this.cancel(isIdle ? 'timeout' : undefined);
+      this.#owner.onFailed(this, failure);
+    }
+  }
+
   #end(outcome: Outcome): void {
-    this.#phase = 'over';
-    this.#timer?.cancel();
+    this.#stop();
     this.pick.outcome(outcome);
     this.#release();
+  }
+
+  #stop(): void {
+    this.#phase = 'over';
+    this.#timer?.cancel();
+    this.#limits?.close();
   }
 
   #release(): void {
@@ -332,6 +377,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   /** Reading what is left of a short answer is cheaper than a new connection. */
   #drain(): void {
     this.#phase = 'draining';
+    this.#limits?.close();
     this.#release();
     this.#drainLeft = defaultOf('drainBytes');
     this.#timer = this.#patience.clock.after(defaultOf('drainMs'), () => this.#stopDraining());
@@ -342,6 +388,16 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#controller?.abort(WITHDRAWN);
   }
 }
+
+/** Envoy Filter::onUpstreamHeaders: a grpc-status in the head of an answer to a gRPC request is its outcome. */
+function outcomeOf(request: WireRequest | undefined, status: number, headers: ParsedHeaders): Outcome {
+  const grpcStatus = headers['grpc-status'];
+  if (typeof grpcStatus !== 'string' || !request?.headers.some(isGrpcType)) return { status };
+  return { status, grpcStatus: Number(grpcStatus) };
+}
+
+const isGrpcType = (value: string, index: number, headers: readonly string[]): boolean =>
+  index % 2 === 1 && value.startsWith('application/grpc') && headers[index - 1] === 'content-type';
 
 /** A limit of ours says nothing of the host. */
 const connectOutcome = ({ kind }: ConnectFailure): Outcome =>

@@ -24,6 +24,10 @@ export class BodySource {
   #state: 'open' | 'whole' | 'closed' = 'open';
   /** What the stream itself failed with. */
   failure: { readonly error: unknown } | undefined;
+  /** Told once, when all of the body is here and kept. */
+  onWhole: ((chunks: readonly Uint8Array[]) => void) | undefined;
+  /** Told of each chunk that comes. */
+  onChunk: (() => void) | undefined;
 
   constructor(stream: AsyncIterable<Uint8Array>, keepBytes: number) {
     this.#stream = stream;
@@ -101,8 +105,10 @@ export class BodySource {
   }
 
   #take(result: IteratorResult<Uint8Array>): void {
+    this.onChunk?.();
     if (result.done) {
       this.#state = 'whole';
+      if (this.isReplayable) this.onWhole?.([...this.#kept]);
       return;
     }
     this.#takenBytes += result.value.length;

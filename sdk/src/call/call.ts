@@ -13,8 +13,14 @@ export type { Call, CallHandler, CallOptions, CallRuntime } from './types.ts';
 
 /** A runtime with the defaults for what is left out. */
 export const createCallRuntime = (
-  parts: Omit<CallRuntime, 'isObserved' | 'turn'> & Partial<Pick<CallRuntime, 'isObserved' | 'turn'>>,
-): CallRuntime => ({ isObserved: () => true, turn: systemTurn, ...parts });
+  parts: Pick<CallRuntime, 'clock' | 'random' | 'connections' | 'emit'> & Partial<CallRuntime>,
+): CallRuntime => ({
+  isObserved: () => true,
+  turn: systemTurn,
+  hasRetryBudget: true,
+  sourceIp: () => undefined,
+  ...parts,
+});
 
 /** Begins a call; its handler hears of it only after this has returned. */
 export function startCall(

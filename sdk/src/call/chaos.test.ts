@@ -50,13 +50,17 @@ interface Counts {
 function counted(target: LiveTarget, counts: Counts): LiveTarget {
   const wrap = (pick: Pick): Pick => {
     counts.picked++;
+    let isTold = false;
     const { kind, endpoint, host } = pick;
     return {
       kind,
       endpoint,
       host,
+      connected: (isAll) => pick.connected(isAll),
       outcome(outcome) {
-        counts.outcomes++;
+        // A body that breaks off is told besides.
+        if (!isTold || outcome.error === undefined) counts.outcomes++;
+        isTold = true;
         pick.outcome(outcome);
       },
       release() {

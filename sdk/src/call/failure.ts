@@ -71,6 +71,17 @@ export const tooLate = (endpoint: string, ms: number): AttemptFailure => ({
   cause: undefined,
 });
 
+/** Envoy HttpProtocolOptions.max_stream_duration: retried as a reset is. */
+export const streamTooLong = (cluster: string): AttemptFailure => ({
+  kind: 'reset',
+  flag: 'UMSDR',
+  code: 'MESH_TIMEOUT',
+  status: 504,
+  resetReason: '',
+  what: `a request to ${cluster} may not take that long`,
+  cause: undefined,
+});
+
 const PROTOCOL_ERRORS: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_OVERFLOW',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
@@ -93,5 +104,6 @@ export function replyFor(failure: AttemptFailure, isRetry: boolean): LocalReply 
   if (flag === 'UH') return noHealthyUpstream(what, cause);
   if (flag === 'UO') return overflow(what, isRetry);
   if (flag === 'UT') return timedOut(what);
+  if (flag === 'UMSDR') return { ...timedOut(what), body: 'upstream max stream duration reached', flag };
   return { status, body: resetBody(resetReason, isRetry), headers: [], flag, code, what, cause };
 }

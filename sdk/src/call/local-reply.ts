@@ -1,5 +1,6 @@
 import { MeshError, type MeshErrorCode } from '../errors.ts';
 import type { CallStory, ResponseFlag } from '../model/events.ts';
+import type { FaultAbort } from './fault/fault.ts';
 
 /** An answer the mesh makes itself, as Envoy 1.40 makes it (Http::Utility::sendLocalReply, router.cc). */
 export interface LocalReply {
@@ -15,6 +16,8 @@ export interface LocalReply {
   /** What happened, for a reader. */
   readonly what: string;
   readonly cause?: unknown;
+  /** To a gRPC request; by the status where it is not given. */
+  readonly grpcStatus?: number;
 }
 
 const NO_HEADERS: readonly string[] = [];
@@ -68,6 +71,30 @@ export const timedOut = (what: string): LocalReply => ({
   flag: 'UT',
   code: 'MESH_TIMEOUT',
   what,
+});
+
+/** Envoy RouteAction.idle_timeout. */
+export const silent = (what: string): LocalReply => ({ ...timedOut(what), body: 'stream timeout', flag: 'SI' });
+
+/** Envoy RouteAction.max_stream_duration: 504 without a flag. */
+export const tooLong = (what: string): LocalReply => ({
+  ...timedOut(what),
+  body: 'downstream duration timeout',
+  flag: undefined,
+  grpcStatus: DEADLINE_EXCEEDED,
+});
+
+const DEADLINE_EXCEEDED = 4;
+
+/** An injected abort (Envoy FaultFilter::abortWithStatus). */
+export const faultReply = ({ status, grpcStatus }: FaultAbort): LocalReply => ({
+  status,
+  body: 'fault filter abort',
+  headers: NO_HEADERS,
+  flag: 'FI',
+  code: 'MESH_FAULT_ABORT',
+  what: `a fault answers ${grpcStatus === undefined ? status : `with gRPC status ${grpcStatus}`}`,
+  ...(grpcStatus !== undefined && { grpcStatus }),
 });
 
 const OVERLOADED: readonly string[] = ['x-envoy-overloaded', 'true'];
@@ -138,6 +165,7 @@ const HINTS: Partial<Record<MeshErrorCode, string>> = {
   MESH_RESET: 'the log of the instance may tell why',
   MESH_TIMEOUT: "the route's timeout or the caller's own time was over",
   MESH_BLOCKED: 'name the host in a ServiceEntry, or choose the outbound policy ALLOW_ANY',
+  MESH_FAULT_ABORT: 'the fault of its route says so',
   MESH_LOCAL_REPLY: 'a directResponse of the route says so',
 };
 

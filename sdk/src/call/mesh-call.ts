@@ -1,20 +1,28 @@
 import type { Duplex } from 'node:stream';
+import { addressText } from '../balancer/hash-key.ts';
 import type { Timer } from '../clock.ts';
 import type { WireRequest } from '../connection/exchange.ts';
 import type { MeshError } from '../errors.ts';
+import type { FaultPolicy } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
-import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
+import { outgoingRequest } from '../route/outgoing.ts';
+import type { Host } from '../upstream/host.ts';
 import { patientTimer } from '../wire/late-timer.ts';
 import type { ResponseHead } from './attempt.ts';
 import { BodySource, type CallBody } from './body-source.ts';
-import { deliver } from './deliver.ts';
+import { deliver, isGrpcRequest } from './deliver.ts';
 import type { AttemptFailure } from './failure.ts';
+import { Injection } from './fault/injection.ts';
+import { Heads } from './heads.ts';
 import type { LiveTarget } from './live-target.ts';
-import { callError, errorOf, type LocalReply, timedOut } from './local-reply.ts';
-import { type LocalAnswer, planCall, type Way } from './plan.ts';
-import { type RequestTimes, wireHeaders } from './request-head.ts';
+import { callError, errorOf, faultReply, type LocalReply, silent, timedOut, tooLong } from './local-reply.ts';
+import { AnswerRecord } from './mirror/answer-record.ts';
+import { drawMirrors, sendMirrors } from './mirror/mirrors.ts';
+import { type LocalAnswer, planAgain, planCall, type Way } from './plan.ts';
+import type { RequestTimes } from './request-head.ts';
 import { LiveStory } from './story.ts';
-import { type CallTerms, termsOf } from './terms.ts';
+import { StreamLimits, type StreamTimes } from './stream-limits.ts';
+import { type CallTerms, streamTimes, termsOf } from './terms.ts';
 import { pickFailure, Tries, type TriesOwner } from './tries.ts';
 import type { Call, CallHandler, CallOptions, CallRuntime } from './types.ts';
 import { type Wishes, wishesOf } from './wishes.ts';
@@ -38,15 +46,18 @@ export class MeshCall implements Call, TriesOwner {
   readonly #handler: CallHandler;
   readonly #options: CallOptions;
   #source: BodySource | undefined;
-  #way: Way | undefined;
+  #heads: Heads | undefined;
   #terms: CallTerms | undefined;
   #wishes: Wishes | undefined;
+  #injection: Injection | undefined;
   #tries: Tries | undefined;
-  /** The request as it went out last, and for which attempt. */
-  #outgoing: MeshRequest | undefined;
-  #attempt = 1;
+  /** Of the answer, where mirrors are compared with it. */
+  #record: AnswerRecord | undefined;
   #timer: Timer | undefined;
+  #limits: StreamLimits | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
+  /** Of the call's own time, what a fault has taken. */
+  #heldMs = 0;
   #status = 0;
   #isOver = false;
 
@@ -61,7 +72,7 @@ export class MeshCall implements Call, TriesOwner {
   }
 
   start(): void {
-    const plan = planCall(this.#target, this.#request, this.#options, this.#runtime.random);
+    const plan = planCall(this.#target, this.#request, this.#options, this.#runtime);
     if (plan.decision !== undefined) this.story.route = plan.decision.routeName;
     if (plan.cluster !== undefined) this.story.cluster = plan.cluster.name;
     if (plan.kind === 'local') {
@@ -72,27 +83,81 @@ export class MeshCall implements Call, TriesOwner {
 
   #forward(way: Way): void {
     const { startMs } = this.story.timings;
-    this.#way = way;
+    const { action } = way;
     this.#wishes = wishesOf(this.#request);
-    this.#terms = termsOf(way.action, this.#wishes);
+    this.#terms = termsOf(action, this.#wishes, this.#options.policy);
     if (this.#body.kind === 'stream') this.#source = new BodySource(this.#body.stream, this.#terms.keepBytes);
+    const parts = { runtime: this.#runtime, request: this.#request, body: this.#body, options: this.#options };
+    this.#heads = new Heads({ ...parts, source: this.#source }, way);
     this.#setDue(startMs, this.#source === undefined);
     if (this.#dueMs <= startMs) {
       this.#answerLater(timedOut('its deadline was over before it began'), way);
       return;
     }
+    const stream = streamTimes(this.#terms, action, this.#request);
+    if (stream !== undefined) this.#limit(stream, startMs);
+    const { fault } = action;
+    if (fault === undefined || fault.scope === 'attempt') this.#send(way, startMs);
+    else this.#inject(fault, way, startMs);
+  }
+
+  /** A fault of the whole call (Envoy's filter): before anything is sent, never retried. */
+  #inject(policy: FaultPolicy, way: Way, startMs: number): void {
+    const parts = { policy, request: this.#request, cluster: way.cluster.name, runtime: this.#runtime };
+    this.#injection = new Injection(parts, {
+      raise: (flag) => this.story.raise(flag),
+      goOn: () => {
+        if (!this.#isOver) this.#send(way, this.#runtime.clock.now());
+      },
+      abort: (abort) => this.#answerLater(faultReply(abort), way),
+    });
+    this.#heldMs = this.#injection.begin();
+    if (this.#heldMs === 0) return;
+    this.#setDue(startMs, true);
+    this.#arm(startMs);
+  }
+
+  #send(way: Way, nowMs: number): void {
+    const terms = this.#terms ?? termsOf(way.action, undefined);
+    const runtime = this.#runtime;
+    this.#setDue(this.story.timings.startMs, this.#source === undefined);
+    const { fault } = way.action;
     this.#tries = new Tries({
       owner: this,
-      runtime: this.#runtime,
+      runtime,
       way,
-      terms: this.#terms,
+      terms,
       request: this.#request,
       source: this.#source,
       options: this.#options,
+      fault: fault?.scope === 'attempt' ? fault : undefined,
     });
-    const failure = this.#tries.start(startMs);
-    if (failure === undefined) this.#arm(startMs);
+    const failure = this.#tries.start(nowMs);
+    if (failure === undefined) this.#arm(nowMs);
     else this.#answerLater(pickFailure(failure), way);
+    if (way.action.mirrors.length > 0) this.#mirror(way);
+  }
+
+  /** Copies of the whole request: now, or when all of its body has come. */
+  #mirror(way: Way): void {
+    const policies = drawMirrors(way, this.#runtime);
+    if (policies.length === 0 || this.#options.upgrade !== undefined) return;
+    if (way.action.mirrorComparison !== undefined) this.#record = new AnswerRecord(this.story.timings.startMs);
+    const { timeoutMs = 0 } = this.#terms ?? {};
+    const send = (chunks: readonly Uint8Array[]): void =>
+      sendMirrors(policies, chunks, {
+        runtime: this.#runtime,
+        target: this.#target,
+        way,
+        request: outgoingRequest(way, this.#request, this.#runtime.clock.wallTime()),
+        options: this.#options,
+        times: this.#times(),
+        timeoutMs,
+        story: this.story,
+        record: this.#record,
+      });
+    if (this.#source !== undefined) this.#source.onWhole = send;
+    else send(this.#body.kind === 'bytes' ? [this.#body.bytes] : []);
   }
 
   abort(reason: unknown): void {
@@ -108,36 +173,47 @@ export class MeshCall implements Call, TriesOwner {
   }
 
   requestFor(number: number, hostname: string | undefined): WireRequest {
-    const outgoing = this.#makeOutgoing(number, hostname);
-    const { method, path } = outgoing;
-    const body = this.#body.kind === 'bytes' ? this.#body.bytes : (this.#source?.reader() ?? null);
-    const headers = wireHeaders(outgoing, this.#body, this.#times());
-    return { method, path, headers, body, upgrade: this.#options.upgrade ?? null };
+    // Only a forwarded call has attempts.
+    return (this.#heads as Heads).requestFor(number, hostname, this.#times());
+  }
+
+  repick(): Way {
+    const heads = this.#heads as Heads;
+    heads.way = planAgain(heads.way, this.#target, this.#request, this.#options, this.#runtime);
+    this.story.cluster = heads.way.cluster.name;
+    return heads.way;
   }
 
   /** Envoy's route timeout begins when the whole request has come: for a stream, when all of it has been sent. */
   onSent(): void {
+    this.#limits?.touch();
     if (this.#source === undefined) return;
     const nowMs = this.#runtime.clock.now();
-    this.#setDue(nowMs, true);
+    this.#setDue(nowMs - this.#heldMs, true);
     this.#arm(nowMs);
   }
 
   onInformational(status: number, headers: string[]): void {
+    this.#limits?.touch();
     this.#handler.onInformational?.(status, headers);
   }
 
-  onAnswer({ status, headers, statusText }: ResponseHead): void {
+  onAnswer({ status, headers, statusText }: ResponseHead, host: Host): void {
     this.#status = status;
     this.story.timings.headersMs = this.#runtime.clock.now();
-    this.#handler.onHeaders(status, this.#answerHeaders(headers), statusText);
+    this.#limits?.touch();
+    if (this.#record !== undefined) this.#record.status = status;
+    this.#handler.onHeaders(status, this.#answerHeaders(headers, host), statusText);
   }
 
   onData(chunk: Uint8Array): boolean {
+    this.#limits?.touch();
+    this.#record?.take(chunk);
     return this.#handler.onData(chunk);
   }
 
   onEnd(trailers: string[], nowMs: number): void {
+    this.#record?.end(nowMs);
     this.#finish(nowMs);
     this.#handler.onEnd(trailers);
   }
@@ -146,11 +222,11 @@ export class MeshCall implements Call, TriesOwner {
     this.#status = status;
     this.story.timings.headersMs = this.#runtime.clock.now();
     this.#finish(this.story.timings.headersMs);
-    this.#handler.onUpgrade?.(status, this.#answerHeaders(headers), socket);
+    this.#handler.onUpgrade?.(status, this.#answerHeaders(headers, undefined), socket);
   }
 
   onGivenUp(reply: LocalReply): void {
-    this.#answer(reply, this.#way);
+    this.#answer(reply, this.#heads?.way);
   }
 
   onBroken({ code, flag, status, what, cause }: AttemptFailure): void {
@@ -173,15 +249,6 @@ export class MeshCall implements Call, TriesOwner {
     });
   }
 
-  /** For each attempt anew: its number and the endpoint's host name may be part of it. */
-  #makeOutgoing(attempt: number, hostname: string | undefined): MeshRequest {
-    const way = this.#way;
-    if (way === undefined) return this.#request;
-    this.#attempt = attempt;
-    this.#outgoing = outgoingRequest({ ...way, hostname, attempt }, this.#request, this.#runtime.clock.wallTime());
-    return this.#outgoing;
-  }
-
   /** What the attempt tells its peer of time (Envoy FilterUtility::setTimeoutHeaders). */
   #times(): RequestTimes | undefined {
     const perTryMs = this.#terms?.perTryMs ?? 0;
@@ -193,23 +260,17 @@ export class MeshCall implements Call, TriesOwner {
     return { expectedMs: isLimited ? Math.max(1, Math.ceil(expectedMs)) : undefined, hasWishes };
   }
 
-  #answerHeaders(headers: string[]): string[] {
-    const way = this.#way;
-    if (way === undefined) return headers;
-    const mutated = incomingHeaders(way.decision, way.cluster, headers, {
-      request: this.#outgoing ?? this.#request,
-      asked: this.#request,
-      status: this.#status,
-      attempt: this.#attempt,
-    });
-    for (const cookie of way.setCookies) mutated.push('set-cookie', cookie);
-    return mutated;
+  #answerHeaders(headers: string[], host: Host | undefined): string[] {
+    const heads = this.#heads;
+    if (heads === undefined) return headers;
+    const hasSession = heads.way.action.statefulSession !== undefined && host !== undefined;
+    return heads.answer(this.#status, headers, hasSession ? addressText(host) : undefined);
   }
 
   /** When the call is late: the caller's deadline, or the route's timeout counted from `fromMs`. */
   #setDue(fromMs: number, isSent: boolean): void {
     const deadlineMs = this.#options.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = this.#terms?.timeoutMs ?? 0;
+    const timeoutMs = this.#timeoutMs();
     this.#dueMs = isSent && timeoutMs > 0 ? Math.min(deadlineMs, fromMs + timeoutMs) : deadlineMs;
   }
 
@@ -219,16 +280,29 @@ export class MeshCall implements Call, TriesOwner {
     this.#timer = patientTimer(this.#runtime, this.#dueMs - nowMs, () => this.#expire(), nowMs);
   }
 
-  #expire(): void {
+  #limit(times: StreamTimes, nowMs: number): void {
+    this.#limits = new StreamLimits(this.#runtime, times, nowMs, (which) => this.#expire(which));
+    if (this.#source !== undefined) this.#source.onChunk = () => this.#limits?.touch();
+  }
+
+  /** Envoy FilterUtility::finalTimeout: where the header of a gRPC call counts the route's own time does not. */
+  #timeoutMs(): number {
+    const { grpcTimeoutMaxMs } = this.#heads?.way.action ?? {};
+    return grpcTimeoutMaxMs !== undefined && isGrpcRequest(this.#request) ? 0 : (this.#terms?.timeoutMs ?? 0);
+  }
+
+  #expire(which: 'timeout' | 'idle' | 'duration' = 'timeout'): void {
     if (this.#isOver) return;
     this.#tries?.end('timeout');
-    const what = `no complete answer within ${Math.round(this.#runtime.clock.now() - this.story.timings.startMs)} ms`;
+    const lasted = Math.round(this.#runtime.clock.now() - this.story.timings.startMs);
+    const reply = LATE[which](`no complete answer within ${lasted} ms`);
+    const { flag, what } = reply;
     if (this.#status === 0) {
-      this.#answer(timedOut(what), this.#way);
+      this.#answer(reply, this.#heads?.way);
       return;
     }
-    this.story.raise('UT');
-    this.#fail(callError('MESH_TIMEOUT', { flag: 'UT', status: 504, what }, this.story));
+    if (flag !== undefined) this.story.raise(flag);
+    this.#fail(callError('MESH_TIMEOUT', { flag, status: 504, what }, this.story));
   }
 
   #answerLater(reply: LocalReply, context: LocalAnswer | Way): void {
@@ -267,6 +341,9 @@ export class MeshCall implements Call, TriesOwner {
   #finish(nowMs: number): void {
     this.#isOver = true;
     this.#timer?.cancel();
+    this.#limits?.close();
+    this.#injection?.close();
+    this.#record?.end(undefined);
     this.#source?.close();
     this.#tries?.close(nowMs);
     this.story.timings.endMs = nowMs;
@@ -274,5 +351,7 @@ export class MeshCall implements Call, TriesOwner {
     if (isObserved()) emit({ kind: 'call', request: this.#request, status: this.#status, story: this.story });
   }
 }
+
+const LATE = { timeout: timedOut, idle: silent, duration: tooLong } as const;
 
 const NOWHERE = { decision: undefined, cluster: undefined };

@@ -1,7 +1,7 @@
 import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
-import type { TlsTarget } from '../connection/tls.ts';
-import type { RespondAction, WeightedCluster } from '../model/action.ts';
+import { type TlsTarget, tlsToCluster } from '../connection/tls.ts';
+import type { HashPolicy, RespondAction, StatefulSession, WeightedCluster } from '../model/action.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
@@ -14,7 +14,8 @@ import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import type { PickContext, Upstream } from '../upstream/upstream.ts';
 import type { LiveTarget } from './live-target.ts';
 import { directResponse, type LocalReply, noCluster, noRoute, redirectTo } from './local-reply.ts';
-import type { CallOptions } from './types.ts';
+import { sessionAddress } from './session.ts';
+import type { CallOptions, CallRuntime } from './types.ts';
 
 /** The call leaves the process. */
 export interface Way {
@@ -24,6 +25,8 @@ export interface Way {
   readonly cluster: WeightedCluster;
   readonly upstream: Upstream;
   readonly context: PickContext;
+  /** Of the first attempt: its session may name the host. */
+  readonly first: PickContext;
   /** Of hash policies that made cookies: for the response. */
   readonly setCookies: readonly string[];
 }
@@ -38,8 +41,11 @@ export interface LocalAnswer {
 
 export type Plan = Way | LocalAnswer;
 
+type PlanRuntime = Pick<CallRuntime, 'clock' | 'random' | 'sourceIp'>;
+
 /** Everything that is settled before a host is picked. */
-export function planCall(target: LiveTarget, request: MeshRequest, options: CallOptions, random: Random): Plan {
+export function planCall(target: LiveTarget, request: MeshRequest, options: CallOptions, runtime: PlanRuntime): Plan {
+  const { random } = runtime;
   // One draw for fractions and the split, as Envoy has one random value a stream.
   let drawn: number | undefined;
   const draw: Random = () => {
@@ -56,7 +62,7 @@ export function planCall(target: LiveTarget, request: MeshRequest, options: Call
     case 'respond':
       return local(directReply(action, decision, request), decision);
     case 'forward':
-      return forward({ target, request, options, random, draw, decision, action });
+      return forward({ target, request, options, runtime, draw, decision, action });
     case 'refuse':
       return local(noCluster(`the route cannot be followed: ${action.reason}`), decision);
   }
@@ -81,7 +87,7 @@ interface Forwarding {
   readonly target: LiveTarget;
   readonly request: MeshRequest;
   readonly options: CallOptions;
-  readonly random: Random;
+  readonly runtime: PlanRuntime;
   /** Always the same number. */
   readonly draw: Random;
   readonly decision: RouteDecision;
@@ -91,7 +97,20 @@ interface Forwarding {
 const NO_CONTEXT: PickContext = {};
 const NO_COOKIES: readonly string[] = [];
 
-function forward({ target, request, options, random, draw, decision, action }: Forwarding): Plan {
+/** The same route's clusters, drawn once more (RetryPolicy.repickCluster); the way as it was where there is no other. */
+export function planAgain(
+  way: Way,
+  target: LiveTarget,
+  request: MeshRequest,
+  options: CallOptions,
+  runtime: PlanRuntime,
+): Way {
+  const { decision, action } = way;
+  const plan = forward({ target, request, options, runtime, draw: runtime.random, decision, action });
+  return plan.kind === 'forward' ? plan : way;
+}
+
+function forward({ target, request, options, runtime, draw, decision, action }: Forwarding): Plan {
   const cluster = destinationOf(action, request, isSplit(action) ? draw() : 0);
   const status = action.clusterNotFoundStatus;
   if (cluster === undefined || cluster.name === '')
@@ -107,12 +126,33 @@ function forward({ target, request, options, random, draw, decision, action }: F
   } else if (action.hashPolicies.length > 0 && isHashBalancer(loadBalancer)) {
     // Envoy's router asks for the hash when the headers are as they go out.
     const sent = outgoingRequest({ decision, action, cluster }, request);
-    const hashed = requestHash(action.hashPolicies, { request: sent, random });
+    const sourceIp = action.hashPolicies.some(isSourceIp) ? runtime.sourceIp() : undefined;
+    const hashed = requestHash(action.hashPolicies, {
+      request: sent,
+      random: runtime.random,
+      ...(sourceIp !== undefined && { sourceIp }),
+    });
     if (hashed.hash !== undefined) context = { hash: hashed.hash };
     setCookies = hashed.setCookies ?? NO_COOKIES;
   }
-  return { kind: 'forward', decision, action, cluster, upstream, context, setCookies };
+  const first =
+    action.statefulSession === undefined ? context : inSession(action.statefulSession, request, context, runtime);
+  return { kind: 'forward', decision, action, cluster, upstream, context, first, setCookies };
 }
+
+function inSession(
+  session: StatefulSession,
+  request: MeshRequest,
+  context: PickContext,
+  { clock }: PlanRuntime,
+): PickContext {
+  const address = sessionAddress(session, request, clock.wallTime());
+  return address === undefined
+    ? context
+    : { ...context, overrideHost: { addresses: [address], strict: session.strict } };
+}
+
+const isSourceIp = ({ kind }: HashPolicy): boolean => kind === 'source-ip';
 
 const isSplit = ({ clusters }: CompiledForward): boolean => clusters.length > 1;
 
@@ -121,18 +161,15 @@ function whyMissing(target: LiveTarget, name: string): string {
   return state?.kind === 'failed' ? `cluster ${name}: ${state.reason}` : `cluster ${name} does not exist`;
 }
 
-/** TLS where the cluster asks for it, or where the caller dialled `https:`; verified by the name that was dialled. */
+/** TLS where the cluster asks for it, or where the caller dialled `https:`: once, verified by the name that was dialled. */
 export function tlsFor(
   { tls }: Cluster,
   request: MeshRequest,
   { originalDestination }: CallOptions,
 ): TlsTarget | undefined {
-  if (tls === undefined)
-    return request.scheme === 'https'
-      ? { name: originalDestination.host, alpn: NO_NAMES, subjectAltNames: NO_NAMES }
-      : undefined;
-  // HTTP/1.1 is what is spoken, whatever else the cluster would offer.
-  return { name: tls.sni || originalDestination.host, alpn: NO_NAMES, subjectAltNames: tls.subjectAltNames };
+  const { host } = originalDestination;
+  if (tls !== undefined) return tlsToCluster(tls, host, HTTP1);
+  return request.scheme === 'https' ? { name: host, alpn: HTTP1, subjectAltNames: [] } : undefined;
 }
 
-const NO_NAMES: readonly string[] = [];
+const HTTP1: readonly string[] = ['http/1.1'];

@@ -1,3 +1,5 @@
+import { grpcTimeoutMs } from '../match/grpc-timeout.ts';
+import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { CallBody } from './body-source.ts';
 import { withoutWishes } from './wishes.ts';
@@ -29,6 +31,9 @@ function withDeadline(headers: string[], ms: number): string[] {
   const timed = headers.includes(EXPECTED) ? without(headers, EXPECTED) : headers;
   timed.push(EXPECTED, String(ms));
   if (!timed.includes('application/grpc')) return timed;
+  // Never more than the caller's own.
+  const own = grpcTimeoutMs(headerValue(timed, GRPC_TIMEOUT));
+  if (own !== undefined && own <= ms) return timed;
   return [...without(timed, GRPC_TIMEOUT), GRPC_TIMEOUT, `${ms}m`];
 }
 

@@ -125,7 +125,7 @@ describe('retries', () => {
     { what: 'a POST: it may have been acted on', asked: { method: 'POST' }, calls: 1 },
     {
       what: 'a POST that the caller calls idempotent',
-      asked: { method: 'POST', options: { idempotent: true } },
+      asked: { method: 'POST', options: { policy: { idempotent: true } } },
       calls: 2,
     },
     {
@@ -133,7 +133,11 @@ describe('retries', () => {
       asked: { method: 'POST', headers: ['idempotency-key', '1'] },
       calls: 2,
     },
-    { what: 'a GET that the caller calls not idempotent', asked: { options: { idempotent: false } }, calls: 1 },
+    {
+      what: 'a GET that the caller calls not idempotent',
+      asked: { options: { policy: { idempotent: false } } },
+      calls: 1,
+    },
   ])('$what: $calls calls', async ({ asked, calls }) => {
     const { port, bodies } = await answering(503, 200);
     const answer = await call([port], { retry: retry() }, asked as Asked);

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import type { Timer } from '../clock.ts';
 import type { WireRequest } from '../connection/exchange.ts';
-import type { RetryRefusal } from '../model/events.ts';
+import type { FaultPolicy, HedgePolicy } from '../model/action.ts';
+import type { ResponseFlag, RetryRefusal } from '../model/events.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import type { Host } from '../upstream/host.ts';
@@ -9,10 +10,12 @@ import type { Pick as HostPick, PickFailure } from '../upstream/pick.ts';
 import { Attempt, type AttemptOwner, type ResponseHead } from './attempt.ts';
 import type { BodySource } from './body-source.ts';
 import { type AttemptFailure, replyFor, tooLate } from './failure.ts';
+import { AttemptFault, type FaultEnd } from './fault/attempt-fault.ts';
+import { Hedging, p95Of } from './hedging.ts';
 import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
 import { tlsFor, type Way } from './plan.ts';
 import { isRepeatable } from './retry/repeatable.ts';
-import { conditionsOf, Retries, type RetryVerdict } from './retry/retries.ts';
+import { conditionsOf, Retries, type RetryQuota, type RetryVerdict } from './retry/retries.ts';
 import type { LiveStory } from './story.ts';
 import type { CallTerms } from './terms.ts';
 import type { CallOptions, CallRuntime } from './types.ts';
@@ -23,8 +26,10 @@ export interface TriesOwner
   readonly story: LiveStory;
   /** What to send: `number` counts from 1, `hostname` is the endpoint's. */
   requestFor(number: number, hostname: string | undefined): WireRequest;
-  /** The answer the caller gets; the other attempts are gone. */
-  onAnswer(head: ResponseHead): void;
+  /** The cluster chosen anew, for the attempts that follow. */
+  repick(): Way;
+  /** The answer the caller gets, and whose it is; the other attempts are gone. */
+  onAnswer(head: ResponseHead, host: Host): void;
   onSwitched(head: ResponseHead, socket: Duplex): void;
   /** No attempt is left. */
   onGivenUp(reply: LocalReply): void;
@@ -40,12 +45,15 @@ export interface TriesParts {
   readonly request: MeshRequest;
   readonly source: BodySource | undefined;
   readonly options: CallOptions;
+  /** To be drawn for each attempt. */
+  readonly fault: FaultPolicy | undefined;
 }
 
 /** The attempts of one call: the first, its retries, and hedges beside it. */
 export class Tries implements AttemptOwner {
   readonly #parts: TriesParts;
-  readonly #breaker: Breaker;
+  readonly #quota: RetryQuota;
+  #way: Way;
   #retries: Retries | undefined;
   /** Under way, not answered yet. */
   readonly #running: Attempt[] = [];
@@ -55,20 +63,29 @@ export class Tries implements AttemptOwner {
   #count = 0;
   /** Until the next attempt. */
   #pause: Timer | undefined;
-  #hedging: Timer | undefined;
-  #hedges = 0;
+  readonly #hedging: Hedging | undefined;
+  /** Attempts that their faults hold up. */
+  #faulted: AttemptFault[] = NO_FAULTS;
   #hasReplayed = false;
   #isOver = false;
 
   constructor(parts: TriesParts) {
+    const { way, terms, runtime } = parts;
     this.#parts = parts;
-    this.#breaker = parts.way.upstream.breaker(parts.way.action.priority);
+    this.#way = way;
+    this.#quota = quotaOf(way.upstream.breaker(way.action.priority), runtime);
+    if (terms.hedge?.delay !== undefined) this.#hedging = this.#hedgingBy(terms.hedge);
   }
 
   /** The first attempt; undefined, or why there can be none. */
   start(nowMs: number): PickFailure | undefined {
-    const { upstream, context } = this.#parts.way;
-    const pick = upstream.pick(context);
+    const { way, fault } = this.#parts;
+    if (fault !== undefined) {
+      // Its answer may be there at once.
+      queueMicrotask(() => this.#isOver || this.#next());
+      return undefined;
+    }
+    const pick = way.upstream.pick(way.first);
     if (pick.kind === 'failure') return pick;
     this.#tryOn(pick, nowMs, false);
     return undefined;
@@ -85,13 +102,13 @@ export class Tries implements AttemptOwner {
       this.#record(attempt);
     }
     this.#winner?.cancel();
-    this.#retries?.close();
+    this.#giveBack();
   }
 
   /** The caller has its answer, or the call is over: what the winner has to tell. */
   close(nowMs: number): void {
     this.#isOver = true;
-    this.#retries?.close();
+    this.#giveBack();
     if (this.#winner !== undefined) this.#record(this.#winner, nowMs);
   }
 
@@ -104,8 +121,8 @@ export class Tries implements AttemptOwner {
   }
 
   get mayReplay(): boolean {
-    const { source, request, options } = this.#parts;
-    return !this.#hasReplayed && source?.isReplayable !== false && isRepeatable(request, options);
+    const { source, request, terms } = this.#parts;
+    return !this.#hasReplayed && source?.isReplayable !== false && isRepeatable(request, terms.idempotent);
   }
 
   get bodyFailure(): BodySource['failure'] {
@@ -125,13 +142,18 @@ export class Tries implements AttemptOwner {
     if (retry !== undefined && (head.status >= 400 || !conditionsOf(retry).onlyErrors)) {
       const { clock } = this.#parts.runtime;
       const verdict = this.#retriesOf(retry).afterAnswer(head, clock.wallTime(), this.#obstacle(attempt));
-      if (this.#goesOn(verdict, attempt)) {
-        attempt.cancel();
+      if (this.#goesOn(verdict, this.#running.length - 1)) {
+        this.#drop(attempt);
         return;
       }
     }
+    // Of attempts side by side the first good answer is wanted.
+    if (head.status >= 500 && this.#running.length > 1) {
+      this.#drop(attempt);
+      return;
+    }
     this.#win(attempt);
-    this.#parts.owner.onAnswer(head);
+    this.#parts.owner.onAnswer(head, attempt.pick.host);
   }
 
   onData(chunk: Uint8Array): boolean {
@@ -154,16 +176,17 @@ export class Tries implements AttemptOwner {
     if (retry !== undefined) {
       const obstacle = failure.kind === 'refused-stream' ? this.#bodyObstacle() : this.#obstacle(attempt);
       const verdict = this.#retriesOf(retry).afterReset(failure.kind, attempt.hasLeft, obstacle);
-      if (this.#goesOn(verdict, attempt, failure)) return;
-    }
-    this.#leave(attempt);
+      const goesOn = this.#goesOn(verdict, this.#running.length - 1, failure.flag);
+      this.#leave(attempt);
+      if (goesOn) return;
+    } else this.#leave(attempt);
     if (this.#isIdle) this.#giveUp(replyFor(failure, this.#count > 1 || this.#hasReplayed));
   }
 
   onLate(attempt: Attempt): void {
     const { perTryMs, hedge } = this.#parts.terms;
     if (hedge?.onPerTryTimeout) {
-      const refusal = this.#hedge();
+      const refusal = this.#hedgeLate();
       // Envoy onSoftPerTryTimeout: the flag stays, whatever the tries under way bring.
       if (refusal !== undefined) this.#refused(refusal);
       return;
@@ -188,7 +211,7 @@ export class Tries implements AttemptOwner {
   }
 
   get #isIdle(): boolean {
-    return this.#running.length === 0 && this.#pause === undefined;
+    return this.#running.length === 0 && this.#pause === undefined && this.#faulted.length === 0;
   }
 
   #win(attempt: Attempt): void {
@@ -199,25 +222,20 @@ export class Tries implements AttemptOwner {
       other.cancel();
       this.#record(other);
     }
-    this.#retries?.close();
+    this.#giveBack();
   }
 
-  /** True when the call goes on without this attempt. */
-  #goesOn(verdict: RetryVerdict, attempt: Attempt, failure?: AttemptFailure): boolean {
+  /** True when the call goes on without this attempt, which is not among the `others` that are under way. */
+  #goesOn(verdict: RetryVerdict, others: number, flag?: ResponseFlag): boolean {
     if (verdict.kind === 'final') return false;
     if (verdict.kind === 'retry') {
-      this.#leave(attempt);
       this.#tryAfter(verdict.afterMs);
       return true;
     }
-    if (this.#running.length > 1 || this.#pause !== undefined) {
-      this.#refused(verdict.refusal);
-      this.#leave(attempt);
-      return true;
-    }
-    if (failure !== undefined) this.#parts.owner.story.raise(failure.flag);
+    const goesOn = others > 0 || this.#pause !== undefined || this.#faulted.length > 0;
+    if (!goesOn && flag !== undefined) this.#parts.owner.story.raise(flag);
     this.#refused(verdict.refusal);
-    return false;
+    return goesOn;
   }
 
   #refused(refusal: RetryRefusal): void {
@@ -231,16 +249,64 @@ export class Tries implements AttemptOwner {
     this.#pause?.cancel();
     this.#pause = this.#parts.runtime.clock.after(ms, () => {
       this.#pause = undefined;
-      this.#tryAgain();
+      this.#next();
     });
   }
 
+  /** The next attempt, past its faults. */
+  #next(): void {
+    const { fault, request, runtime, terms, owner } = this.#parts;
+    if (fault === undefined) {
+      this.#tryAgain();
+      return;
+    }
+    const parts = { policy: fault, request, cluster: this.#way.cluster.name, runtime };
+    const faulted = new AttemptFault(parts, terms.perTryMs, {
+      raise: (flag) => owner.story.raise(flag),
+      goOn: () => {
+        this.#unfault(faulted);
+        this.#tryAgain();
+      },
+      onEnd: (end) => this.#onFaulted(faulted, end),
+    });
+    this.#faulted = [...this.#faulted, faulted];
+    faulted.begin();
+  }
+
+  #unfault(faulted: AttemptFault): void {
+    faulted.close();
+    this.#faulted = this.#faulted.filter((other) => other !== faulted);
+  }
+
+  /** A fault has ended the attempt in the place of a host. */
+  #onFaulted(faulted: AttemptFault, { flag, reply, kind }: FaultEnd): void {
+    const { owner, terms, runtime } = this.#parts;
+    this.#unfault(faulted);
+    this.#count++;
+    const endMs = runtime.clock.now() - owner.story.timings.startMs;
+    const startMs = faulted.startMs - owner.story.timings.startMs;
+    owner.story.attempts.push({ endpoint: '', startMs, endMs, status: reply.status, flag, reused: false });
+    if (terms.retry !== undefined) {
+      const retries = this.#retriesOf(terms.retry);
+      const obstacle = this.#bodyObstacle();
+      const verdict =
+        kind === 'answer'
+          ? retries.afterAnswer(reply, runtime.clock.wallTime(), obstacle)
+          : retries.afterReset(kind, false, obstacle);
+      if (this.#goesOn(verdict, this.#running.length, flag)) return;
+    }
+    if (this.#isIdle) this.#giveUp(reply);
+  }
+
   #tryAgain(): void {
-    const { way, terms } = this.#parts;
+    const { terms, owner } = this.#parts;
     const { retry } = terms;
+    if (this.#count > 0 && retry?.repickCluster) this.#way = owner.repick();
+    const way = this.#way;
     const tried = this.#tried ?? [];
     const pick = way.upstream.pick({
-      ...way.context,
+      // Envoy Filter::overrideHostToSelect: a session holds for the first attempt.
+      ...(this.#count > 0 ? way.context : way.first),
       ...(retry?.previousHosts && { exclude: (host: Host) => tried.includes(host) }),
       ...(retry && { selectionAttempts: retry.hostSelectionAttempts }),
       ...(retry?.previousPriorities && { triedPriorities: tried.map(({ priority }) => priority) }),
@@ -250,53 +316,70 @@ export class Tries implements AttemptOwner {
   }
 
   #tryOn(pick: HostPick, nowMs: number, isFresh: boolean): void {
-    const { way, terms, request, options, runtime } = this.#parts;
-    const { cluster } = way.upstream.config();
-    const tls = tlsFor(cluster, request, options);
-    const { connections } = runtime;
-    const { perTryMs } = terms;
-    const parts = { owner: this, pick, cluster, tls, breaker: this.#breaker, connections, patience: runtime, perTryMs };
-    const attempt = new Attempt(parts, nowMs);
+    const { terms, request, options, runtime } = this.#parts;
+    const { upstream, action } = this.#way;
+    const { cluster } = upstream.config();
+    const { perTryMs, perTryIdleMs } = terms;
+    const attempt = new Attempt(
+      {
+        owner: this,
+        pick,
+        cluster,
+        tls: tlsFor(cluster, request, options),
+        breaker: upstream.breaker(action.priority),
+        connections: runtime.connections,
+        patience: runtime,
+        perTryMs,
+        perTryIdleMs,
+      },
+      nowMs,
+    );
     if (!isFresh) this.#count++;
     this.#running.push(attempt);
     if (terms.retry?.previousHosts || terms.retry?.previousPriorities)
       this.#tried = [...(this.#tried ?? []), pick.host];
     attempt.start(isFresh);
-    this.#hedgeLater();
+    if (!this.#isOver) this.#hedging?.arm();
   }
 
-  #hedgeLater(): void {
-    const { terms, runtime } = this.#parts;
-    const { delay: ms, maxHedges = 1 } = terms.hedge ?? NO_HEDGE;
-    if (ms === undefined || ms === 'p95' || this.#hedges >= maxHedges) return;
-    this.#hedging?.cancel();
-    this.#hedging = runtime.clock.after(ms, () => this.#hedge());
+  #hedgingBy(policy: HedgePolicy): Hedging {
+    const { way, runtime } = this.#parts;
+    return new Hedging({
+      policy,
+      clock: runtime.clock,
+      quota: this.#quota,
+      p95Ms: () => p95Of(way.upstream),
+      isRefused: () => this.#pause !== undefined || this.#hedgeObstacle() !== undefined,
+      begin: () => this.#next(),
+    });
   }
 
-  /** One more attempt beside those that go on; or why there is none, if one was asked for. */
-  #hedge(): RetryRefusal | undefined {
-    const { source, request, options, terms } = this.#parts;
+  /** One more attempt beside the one that is late; or why there is none, if one was asked for (Envoy onSoftPerTryTimeout). */
+  #hedgeLate(): RetryRefusal | undefined {
+    const { terms } = this.#parts;
     if (this.#pause !== undefined || terms.retry === undefined) return undefined;
-    const isWhole = source?.isWhole !== false;
-    const obstacle = isWhole ? (isRepeatable(request, options) ? undefined : 'method') : 'body';
-    const verdict = this.#retriesOf(terms.retry).hedge(obstacle);
+    const verdict = this.#retriesOf(terms.retry).hedge(this.#hedgeObstacle());
     if (verdict.kind === 'refused') return verdict.refusal;
-    if (verdict.kind === 'final') return undefined;
-    this.#hedges++;
-    this.#tryAfter(terms.hedge?.onPerTryTimeout ? verdict.afterMs : 0);
+    if (verdict.kind === 'retry') this.#tryAfter(verdict.afterMs);
     return undefined;
+  }
+
+  #hedgeObstacle(): RetryRefusal | undefined {
+    const { source, request, terms } = this.#parts;
+    if (source?.isWhole === false) return 'body';
+    return isRepeatable(request, terms.idempotent) ? undefined : 'method';
   }
 
   #retriesOf(policy: NonNullable<CallTerms['retry']>): Retries {
     const { request, runtime } = this.#parts;
-    this.#retries ??= new Retries({ policy, request, quota: this.#breaker, random: runtime.random });
+    this.#retries ??= new Retries({ policy, request, quota: this.#quota, random: runtime.random });
     return this.#retries;
   }
 
   /** Why the request cannot be sent once more. */
   #obstacle(attempt: Attempt): RetryRefusal | undefined {
-    const { request, options } = this.#parts;
-    if (attempt.hasLeft && !isRepeatable(request, options)) return 'method';
+    const { request, terms } = this.#parts;
+    if (attempt.hasLeft && !isRepeatable(request, terms.idempotent)) return 'method';
     return this.#bodyObstacle();
   }
 
@@ -312,7 +395,20 @@ export class Tries implements AttemptOwner {
   #stopTimers(): void {
     this.#pause?.cancel();
     this.#pause = undefined;
-    this.#hedging?.cancel();
+    this.#hedging?.stop();
+    for (const faulted of this.#faulted) faulted.close();
+    this.#faulted = NO_FAULTS;
+  }
+
+  /** What was taken for retries and hedges. */
+  #giveBack(): void {
+    this.#retries?.close();
+    this.#hedging?.close();
+  }
+
+  #drop(attempt: Attempt): void {
+    this.#leave(attempt);
+    attempt.cancel();
   }
 
   #leave(attempt: Attempt): void {
@@ -330,7 +426,13 @@ export class Tries implements AttemptOwner {
 export const pickFailure = ({ flag, reason }: PickFailure): LocalReply =>
   flag === 'UO' ? overflow(reason) : noHealthyUpstream(reason);
 
-const NO_HEDGE = { delay: undefined, maxHedges: 0 };
+const NO_FAULTS: AttemptFault[] = [];
+
+const NO_LIMIT: RetryQuota = { takeRetry: () => true, giveRetry() {} };
+
+/** Where no resource limits retries, and the default budget is not wanted, nothing does. */
+const quotaOf = (breaker: Breaker, { hasRetryBudget }: CallRuntime): RetryQuota =>
+  hasRetryBudget || breaker.hasOwnRetryLimit ? breaker : NO_LIMIT;
 
 /** Envoy Filter::onUpstreamHeaders and onUpstreamReset: RetryStatus::NoRetryLimitExceeded, NoOverflow. */
 const REFUSAL_FLAGS = { limit: 'URX', overflow: 'UO', body: undefined, method: undefined } as const;

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Random, Turn } from '../clock.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { CallStory, EventSink } from '../model/events.ts';
+import type { PolicyOptions } from './policy-options.ts';
 
 /** What calls share: one per mesh. */
 export interface CallRuntime {
@@ -13,6 +14,10 @@ export interface CallRuntime {
   readonly isObserved: () => boolean;
   /** What lets sockets go first when a timer is late. */
   readonly turn: Turn;
+  /** Whether retries have a budget where no resource sets a limit. */
+  readonly hasRetryBudget: boolean;
+  /** The address calls come from, for `use_source_ip`; asked when such a policy is met. */
+  readonly sourceIp: () => string | undefined;
 }
 
 /**
@@ -43,8 +48,7 @@ export interface CallOptions {
   readonly originalDestination: { readonly host: string; readonly port: number };
   /** `Upgrade` to ask for, e.g. `websocket`. */
   readonly upgrade?: string;
-  /** Whether the request may be sent again although a peer may have acted on it; by its method where left out. */
-  readonly idempotent?: boolean;
+  readonly policy?: PolicyOptions;
 }
 
 /** One call under way. */

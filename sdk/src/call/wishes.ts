@@ -13,6 +13,15 @@ export interface Wishes {
   readonly hedgeOnPerTryTimeout: boolean | undefined;
 }
 
+export const NO_WISHES: Wishes = {
+  timeoutMs: undefined,
+  perTryTimeoutMs: undefined,
+  maxRetries: undefined,
+  retryOn: [],
+  retriableStatusCodes: [],
+  hedgeOnPerTryTimeout: undefined,
+};
+
 const PREFIX = 'x-envoy-';
 
 const NAMES: ReadonlySet<string> = new Set([

@@ -1,8 +1,8 @@
 import type { Bootstrap } from '../bootstrap/bootstrap.ts';
 import type { BootstrapServer } from '../bootstrap/server-address.ts';
-import { startCall } from '../call/call.ts';
+import { createCallRuntime, startCall } from '../call/call.ts';
 import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
-import { type Clock, type Random, systemTurn } from '../clock.ts';
+import type { Clock, Random } from '../clock.ts';
 import { createTargets, type Targets } from '../config/targets.ts';
 import { createConnections } from '../connection/connections.ts';
 import { createDiscovery, type Discovery } from '../discovery/discovery.ts';
@@ -58,7 +58,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     holdMs: parts.configTimeoutMs,
     listenerName: (target) => nameFromTemplate(bootstrap.listenerTemplate, target),
   });
-  const calls = { clock, random, connections, emit, isObserved: events.isObserved, turn: systemTurn };
+  const calls = createCallRuntime({ clock, random, connections, emit, isObserved: events.isObserved });
   return {
     discovery,
     targets,

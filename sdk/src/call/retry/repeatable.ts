@@ -8,9 +8,7 @@ const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRAC
  * or because it carries an `Idempotency-Key`. A gRPC call is repeated by the words of its retry policy, which name the
  * statuses of calls that are safe to repeat.
  */
-export const isRepeatable = (
-  { method, headers }: MeshRequest,
-  { idempotent }: { readonly idempotent?: boolean },
-): boolean => idempotent ?? (IDEMPOTENT.has(method) || headers.includes(KEY) || headers.includes('application/grpc'));
+export const isRepeatable = ({ method, headers }: MeshRequest, idempotent: boolean | undefined): boolean =>
+  idempotent ?? (IDEMPOTENT.has(method) || headers.includes(KEY) || headers.includes('application/grpc'));
 
 const KEY = 'idempotency-key';

@@ -1,0 +1,66 @@
+import type { WireRequest } from '../connection/exchange.ts';
+import type { MeshRequest } from '../model/request.ts';
+import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
+import type { BodySource, CallBody } from './body-source.ts';
+import type { Way } from './plan.ts';
+import { type RequestTimes, wireHeaders } from './request-head.ts';
+import { sessionHeaders } from './session.ts';
+import type { CallOptions, CallRuntime } from './types.ts';
+
+export interface HeadsParts {
+  readonly runtime: CallRuntime;
+  readonly request: MeshRequest;
+  readonly body: CallBody;
+  readonly source: BodySource | undefined;
+  readonly options: CallOptions;
+}
+
+/** The heads of a forwarded call: of each attempt's request as it goes out, and of the answer as it goes to the caller. */
+export class Heads {
+  readonly #parts: HeadsParts;
+  /** Where the attempts go that follow. */
+  way: Way;
+  /** As it went out last, and for which attempt. */
+  #outgoing: MeshRequest;
+  #attempt = 1;
+
+  constructor(parts: HeadsParts, way: Way) {
+    this.#parts = parts;
+    this.way = way;
+    this.#outgoing = parts.request;
+  }
+
+  /** For each attempt anew: its number and the endpoint's host name may be part of it. */
+  outgoing(attempt: number, hostname: string | undefined): MeshRequest {
+    const { request, runtime } = this.#parts;
+    this.#attempt = attempt;
+    this.#outgoing = outgoingRequest({ ...this.way, hostname, attempt }, request, runtime.clock.wallTime());
+    return this.#outgoing;
+  }
+
+  requestFor(attempt: number, hostname: string | undefined, times: RequestTimes | undefined): WireRequest {
+    const { body, source, options } = this.#parts;
+    const outgoing = this.outgoing(attempt, hostname);
+    const { method, path } = outgoing;
+    const sent = body.kind === 'bytes' ? body.bytes : (source?.reader() ?? null);
+    const headers = wireHeaders(outgoing, body, times);
+    return { method, path, headers, body: sent, upgrade: options.upgrade ?? null };
+  }
+
+  /** `address`: the host's that answers, where a session may want to know. */
+  answer(status: number, headers: string[], address: string | undefined): string[] {
+    const { request, runtime } = this.#parts;
+    const { decision, cluster, action, setCookies } = this.way;
+    const mutated = incomingHeaders(decision, cluster, headers, {
+      request: this.#outgoing,
+      asked: request,
+      status,
+      attempt: this.#attempt,
+    });
+    for (const cookie of setCookies) mutated.push('set-cookie', cookie);
+    const { statefulSession } = action;
+    if (statefulSession === undefined || address === undefined) return mutated;
+    const told = sessionHeaders(statefulSession, request, address, runtime.clock.wallTime());
+    return told.length === 0 ? mutated : [...mutated, ...told];
+  }
+}
