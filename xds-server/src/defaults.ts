@@ -81,6 +81,11 @@ export const DEFAULTS = {
     'where a budget gives none (Istio sends the literal 0.2)',
   ),
   retryBudgetConcurrency: entry(3, 'count', 'Istio retryBudget', 'retries at once that a budget always allows'),
+  healthIntervalMs: entry(10_000, 'ms', 'Kubernetes Probe.periodSeconds', 'between health checks of CallPolicy'),
+  healthTimeoutMs: entry(1_000, 'ms', 'Kubernetes Probe.timeoutSeconds', 'of one health check of CallPolicy'),
+  unhealthyThreshold: entry(3, 'count', 'Kubernetes Probe.failureThreshold', 'failed checks until a host is unhealthy'),
+  healthyThreshold: entry(1, 'count', 'Kubernetes Probe.successThreshold', 'good checks until it is healthy again'),
+  pingTimeoutMs: entry(20_000, 'ms', 'gRPC GRPC_ARG_KEEPALIVE_TIMEOUT_MS', 'without an answer to a PING of CallPolicy'),
   registrationGraceMs: entry(10_000, 'ms', 'Inmesh', 'how long a registered process stays after its stream was lost'),
   registrationsPerStream: entry(100, 'count', 'Inmesh', 'services one process may register itself as'),
   returnGraceMs: entry(

@@ -173,6 +173,8 @@ export interface ForwardAction {
   /** Requests that are not idempotent are retried too, and hedged (CallPolicy.retryNonIdempotent). */
   readonly retryNonIdempotent?: true;
   readonly statefulSession?: StatefulSession;
+  /** `namespace/name` of the CallPolicy resources that had a part in it. */
+  readonly callPolicies?: readonly string[];
   readonly hashPolicies: readonly HashPolicy[];
   readonly pathRewrite?: PathRewrite;
   readonly hostRewrite?: string;

@@ -15,8 +15,7 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.core.v3.Pipe', { supported: 'path', ignored: { 'it is for listening': 'mode' } }),
   ...rowsOf('envoy.config.core.v3.Locality', { supported: 'region zone sub_zone' }),
   ...rowsOf('envoy.config.core.v3.Metadata', {
-    supported: 'filter_metadata',
-    ignored: { 'no typed metadata is known': 'typed_filter_metadata' },
+    supported: 'filter_metadata typed_filter_metadata',
   }),
   ...rowsOf('envoy.config.core.v3.HeaderValueOption', { supported: 'header append append_action keep_empty_value' }),
   ...rowsOf('envoy.config.core.v3.HeaderValue', {

@@ -1,5 +1,6 @@
 import type { PodStatus } from './spec/core.ts';
 import { dnsLabel, isDnsLabel, isDnsSubdomain } from './syntax.ts';
+import { callPolicy } from './tables/call-policy.ts';
 import { endpointSlice, endpoints, namespace, node, pod, podStatus, service, serviceAccount } from './tables/core.ts';
 import { destinationRule } from './tables/destination-rule.ts';
 import { configMap } from './tables/mesh-config.ts';
@@ -63,6 +64,7 @@ export const KINDS: { readonly [K in Kind]: KindTable<K> } = {
   VirtualService: table<'VirtualService'>(virtualService, ISTIO),
   DestinationRule: table<'DestinationRule'>(destinationRule, ISTIO),
   Sidecar: table<'Sidecar'>(sidecar, ISTIO),
+  CallPolicy: table<'CallPolicy'>(callPolicy, ['inmesh.io/v1alpha1']),
 };
 
 /** Of the kinds whose `status` is read. */
@@ -141,5 +143,6 @@ export const OWN_GROUPS: ReadonlySet<string> = new Set([
   'telemetry.istio.io',
   'extensions.istio.io',
   'discovery.k8s.io',
+  'inmesh.io',
   '',
 ]);

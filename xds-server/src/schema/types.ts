@@ -1,3 +1,4 @@
+import type { CallPolicySpec } from './spec/call-policy.ts';
 import type {
   EndpointSliceSpec,
   EndpointsSpec,
@@ -30,6 +31,7 @@ export interface SpecOf {
   readonly VirtualService: VirtualServiceSpec;
   readonly DestinationRule: DestinationRuleSpec;
   readonly Sidecar: SidecarSpec;
+  readonly CallPolicy: CallPolicySpec;
 }
 
 export type Kind = keyof SpecOf;

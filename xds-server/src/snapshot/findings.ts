@@ -1,6 +1,7 @@
 import type { Graph } from '../graph/graph.ts';
 import { byPosition, objectTitle } from '../schema/problem.ts';
 import type { ConfigObject, ObjectKey, Problem } from '../schema/types.ts';
+import { checkCallPolicy } from '../translate/check/call-policy.ts';
 import { checkDestinationRule } from '../translate/check/destination-rule.ts';
 import type { Finding } from '../translate/check/finding.ts';
 import { checkSidecar } from '../translate/check/sidecar.ts';
@@ -30,8 +31,16 @@ export const createFindings = (graph: Graph, cells: WorldCells, rules: Rules): (
 
 const check = (world: World, rule: Rule): readonly Finding[] => {
   try {
-    if (rule.kind === 'Sidecar') return checkSidecar(world, rule);
-    return rule.kind === 'VirtualService' ? checkVirtualService(world, rule) : checkDestinationRule(world, rule);
+    switch (rule.kind) {
+      case 'VirtualService':
+        return checkVirtualService(world, rule);
+      case 'DestinationRule':
+        return checkDestinationRule(world, rule);
+      case 'Sidecar':
+        return checkSidecar(world, rule);
+      case 'CallPolicy':
+        return checkCallPolicy(world, rule);
+    }
   } catch (error) {
     // Only an object that no schema has checked comes here; the others are checked all the same.
     const message = `cannot be checked: ${error instanceof Error ? error.message : String(error)}`;

@@ -38,12 +38,14 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
   const endpoints = graph.inputs('endpoints', (key) => endpointsByKey(registry, key));
   const rule = graph.inputs('rule', (key) => rules.get(key), sameContent);
   const origin = graph.inputs('origin', (key) => originOf(registry, rules, key));
+  const served = graph.inputs('served', (key) => originOf(registry, rules, key) !== undefined);
   const mesh = graph.input('mesh', rules.mesh());
   const at = {
     virtualServices: graph.inputs('virtual services', (host) => rules.virtualServices.at(host), sameRules),
     references: graph.inputs('references', (name) => rules.references.at(name), sameRules),
     destinationRules: graph.inputs('destination rules', (host) => rules.destinationRules.at(host), sameRules),
     sidecars: graph.inputs('sidecars', (namespace) => rules.sidecars.at(namespace), sameRules),
+    callPolicies: graph.inputs('call policies', (target) => rules.callPolicies.at(target), sameRules),
   };
   const wildcards = graph.inputs('wildcards', (index) => wildcardsOf(rules, index), sameItems);
   return {
@@ -65,6 +67,8 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       virtualServiceWildcards: () => read(wildcards.at('virtualServices')),
       destinationRuleWildcards: () => read(wildcards.at('destinationRules')),
       sidecars: (namespace) => read(at.sidecars.at(namespace)),
+      callPolicies: (target) => read(at.callPolicies.at(target)),
+      isServed: (key) => read(served.at(key)),
     }),
     registryChanged(changes) {
       for (const host of changes.hostnames) services.reload(host);
@@ -80,6 +84,7 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
     objectChanged(key) {
       rule.reload(key);
       origin.reload(key);
+      served.reload(key);
     },
   };
 };

@@ -2,7 +2,7 @@ import type { ConfigObject, ObjectKey } from '../schema/types.ts';
 import { bySpecificity, isWildcard, resolveHost } from './names.ts';
 import { byAge } from './rule-order.ts';
 import { referencesOf } from './sidecar-destinations.ts';
-import type { RuleReads, VirtualService } from './world.ts';
+import type { CallPolicy, RuleReads, VirtualService } from './world.ts';
 
 export interface RuleChanges {
   /** Hosts for which `at` gives another list now. */
@@ -32,6 +32,10 @@ export const createReferenceIndex = (clusterDomain: string): RuleIndex<VirtualSe
 /** The same for rules that are looked up by their namespace. */
 export const createNamespaceIndex = <R extends ConfigObject>(): RuleIndex<R> =>
   createIndex(({ namespace }) => [namespace]);
+
+/** The same for policies, by the objects they are attached to. */
+export const createTargetIndex = (): RuleIndex<CallPolicy> =>
+  createIndex(({ namespace, spec }) => spec.targetRefs.map(({ kind, name }) => `${kind}/${namespace}/${name}`));
 
 const createIndex = <R extends ConfigObject>(keysOf: (rule: R) => readonly string[]): RuleIndex<R> => {
   const rules = new Map<ObjectKey, R>();

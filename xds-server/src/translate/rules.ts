@@ -6,11 +6,12 @@ import {
   createNamespaceIndex,
   createReferenceIndex,
   createRuleIndex,
+  createTargetIndex,
   type RuleChanges,
   type RuleIndex,
 } from './rule-index.ts';
 import type { Relevance } from './view.ts';
-import type { DestinationRule, Sidecar, VirtualService } from './world.ts';
+import type { CallPolicy, DestinationRule, Sidecar, VirtualService } from './world.ts';
 
 /** The ways rules are looked up. */
 interface RuleIndexes {
@@ -20,9 +21,11 @@ interface RuleIndexes {
   readonly destinationRules: RuleIndex<DestinationRule>;
   /** By namespace. */
   readonly sidecars: RuleIndex<Sidecar>;
+  /** By target. */
+  readonly callPolicies: RuleIndex<CallPolicy>;
 }
 
-export type Rule = VirtualService | DestinationRule | Sidecar;
+export type Rule = VirtualService | DestinationRule | Sidecar | CallPolicy;
 
 export interface IndexChanges extends RuleChanges {
   readonly index: keyof RuleIndexes;
@@ -47,8 +50,9 @@ export const createRules = (clusterDomain: string): Rules => {
     references: createReferenceIndex(clusterDomain),
     destinationRules: createRuleIndex<DestinationRule>(({ spec }) => [spec.host], clusterDomain),
     sidecars: createNamespaceIndex<Sidecar>(),
+    callPolicies: createTargetIndex(),
   };
-  const { virtualServices, references, destinationRules, sidecars } = indexes;
+  const { virtualServices, references, destinationRules, sidecars, callPolicies } = indexes;
   let config: ConfigObject<'ConfigMap'> | undefined;
   let mesh = MESH_DEFAULTS;
   const configure = (next: ConfigObject<'ConfigMap'> | undefined): void => {
@@ -66,6 +70,8 @@ export const createRules = (clusterDomain: string): Rules => {
         return [{ index: 'destinationRules', ...destinationRules.put(object) }];
       case 'Sidecar':
         return [{ index: 'sidecars', ...sidecars.put(object) }];
+      case 'CallPolicy':
+        return [{ index: 'callPolicies', ...callPolicies.put(object) }];
       case 'ConfigMap':
         configure(object);
         return [];
@@ -75,14 +81,14 @@ export const createRules = (clusterDomain: string): Rules => {
   };
   const remove = (key: ObjectKey): readonly IndexChanges[] => {
     if (key === MESH_CONFIG) configure(undefined);
-    return (['virtualServices', 'references', 'destinationRules', 'sidecars'] as const).flatMap((index) =>
-      indexes[index].get(key) === undefined ? [] : [{ index, ...indexes[index].remove(key) }],
+    return (['virtualServices', 'references', 'destinationRules', 'sidecars', 'callPolicies'] as const).flatMap(
+      (index) => (indexes[index].get(key) === undefined ? [] : [{ index, ...indexes[index].remove(key) }]),
     );
   };
   return {
     ...indexes,
-    get: (key) => virtualServices.get(key) ?? destinationRules.get(key) ?? sidecars.get(key),
-    all: () => [...virtualServices.all(), ...destinationRules.all(), ...sidecars.all()],
+    get: (key) => virtualServices.get(key) ?? destinationRules.get(key) ?? sidecars.get(key) ?? callPolicies.get(key),
+    all: () => [...virtualServices.all(), ...destinationRules.all(), ...sidecars.all(), ...callPolicies.all()],
     mesh: () => mesh,
     apply: (event) => (event.kind === 'upsert' ? put(event.object) : remove(event.key)),
     relevance: () =>

@@ -8,6 +8,7 @@ export const CLUSTER_DOMAIN = 'cluster.local';
 export type VirtualService = ConfigObject<'VirtualService'>;
 export type DestinationRule = ConfigObject<'DestinationRule'>;
 export type Sidecar = ConfigObject<'Sidecar'>;
+export type CallPolicy = ConfigObject<'CallPolicy'>;
 
 /**
  * All that translation reads. It asks by key, also for keys that hold nothing, so an implementation can record the reads
@@ -37,6 +38,10 @@ export interface World {
   destinationRuleWildcards(): readonly string[];
   /** Of one namespace, the oldest first. */
   sidecars(namespace: string): readonly Sidecar[];
+  /** That name this object as their target, the oldest first. */
+  callPolicies(target: ObjectKey): readonly CallPolicy[];
+  /** Whether an object of this key is served. */
+  isServed(key: ObjectKey): boolean;
 }
 
 /** Rules of one kind, by the hosts they name. */
@@ -54,6 +59,7 @@ export const worldOf = (
     readonly destinationRules: RuleReads<DestinationRule>;
     readonly references: RuleReads<VirtualService>;
     readonly sidecars: RuleReads<Sidecar>;
+    readonly callPolicies: RuleReads<CallPolicy>;
   },
   mesh: MeshSettings = MESH_DEFAULTS,
 ): World => ({
@@ -71,6 +77,8 @@ export const worldOf = (
   virtualServiceWildcards: () => rules.virtualServices.wildcards(),
   destinationRuleWildcards: () => rules.destinationRules.wildcards(),
   sidecars: (namespace) => rules.sidecars.at(namespace),
+  callPolicies: (target) => rules.callPolicies.at(target),
+  isServed: (key) => (rules.virtualServices.get(key) ?? registry.origin(key)) !== undefined,
 });
 
 export const virtualServiceKey = (namespace: string, name: string): ObjectKey => `VirtualService/${namespace}/${name}`;

@@ -4,6 +4,7 @@ import { defaultOf } from '../../defaults.ts';
 import type { Cluster, Discovery } from '../../model/cluster.ts';
 import type { HealthCheck } from '../../model/health-check.ts';
 import { parse } from '../any.ts';
+import { callPolicyIn } from '../call-policy.ts';
 import { decodeAssignment } from '../endpoint/load-assignment.ts';
 import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
@@ -46,6 +47,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
   const { loadBalancer, ...localities } = decodeLoadBalancing(message, at);
   const panicThreshold = message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold');
   const checks = decodeList(message.healthChecks, at.at('health_checks'), decodeHealthCheck).filter(isCheck);
+  const policy = callPolicyIn(message.metadata, at);
   const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
   return {
     name: sharedName(required(message.name, at.at('name'))),
@@ -63,6 +65,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     ...decodeTcpKeepAlive(message),
     ...(tls && { tls }),
     ...decodeOrigin(message),
+    ...(policy && policy.sources.length > 0 && { callPolicies: policy.sources }),
   };
 }
 

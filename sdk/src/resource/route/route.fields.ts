@@ -156,5 +156,10 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState', { supported: 'cookie' }),
   ...rowsOf('envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState', { supported: 'name' }),
+  ...rowsOf('inmesh.v1.CallPolicy', {
+    supported: 'sources hedging fault_scope mirror_comparison retry_non_idempotent',
+  }),
+  ...rowsOf('inmesh.v1.CallPolicy.Hedging', { supported: 'fixed_delay p95_delay max_hedges' }),
+  ...rowsOf('inmesh.v1.CallPolicy.MirrorComparison', { supported: 'status json latency' }),
   ...rowsOf('envoy.type.http.v3.Cookie', { supported: 'name ttl path' }),
 };

@@ -5,6 +5,7 @@ import {
 } from '../../../gen/route.js';
 import type { Action } from '../../model/action.ts';
 import type { Route, VirtualCluster, VirtualHost } from '../../model/route.ts';
+import { applyCallPolicy, callPolicyIn } from '../call-policy.ts';
 import { decodeList } from '../lists.ts';
 import type { Scope } from '../scope.ts';
 import { sharedName } from '../shared.ts';
@@ -91,12 +92,14 @@ export function decodeRoute(message: RouteMessage, context: RouteContext, at: Sc
     bodyBufferBytes: decodeBufferLimit(message) ?? context.inherited.bodyBufferBytes,
     filters: decodePerFilter(message.typedPerFilterConfig, context.inherited.filters, at),
   };
+  const action = decodeAction(message, { ...context, inherited }, match.path, at);
+  const policy = callPolicyIn(message.metadata, at);
   const istio = message.metadata?.filterMetadata.istio;
   const configPath = typeof istio?.config === 'string' ? istio.config : undefined;
   return {
     name: message.name,
     match,
-    action: decodeAction(message, { ...context, inherited }, match.path, at),
+    action: action.kind === 'forward' ? applyCallPolicy(action, policy, at) : action,
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),
     ...(configPath !== undefined && { configPath }),

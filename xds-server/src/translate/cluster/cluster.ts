@@ -7,6 +7,7 @@ import {
 } from '@inmesh/sdk/internal/gen/cluster';
 import { defaultOf } from '../../defaults.ts';
 import type { MeshService } from '../../registry/read-model.ts';
+import { clusterCallPolicy, clusterPolicyMetadata, healthChecks } from '../call-policy/cluster.ts';
 import { duration } from '../duration.ts';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
 import { clusterName } from '../names.ts';
@@ -27,6 +28,7 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
   if (basis === undefined) return undefined;
   const { key, service, type, policy, spread } = basis;
   const mesh = world.mesh();
+  const calls = clusterCallPolicy(world, service.objectKey, view.kind);
   const { connectionPool: pool, loadBalancer, outlierDetection: outlier } = policy;
   return create(ClusterSchema, {
     name,
@@ -44,9 +46,10 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget, view.kind)] },
     ...(outlier && { outlierDetection: outlierDetection(outlier) }),
     ...tcpKeepalive(pool, mesh),
-    ...httpOptions(pool, servicePort(service, key.port)?.protocol),
+    ...healthChecks(calls),
+    ...httpOptions(pool, servicePort(service, key.port)?.protocol, calls.keepAlive),
     ...transportSocket(policy.tls, { key, serviceNames: peerNames(world, basis), client: view.kind }),
-    metadata: { filterMetadata: { istio: metadata(basis) } },
+    metadata: { filterMetadata: { istio: metadata(basis) }, ...clusterPolicyMetadata(calls, view.kind) },
   });
 };
 

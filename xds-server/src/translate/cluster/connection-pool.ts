@@ -7,6 +7,7 @@ import {
 import type { HttpProtocolOptionsSchema as CommonHttpProtocolOptionsSchema } from '@inmesh/sdk/internal/gen/core';
 import { defaultOf } from '../../defaults.ts';
 import type { PortProtocol } from '../../registry/read-model.ts';
+import type { KeepAliveSettings } from '../../schema/spec/call-policy.ts';
 import type { ConnectionPool, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
 import { duration } from '../duration.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
@@ -71,25 +72,48 @@ export const tcpKeepalive = (
 export const httpOptions = (
   pool: ConnectionPool | undefined,
   protocol: PortProtocol | undefined,
+  keepAlive?: KeepAliveSettings,
 ): Pick<ClusterInit, 'typedExtensionProtocolOptions'> => {
   const http2 = HTTP2.has(protocol) || pool?.http?.h2UpgradePolicy === 'UPGRADE';
-  const common = commonOptions(pool);
+  const common = commonOptions(pool, keepAlive);
   if (!http2 && common === undefined) return {};
   const options = packAny(HttpProtocolOptionsSchema, {
     ...(common && { commonHttpProtocolOptions: common }),
-    upstreamProtocolOptions: { case: 'explicitHttpConfig', value: { protocolConfig: explicit(http2, pool) } },
+    upstreamProtocolOptions: {
+      case: 'explicitHttpConfig',
+      value: { protocolConfig: explicit(http2, pool, keepAlive) },
+    },
   });
   return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: options } };
 };
 
-const explicit = (http2: boolean, pool: ConnectionPool | undefined): ExplicitProtocol => {
+const explicit = (
+  http2: boolean,
+  pool: ConnectionPool | undefined,
+  keepAlive: KeepAliveSettings | undefined,
+): ExplicitProtocol => {
   if (!http2) return { case: 'httpProtocolOptions', value: {} };
   const streams = pool?.http?.maxConcurrentStreams;
-  return { case: 'http2ProtocolOptions', value: streams ? { maxConcurrentStreams: streams } : {} };
+  const ping = keepAlive?.http2Ping;
+  return {
+    case: 'http2ProtocolOptions',
+    value: {
+      ...(streams ? { maxConcurrentStreams: streams } : {}),
+      ...(ping && {
+        connectionKeepalive: {
+          interval: duration(ping.interval),
+          timeout: duration(ping.timeout ?? defaultOf('pingTimeoutMs')),
+        },
+      }),
+    },
+  };
 };
 
-const commonOptions = (pool: ConnectionPool | undefined): CommonHttpInit | undefined => {
-  const idleTimeout = pool?.http?.idleTimeout ?? pool?.tcp?.idleTimeout;
+const commonOptions = (
+  pool: ConnectionPool | undefined,
+  keepAlive: KeepAliveSettings | undefined,
+): CommonHttpInit | undefined => {
+  const idleTimeout = keepAlive?.idleTimeout ?? pool?.http?.idleTimeout ?? pool?.tcp?.idleTimeout;
   const maxConnectionDuration = pool?.tcp?.maxConnectionDuration;
   const maxRequestsPerConnection = pool?.http?.maxRequestsPerConnection;
   if (idleTimeout === undefined && maxConnectionDuration === undefined && !maxRequestsPerConnection) return undefined;

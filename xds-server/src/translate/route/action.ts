@@ -1,5 +1,7 @@
 import type { RouteActionSchema, WeightedCluster_ClusterWeightSchema } from '@inmesh/sdk/internal/gen/route';
 import type { HttpDestination, HttpRoute } from '../../schema/spec/virtual-service.ts';
+import type { EffectiveCallPolicy } from '../call-policy/effective.ts';
+import { hedgeOf } from '../call-policy/route.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
 import type { View } from '../view.ts';
@@ -41,7 +43,7 @@ export interface Forward {
 }
 
 /** HTTPRoute.route → RouteAction (Istio applyHTTPRouteDestination). */
-export const forward = (scope: RouteScope, http: HttpRoute): Forward => {
+export const forward = (scope: RouteScope, http: HttpRoute, policy: EffectiveCallPolicy): Forward => {
   const own = headerOperations(http.headers);
   const resolved = http.route.map((one) => resolveDestination(scope, one.destination));
   const split = http.route.length === 1 ? single(http.route, resolved) : weighted(http.route, resolved);
@@ -58,6 +60,7 @@ export const forward = (scope: RouteScope, http: HttpRoute): Forward => {
       ...pathRewrite(http),
       ...(authority ? { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } as const } : {}),
       ...(retry && { retryPolicy: retry }),
+      ...hedgeOf(policy, scope.view.kind),
       requestMirrorPolicies: mirrorPolicies(scope, http),
       ...(http.corsPolicy && { cors: corsPolicy(http.corsPolicy) }),
     },

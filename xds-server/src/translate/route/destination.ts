@@ -1,4 +1,5 @@
 import type { Destination } from '../../schema/spec/virtual-service.ts';
+import type { ObjectKey } from '../../schema/types.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
 import { clusterName, resolveHost } from '../names.ts';
 import { selectService, servicePort } from '../service-lookup.ts';
@@ -15,6 +16,8 @@ export interface RouteScope {
   readonly namespace: string | undefined;
   /** The port the client dialled. */
   readonly port: number;
+  /** The object behind the host that was dialled. */
+  readonly dialled?: ObjectKey | undefined;
 }
 
 interface Missing {

@@ -72,13 +72,14 @@ export const injectsFaults = ({ routes }: TranslatedRoutes): boolean =>
 /** The first VirtualService with a usable route owns the host; without any, the service's default route. */
 const routesOf = (world: World, view: View, { host, port, service }: Target): readonly TranslatedRoute[] => {
   const protocol = service && servicePort(service, port)?.protocol;
+  const dialled = service?.objectKey;
   if (protocol === undefined || !isOpaque(protocol)) {
     for (const rule of virtualServicesFor(world, view, { host, port }, service?.addresses ?? [])) {
-      const routes = virtualServiceRoutes({ world, view, namespace: rule.namespace, port }, rule);
+      const routes = virtualServiceRoutes({ world, view, namespace: rule.namespace, port, dialled }, rule);
       if (routes.length > 0) return routes;
     }
   }
   if (service === undefined) return [];
-  const scope = { world, view, namespace: undefined, port };
-  return [defaultRoute(scope, host, service.objectKey === undefined ? undefined : objectRef(service.objectKey))];
+  const scope = { world, view, namespace: undefined, port, dialled };
+  return [defaultRoute(scope, host, dialled === undefined ? undefined : objectRef(dialled))];
 };

@@ -1,6 +1,8 @@
 import { HTTPFaultSchema } from '@inmesh/sdk/internal/gen/listener';
 import type { RouteSchema } from '@inmesh/sdk/internal/gen/route';
 import type { HttpMatch, HttpRoute } from '../../schema/spec/virtual-service.ts';
+import type { EffectiveCallPolicy } from '../call-policy/effective.ts';
+import { bufferOf, callPolicyMetadata, callPolicyNotes, routeCallPolicy } from '../call-policy/route.ts';
 import { configPath, type FieldRef, fieldRef } from '../origin.ts';
 import { type Fields, packAny } from '../proto.ts';
 import { matchApplies } from '../virtual-service-lookup.ts';
@@ -29,15 +31,19 @@ const DEFAULT_ROUTE = 'default';
 
 /** Everything goes to the cluster of the whole service, with the default retries and no timeout. */
 export const defaultRoute = (scope: RouteScope, host: string, origin: FieldRef | undefined): TranslatedRoute => {
+  const policy = routeCallPolicy(scope.world, {}, scope.dialled);
   const whole: HttpRoute = { match: [], route: [{ destination: { host, port: { number: scope.port } } }], mirrors: [] };
+  const own = callPolicyMetadata(policy, scope.view.kind);
   return {
     route: {
       name: DEFAULT_ROUTE,
       match: routeMatch(undefined),
-      action: { case: 'route', value: forward(scope, whole).action },
+      action: { case: 'route', value: forward(scope, whole, policy).action },
+      ...bufferOf(policy, scope.view.kind),
+      ...(Object.keys(own).length > 0 && { metadata: own }),
     },
     origin,
-    notes: routeNotes(scope, whole),
+    notes: [...routeNotes(scope, whole), ...callPolicyNotes(policy)],
   };
 };
 
@@ -49,13 +55,18 @@ export const virtualServiceRoutes = (scope: RouteScope, rule: VirtualService): r
   const routes: TranslatedRoute[] = [];
   for (const { http, rule: written, path, matches } of delegated(scope.world, rule).routes) {
     const at = { ...scope, namespace: written.namespace };
+    const policy = routeCallPolicy(scope.world, { rule: written, root: rule, http }, scope.dialled);
     const listed: readonly { readonly match: HttpMatch | undefined; readonly path: string }[] =
       matches.length > 0 ? matches : [{ match: undefined, path }];
     for (const { match, path: fieldPath } of listed) {
       if (match !== undefined && !matchApplies(match, scope.view, scope.port)) continue;
-      const route = httpRoute(at, rule, http, match);
+      const route = httpRoute({ ...at, policy }, rule, http, match);
       if (route === undefined) continue;
-      routes.push({ route, origin: fieldRef(written, fieldPath), notes: routeNotes(at, http) });
+      routes.push({
+        route,
+        origin: fieldRef(written, fieldPath),
+        notes: [...routeNotes(at, http), ...(http.route.length > 0 ? callPolicyNotes(policy) : [])],
+      });
       if (isCatchAll(routeMatch(match))) return routes;
     }
   }
@@ -63,7 +74,7 @@ export const virtualServiceRoutes = (scope: RouteScope, rule: VirtualService): r
 };
 
 const httpRoute = (
-  scope: RouteScope,
+  scope: RouteScope & { readonly policy: EffectiveCallPolicy },
   rule: VirtualService,
   http: HttpRoute,
   match: HttpMatch | undefined,
@@ -90,6 +101,15 @@ const httpRoute = (
     };
   }
   if (http.route.length === 0) return undefined;
-  const { action, headers: merged } = forward(scope, http);
-  return { ...base, ...merged, ...filters, action: { case: 'route', value: action } };
+  const { policy, view } = scope;
+  const { action, headers: merged } = forward(scope, http, policy);
+  const metadata = { ...base.metadata, ...callPolicyMetadata(policy, view.kind) };
+  return {
+    ...base,
+    metadata,
+    ...merged,
+    ...filters,
+    ...bufferOf(policy, view.kind),
+    action: { case: 'route', value: action },
+  };
 };
