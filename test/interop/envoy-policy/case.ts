@@ -97,7 +97,8 @@ export interface Ask {
   readonly gapsMs?: readonly (readonly [least: number, most: number])[];
 }
 
-export type Step = Ask | { readonly waitMs: number } | { readonly see: 'ejected' };
+/** `until`: no host is ejected; at most 5 s. */
+export type Step = Ask | { readonly waitMs: number } | { readonly see: 'ejected' } | { readonly until: 'none ejected' };
 
 /** What came back of one call and what is known of it. */
 export interface Answer {

@@ -40,6 +40,7 @@ export async function play(policyCase: PolicyCase, plane: DataPlane, group: Faul
   };
   for (const step of policyCase.steps) {
     if ('waitMs' in step) await delay(step.waitMs);
+    else if ('until' in step) await noneEjected(plane);
     else if ('see' in step) played.push({ line: await seeEjected(plane, group) });
     else played.push(await askAll(step, begin));
   }
@@ -100,6 +101,11 @@ async function askAll(ask: Ask, begin: (ask: Ask) => Played): Promise<readonly P
   };
   await Promise.all(Array.from({ length: atOnce }, next));
   return played;
+}
+
+async function noneEjected(plane: DataPlane): Promise<void> {
+  const begun = performance.now();
+  while ((await plane.ejected()).length > 0 && performance.now() - begun < 5_000) await delay(20);
 }
 
 async function seeEjected(plane: DataPlane, group: FaultServers): Promise<string> {

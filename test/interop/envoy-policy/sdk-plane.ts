@@ -47,10 +47,10 @@ export function sdkPlane(policyCase: PolicyCase, group: FaultServers): DataPlane
   };
 }
 
-/** Envoy counts the try for which there was no host, or no room. */
+/** Envoy counts the try for which there was no host. */
 function reportOf({ flags, attempts, local }: CallStory): CallReport {
-  const last = local && (flags.includes('UH') || (flags.includes('UO') && attempts.at(-1)?.flag !== 'UC'));
-  return { flags, tries: attempts.length + (last ? 1 : 0) };
+  const hadNoHost = local && flags.includes('UH') && attempts.at(-1)?.flag !== 'UH';
+  return { flags, tries: attempts.length + (hadNoHost ? 1 : 0) };
 }
 
 function callOf(headers: readonly string[]): string {

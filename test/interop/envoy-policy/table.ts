@@ -42,7 +42,7 @@ export function policyCounts(): Readonly<Record<Standing, number>> {
 const code = (line: string): string => `\`${line}\``;
 
 function sampleOf({ steps, share }: PolicyCase): string {
-  const asks = steps.flatMap((step) => ('waitMs' in step || 'see' in step ? [] : [step]));
+  const asks = steps.flatMap((step) => ('waitMs' in step || 'see' in step || 'until' in step ? [] : [step]));
   const calls = asks.reduce((sum, { times = 1 }) => sum + times, 0);
   const isTimed = asks.some(({ lastsMs, gapsMs }) => lastsMs !== undefined || gapsMs !== undefined);
   const told = `${calls} ${calls === 1 ? 'call' : 'calls'}`;
