@@ -183,12 +183,12 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext', {
-    supported: 'system_root_certs match_typed_subject_alt_names match_subject_alt_names',
+    supported: 'trusted_ca system_root_certs match_typed_subject_alt_names match_subject_alt_names',
     ignored: { 'files are not watched': 'watched_directory' },
     rejected: {
       'it would have to be checked, and is not yet': `verify_certificate_spki verify_certificate_hash
         require_signed_certificate_timestamp crl custom_validator_config only_verify_leaf_cert_crl max_verify_depth`,
-      "the platform's roots are allowed so far": 'trusted_ca ca_certificate_provider_instance',
+      "the platform's roots and those of a file are allowed so far": 'ca_certificate_provider_instance',
       'a peer is never trusted unchecked': 'allow_expired_certificate trust_chain_verification',
     },
   }),

@@ -295,6 +295,11 @@ describe('TLS to the upstream', () => {
     ).toBeUndefined();
   });
 
+  it('verifies by the roots of a file where one is named (DestinationRule caCertificates)', () => {
+    const roots = common({ validationContext: { trustedCa: { filename: '/ca.pem' } } });
+    expect(ok(roots).tls).toEqual({ alpn: [], subjectAltNames: [], roots: '/ca.pem' });
+  });
+
   it('what the platform does anyway may be asked for', () => {
     const auto = { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } };
     const limits = common({
@@ -321,7 +326,14 @@ describe('TLS to the upstream', () => {
     [{ upstreamHttpProtocolOptions: { overrideAutoSniHeader: 'x' } }, 'override_auto_sni_header: set, but not'],
     [common({ tlsCertificateSdsSecretConfigs: [{ name: 'default' }] }), 'a client certificate is not sent yet'],
     [common({ tlsCertificateProviderInstance: { instanceName: 'default' } }), 'a client certificate is not sent yet'],
-    [common({ validationContext: { trustedCa: { filename: '/ca.pem' } } }), "the platform's roots are allowed so far"],
+    [
+      common({ validationContext: { trustedCa: { inlineString: 'x' } } }),
+      'trusted_ca: inlineString, the name of a file allowed',
+    ],
+    [
+      common({ validationContext: { trustedCa: { filename: '' } } }),
+      'trusted_ca: filename, the name of a file allowed',
+    ],
     [common({ validationContextSdsSecretConfig: { name: 'ROOTCA' } }), 'roots "ROOTCA", file-root:system allowed'],
     [
       common({ validationContext: { trustChainVerification: 'ACCEPT_UNTRUSTED' } }),

@@ -10,8 +10,8 @@ const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 const SYSTEM_ROOTS = 'file-root:system';
 
 /**
- * TLS towards the upstream with the platform's roots. What asks for more (own certificate, other roots) is refused, never
- * weakened: the cluster fails and says why, its calls do not go out in clear or to a peer nobody checked.
+ * TLS towards the upstream, by the platform's roots or those of a file. What asks for more (a certificate of our own, roots
+ * that come by SDS) is refused, never weakened: the cluster fails and says why, its calls do not go out in clear or to a peer nobody checked.
  */
 export function decodeTransportSocket({ configType }: TransportSocket, at: Scope): UpstreamTls | undefined {
   const any = configType.case === 'typedConfig' ? configType.value : undefined;
@@ -28,11 +28,17 @@ export function decodeTransportSocket({ configType }: TransportSocket, at: Scope
   return {
     ...(message.sni !== '' && { sni: message.sni }),
     alpn: common?.alpnProtocols ?? [],
-    subjectAltNames: common ? decodeCommon(common, here.at('common_tls_context')) : [],
+    ...(common ? decodeCommon(common, here.at('common_tls_context')) : NOBODY_ELSE),
   };
 }
 
-function decodeCommon(common: CommonTlsContext, at: Scope): readonly string[] {
+/** Whom the certificate must name, and who may have signed it. */
+type Trust = Pick<UpstreamTls, 'subjectAltNames' | 'roots'>;
+
+/** The name that was asked for, by the platform's roots. */
+const NOBODY_ELSE: Trust = { subjectAltNames: [] };
+
+function decodeCommon(common: CommonTlsContext, at: Scope): Trust {
   const { validationContextType: validation, tlsParams } = common;
   // Node speaks TLS 1.2 and up unless it is told otherwise for the whole process.
   if (tlsParams?.tlsMinimumProtocolVersion === TlsParameters_TlsProtocol.TLSv1_3) {
@@ -40,23 +46,23 @@ function decodeCommon(common: CommonTlsContext, at: Scope): readonly string[] {
   }
   switch (validation.case) {
     case undefined:
-      return [];
+      return NOBODY_ELSE;
     case 'validationContext':
-      return subjectAltNames(validation.value, at.at('validation_context'));
+      return decodeValidation(validation.value, at.at('validation_context'));
     case 'validationContextSdsSecretConfig':
       requireSystemRoots(validation.value.name, at.at('validation_context_sds_secret_config'));
-      return [];
+      return NOBODY_ELSE;
     case 'combinedValidationContext': {
       const here = at.at('combined_validation_context');
       const { defaultValidationContext, validationContextSdsSecretConfig } = validation.value;
       requireSystemRoots(validationContextSdsSecretConfig?.name ?? '', here.at('validation_context_sds_secret_config'));
       return defaultValidationContext
-        ? subjectAltNames(defaultValidationContext, here.at('default_validation_context'))
-        : [];
+        ? decodeValidation(defaultValidationContext, here.at('default_validation_context'))
+        : NOBODY_ELSE;
     }
     default:
       // Its field row has refused it, as those of client certificates and of other roots have refused theirs.
-      return [];
+      return NOBODY_ELSE;
   }
 }
 
@@ -65,6 +71,18 @@ function requireSystemRoots(name: string, at: Scope): void {
 }
 
 type Validation = Extract<CommonTlsContext['validationContextType'], { case: 'validationContext' }>['value'];
+
+/** Roots of a file on this machine (DestinationRule tls.caCertificates). */
+function decodeValidation(context: Validation, at: Scope): Trust {
+  const names = { subjectAltNames: subjectAltNames(context, at) };
+  const { trustedCa } = context;
+  if (trustedCa === undefined) return names;
+  if (trustedCa.specifier.case === 'filename' && trustedCa.specifier.value !== '') {
+    return { ...names, roots: trustedCa.specifier.value };
+  }
+  at.at('trusted_ca').error(`${trustedCa.specifier.case ?? 'nothing'}, the name of a file allowed`);
+  return names;
+}
 
 function subjectAltNames(context: Validation, at: Scope): readonly string[] {
   const matchers = [
