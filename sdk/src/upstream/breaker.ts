@@ -40,6 +40,17 @@ export class Breaker implements BreakerCounts {
     return this.#limits.maxConnectionsPerHost ?? Number.POSITIVE_INFINITY;
   }
 
+  /** Retries are limited by a resource, not by the default budget alone. */
+  get hasOwnRetryLimit(): boolean {
+    return this.#limits.retryBudget !== undefined || this.#limits.maxRetries !== undefined;
+  }
+
+  /** Little room is left: what nobody waits for stays away. */
+  get isCrowded(): boolean {
+    const { maxRequests, maxPendingRequests } = this.#limits;
+    return isNearly(this.requests, maxRequests) || isNearly(this.pending, maxPendingRequests);
+  }
+
   /** `isFirst`: the host has no connection yet; it may always have one, so that nobody waits for ever (as in Envoy). */
   takeConnection(isFirst: boolean): boolean {
     if (!isFirst && this.connections >= (this.#limits.maxConnections ?? Number.POSITIVE_INFINITY)) return false;
@@ -98,6 +109,9 @@ export class Breaker implements BreakerCounts {
     return Math.max(Math.floor(share), budget.minConcurrency);
   }
 }
+
+/** Four fifths of a limit, and the last place of a small one. */
+const isNearly = (count: number, limit = Number.POSITIVE_INFINITY): boolean => count + 1 > limit * 0.8;
 
 /** Where no resource limits retries at all the mesh does: a storm of retries is nobody's wish. */
 function budgetOf({ retryBudget, maxRetries }: CircuitBreaker, hasDefaultBudget: boolean): RetryBudget | undefined {

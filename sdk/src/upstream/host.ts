@@ -1,5 +1,6 @@
 import { addressText, hashKeyOf } from '../balancer/hash-key.ts';
 import type { Endpoint, Health, Locality } from '../model/cluster.ts';
+import type { OutlierRecord } from './outlier/record.ts';
 
 /** How far a host can be used: degraded ones take what healthy ones cannot, the others only a panicking priority's. */
 export type Availability = 'healthy' | 'degraded' | 'out';
@@ -31,7 +32,7 @@ export interface HostView {
   /** `region/zone/subzone`, as far as given. */
   readonly locality: string;
   readonly priority: number;
-  readonly state: 'healthy' | 'degraded' | 'draining' | 'unhealthy' | 'timeout';
+  readonly state: 'healthy' | 'degraded' | 'draining' | 'unhealthy' | 'timeout' | 'ejected';
   /** Why it is not healthy. */
   readonly reason?: string;
   readonly activeRequests: number;
@@ -58,6 +59,8 @@ export class LiveHost implements Host {
   removed = false;
   endpoint: Endpoint;
   availability: Availability = 'healthy';
+  /** Of outlier detection; undefined while it has seen nothing of the host. */
+  outlier: OutlierRecord | undefined;
   #place: Place;
   #useHostname = false;
   #firstHealthyMs: number | undefined;
@@ -101,9 +104,14 @@ export class LiveHost implements Host {
   adopt(endpoint: Endpoint, place: Place, { useHostname, nowMs }: Reading): void {
     this.endpoint = endpoint;
     this.#place = place;
-    this.availability = availabilityOf(endpoint.health);
+    this.settle();
     this.#useHostname = useHostname;
     if (this.availability === 'healthy') this.#firstHealthyMs ??= Math.floor(nowMs);
+  }
+
+  /** What its endpoint, its ejection and its health checks say together. */
+  settle(): void {
+    this.availability = this.outlier?.ejection.isEjected === true ? 'out' : availabilityOf(this.endpoint.health);
   }
 }
 
@@ -112,15 +120,22 @@ const availabilityOf = (health: Health): Availability =>
   health === 'unknown' || health === 'healthy' ? 'healthy' : health === 'degraded' ? 'degraded' : 'out';
 
 export function viewOf(host: LiveHost): HostView {
-  const { health } = host.endpoint;
-  const state = health === 'unknown' ? 'healthy' : health;
+  const { locality, priority, active, weight } = host;
   return {
     address: addressText(host),
-    locality: [host.locality.region, host.locality.zone, host.locality.subZone].filter(Boolean).join('/'),
-    priority: host.priority,
-    state,
-    ...(state === 'healthy' ? {} : { reason: `the control plane reports it ${state}` }),
-    activeRequests: host.active,
-    weight: host.weight,
+    locality: [locality.region, locality.zone, locality.subZone].filter(Boolean).join('/'),
+    priority,
+    ...conditionOf(host),
+    activeRequests: active,
+    weight,
   };
+}
+
+function conditionOf({ endpoint: { health }, outlier }: LiveHost): Pick<HostView, 'state' | 'reason'> {
+  if (outlier?.ejection.isEjected === true && outlier.last !== undefined) {
+    const { reason, untilWallMs } = outlier.last;
+    return { state: 'ejected', reason: `${reason}, until ${new Date(untilWallMs).toISOString()}` };
+  }
+  if (health === 'unknown' || health === 'healthy') return { state: 'healthy' };
+  return { state: health, reason: `the control plane reports it ${health}` };
 }

@@ -1,21 +1,28 @@
 import type { Endpoint } from '../model/cluster.ts';
+import { isLate } from '../wire/late-timer.ts';
 import type { Host, LiveHost } from './host.ts';
 
-/** How an attempt went: its status, or why it has none. */
+/** How an attempt went: its status, or why it has none; neither says nothing about the host. */
 export interface Outcome {
   readonly status?: number;
-  readonly error?: 'connect' | 'reset' | 'timeout';
+  /** In the head of the answer to a gRPC request: counts in the place of the status. */
+  readonly grpcStatus?: number;
+  /** `overflow`: a limit of ours, not the host's fault. */
+  readonly error?: 'connect' | 'reset' | 'timeout' | 'overflow';
 }
 
 /**
  * A host lent to one attempt. Tell the `outcome` once it is known (at the response head or a failure), `release` when
- * the response has ended or is given up: each once. A second call, and an outcome after the release, changes nothing,
- * so an error path that runs twice cannot drive a counter below the truth.
+ * the response has ended or is given up: each once. An answer whose body then breaks off has a second outcome, an error.
+ * Any further one, and an outcome after the release, changes nothing, so an error path that runs twice cannot drive a
+ * counter below the truth.
  */
 export interface Pick {
   readonly kind: 'pick';
   readonly endpoint: Endpoint;
   readonly host: Host;
+  /** There is a connection; `isAll` where nothing else was wanted (Envoy LocalOriginConnectSuccess, …Final). */
+  connected(isAll?: boolean): void;
   outcome(outcome: Outcome): void;
   release(): void;
 }
@@ -29,41 +36,57 @@ export interface PickFailure {
 
 export const noHost = (reason: string): PickFailure => ({ kind: 'failure', flag: 'UH', reason });
 
-/** Requests under way in a whole cluster. */
-export interface ClusterLoad {
+/** The cluster a pick was made in. */
+export interface PickOwner {
+  /** Requests under way. */
   active: number;
+  /** When the pick was made, where somebody wants to know how long it takes; else 0. */
+  startMs(): number;
+  onConnected(host: LiveHost, isAll: boolean): void;
+  onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void;
 }
 
 const PICKED = 0;
 const ANSWERED = 1;
-const RELEASED = 2;
+const TOLD = 2;
+const RELEASED = 3;
 
 export class LivePick implements Pick {
   readonly kind = 'pick';
   readonly endpoint: Endpoint;
   readonly host: LiveHost;
-  readonly #load: ClusterLoad;
+  readonly #owner: PickOwner;
+  readonly #startMs: number;
   #state = PICKED;
 
-  constructor(host: LiveHost, load: ClusterLoad) {
+  constructor(host: LiveHost, owner: PickOwner) {
     this.endpoint = host.endpoint;
     this.host = host;
-    this.#load = load;
-    load.active++;
+    this.#owner = owner;
+    this.#startMs = owner.startMs();
+    owner.active++;
     host.active++;
     host.requests++;
   }
 
-  outcome({ status, error }: Outcome): void {
-    if (this.#state !== PICKED) return;
-    this.#state = ANSWERED;
+  connected(isAll = false): void {
+    if (this.#state < TOLD) this.#owner.onConnected(this.host, isAll);
+  }
+
+  outcome(outcome: Outcome): void {
+    const { status, error } = outcome;
+    if (this.#state >= (error === undefined ? ANSWERED : TOLD)) return;
+    this.#state = error === undefined ? ANSWERED : TOLD;
     if (error !== undefined || (status !== undefined && status >= 500)) this.host.failures++;
+    // This process stood still when the time was over: that says nothing about the host.
+    if (error === 'timeout' && isLate()) return;
+    this.#owner.onOutcome(this.host, outcome, this.#startMs);
   }
 
   release(): void {
     if (this.#state === RELEASED) return;
     this.#state = RELEASED;
     this.host.active--;
-    this.#load.active--;
+    this.#owner.active--;
   }
 }

@@ -11,7 +11,9 @@ import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
-import { type ClusterLoad, LivePick, noHost, type Pick, type PickFailure } from './pick.ts';
+import { type DetectorOwner, OutlierDetector } from './outlier/detector.ts';
+import type { Ejection } from './outlier/record.ts';
+import { LivePick, noHost, type Outcome, type Pick, type PickFailure, type PickOwner } from './pick.ts';
 import type { Table, TableInput } from './table.ts';
 import { Tables, type TablesOwner } from './tables.ts';
 
@@ -48,6 +50,10 @@ export interface Upstream {
   /** As `pick`, but nothing changes. Without a source of chance every draw is 0. */
   peek(context: PickContext, random?: Random): Peek | PickFailure;
   hosts(): readonly HostView[];
+  /** Hosts that outlier detection has left out, now or before. */
+  ejections(): readonly Ejection[];
+  /** Ends the ejection of a host, `address:port`; false where it is not ejected. */
+  uneject(address: string): boolean;
   /** Limits and counts of one priority of requests. */
   breaker(priority: 'default' | 'high'): Breaker;
   /** Stops a build that is under way; its hosts count as removed. Picks made before stay valid. */
@@ -83,7 +89,7 @@ const choice: Choice = {
 };
 
 /** A class: a mesh holds thousands of them, and functions that close over their state would outweigh the hosts. */
-class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet> {
+class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, Making<HostSet> {
   readonly name: string;
   /** Requests under way. */
   active = 0;
@@ -96,6 +102,8 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
   #reconciling: Newest<HostSet> | undefined;
   #destinations: OriginalDestinations | undefined;
   #breakers: { readonly default: Breaker; readonly high: Breaker } | undefined;
+  /** There is none before the first outcome. */
+  #detector: OutlierDetector | undefined;
   #isClosed = false;
 
   constructor(initial: ClusterConfig, deps: UpstreamDeps) {
@@ -109,6 +117,14 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
     return this.#deps.clock;
   }
 
+  get random(): Random {
+    return this.#deps.random;
+  }
+
+  get emit(): EventSink {
+    return this.#deps.emit;
+  }
+
   config(): ClusterConfig {
     return this.#config;
   }
@@ -118,6 +134,7 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
     this.#config = next;
     this.#breakers?.default.adopt(next.cluster.circuitBreakers.default);
     this.#breakers?.high.adopt(next.cluster.circuitBreakers.high);
+    this.#adoptOutlierDetection(next);
     if (this.#tables !== undefined) {
       if (!isSameForPicks(previous, next)) this.#apply(this.#tables);
     } else if (!isQuicklyMade(next)) this.#liveTables();
@@ -147,6 +164,34 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
     return this.#all().map(viewOf);
   }
 
+  ejections(): readonly Ejection[] {
+    return this.#detector?.ejections() ?? [];
+  }
+
+  uneject(address: string): boolean {
+    return this.#detector?.uneject(address) === true;
+  }
+
+  startMs(): number {
+    return 0;
+  }
+
+  onConnected(host: LiveHost, isAll: boolean): void {
+    this.#detecting()?.onConnected(host, isAll);
+  }
+
+  onOutcome(host: LiveHost, outcome: Outcome): void {
+    this.#detecting()?.onOutcome(host, outcome);
+  }
+
+  hostCount(): number {
+    return this.#destinations === undefined ? this.#hosts.all.length : this.#all().length;
+  }
+
+  availabilityChanged(): void {
+    this.#tables?.rebuild(this.#isSlow());
+  }
+
   breaker(priority: 'default' | 'high'): Breaker {
     if (this.#breakers === undefined) {
       const { circuitBreakers } = this.#config.cluster;
@@ -163,6 +208,7 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
     this.#isClosed = true;
     this.#reconciling?.close();
     this.#tables?.close();
+    this.#detector?.stop();
     for (const host of this.#all()) host.removed = true;
   }
 
@@ -204,6 +250,21 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
     return this.#destinations === undefined ? this.#hosts.all : [...this.#hosts.all, ...this.#destinations.all()];
   }
 
+  #detecting(): OutlierDetector | undefined {
+    const { outlierDetection } = this.#config.cluster;
+    if (outlierDetection === undefined || this.#isClosed) return undefined;
+    this.#detector ??= new OutlierDetector(outlierDetection, this);
+    return this.#detector;
+  }
+
+  #adoptOutlierDetection({ cluster: { outlierDetection } }: ClusterConfig): void {
+    if (outlierDetection !== undefined) this.#detector?.adopt(outlierDetection);
+    else {
+      this.#detector?.close();
+      this.#detector = undefined;
+    }
+  }
+
   #liveTables(): Tables {
     if (this.#tables !== undefined) return this.#tables;
     const tables = new Tables(this);
@@ -225,6 +286,7 @@ class LiveUpstream implements Upstream, ClusterLoad, TablesOwner, Making<HostSet
     this.#hosts = hosts;
     // A call that began before the end may still pick; its connections are not kept.
     if (this.#isClosed) for (const host of hosts.all) host.removed = true;
+    this.#detector?.forgetRemoved();
     this.#tables?.rebuild(this.#isSlow());
   }
 

@@ -6,6 +6,11 @@ export interface Patience {
   readonly turn: Turn;
 }
 
+let late = false;
+
+/** What runs now was called by a timer that a stall made late: what it fails has not had its time, and is not to blame. */
+export const isLate = (): boolean => late;
+
 /**
  * A timer that fails something. After a stall of the event loop timers run before sockets; one that fires late gives
  * the sockets one turn first, so that an answer already in the kernel counts.
@@ -16,7 +21,13 @@ export function patientTimer({ clock, turn }: Patience, ms: number, run: () => v
   const timer = clock.after(ms, () => {
     if (clock.now() - due <= defaultOf('stallMs')) return run();
     turn(() => {
-      if (!isCancelled) run();
+      if (isCancelled) return;
+      late = true;
+      try {
+        run();
+      } finally {
+        late = false;
+      }
     });
   });
   return {
