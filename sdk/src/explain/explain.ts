@@ -42,16 +42,20 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   const live = state.value;
   const decision = decide(live.table, question.request, () => question.random, trace);
   const decided = { ...empty, virtualHost: trace.virtualHost ?? null, considered: trace.considered };
-  if (decision.kind === 'none') return { ...decided, notes: [`answered 404 (NR): ${decision.reason}`] };
+  const known = (cluster?: string | null): readonly string[] =>
+    notesOnConfiguration(parts.discovery, new Set([question.target, live.table.name, ...(cluster ? [cluster] : [])]));
+  if (decision.kind === 'none') return { ...decided, notes: [`answered 404 (NR): ${decision.reason}`, ...known()] };
   const position = await sourceOf(parts, live.table.name, decision);
   const { action } = decision;
   const common = { ...decided, route: decision.routeName, source: position.source };
   if (action.kind !== 'forward')
-    return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes] };
+    return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes, ...known()] };
   const forward = explainForward(live, decision, action, question);
-  const names = new Set([question.target, live.table.name, ...(forward.cluster === null ? [] : [forward.cluster])]);
-  const known = notesOnConfiguration(parts.discovery, names);
-  return { ...common, ...forward, notes: [...joinNotes(forward.notes, position.notes), ...known] };
+  return {
+    ...common,
+    ...forward,
+    notes: [...joinNotes(forward.notes, position.notes), ...known(forward.cluster)],
+  };
 }
 
 const emptyExplanation = ({ request, url, random }: Question): Explanation => ({

@@ -51,7 +51,7 @@ async function textOf(file: string, flag: string): Promise<string> {
 
 /** Every key is there: what has no value is null. */
 function answer(table: RouteTable, { request, draw }: Question) {
-  const found = answerOf(table, request, { draw });
+  const found = answerOf(table, request, { draw, startTimeMs: Date.now() });
   const { redirect, directResponse } = found;
   return {
     virtualHost: found.virtualHost ?? null,

@@ -57,6 +57,20 @@ describe('Service', () => {
     expect(service(`ports: [{port: 80}], trafficDistribution: ${wanted}`).problems).toEqual(said);
   });
 
+  it.each([
+    ['sessionAffinity: None, internalTrafficPolicy: Cluster', []],
+    [
+      'sessionAffinity: ClientIP',
+      ['spec.sessionAffinity: ignored: no session is bound to an endpoint: write consistentHash in a DestinationRule'],
+    ],
+    [
+      'internalTrafficPolicy: Local',
+      ['spec.internalTrafficPolicy: ignored: clients do not say which node they are on'],
+    ],
+  ])('says that {%s} has no effect, unless it is what happens anyway', (wanted, said) => {
+    expect(service(`ports: [{port: 80}], ${wanted}`).problems).toEqual(said);
+  });
+
   it('wants a name that begins with a letter', () => {
     const { problems } = parse('apiVersion: v1\nkind: Service\nmetadata: {name: 1x}\nspec: {ports: [{port: 1}]}');
     expect(problems[0]).toContain('metadata.name: got "1x" (string), want a DNS label');

@@ -27,7 +27,7 @@ describe('MeshConfig in the ConfigMap istio of istio-system', () => {
   });
 
   it('an error has the line it is on, inside the block of text', () => {
-    expect(problems(configMap('rootNamespace: admin\n\nconnectTimeout: 3\ndefaultConfig: { anything: 1 }'))).toEqual([
+    expect(problems(configMap('rootNamespace: admin\n\nconnectTimeout: 3\naccessLogFile: null'))).toEqual([
       'mesh.yaml:11: ConfigMap istio-system/istio: data.mesh.connectTimeout: got 3 (number), want a duration of at least 1ms like "500ms", "10s" or "1h30m": write "3s" for seconds',
     ]);
   });
@@ -55,6 +55,13 @@ describe('MeshConfig in the ConfigMap istio of istio-system', () => {
     ]);
   });
 
+  it('what can have no effect is said too, whatever stands in it', () => {
+    expect(problems(configMap('defaultConfig: { anything: 1 }\nmeshMTLS: { minProtocolVersion: TLSV1_3 }'))).toEqual([
+      'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.defaultConfig: ignored: there is no proxy beside the application',
+      'mesh.yaml:10: ConfigMap istio-system/istio: data.mesh.meshMTLS: ignored: the platform’s roots and TLS versions are used, and there are no certificates of the mesh yet',
+    ]);
+  });
+
   it('any other ConfigMap is some application’s', () => {
     const { objects, problems: found } = parseText(configMap('nonsense', 'app'), 'f');
     expect(objects).toEqual([]);
@@ -69,6 +76,11 @@ describe('Sidecar', () => {
   it.each([
     ['{ egress: [{ hosts: ["./*", "istio-system/*", "ns/ext-api.example.com"] }] }', []],
     ['{ egress: [{ hosts: [reviews] }] }', ['spec.egress[0].hosts[0]: got "reviews" (string), want namespace/host']],
+    ['{ egress: [{ captureMode: DEFAULT, hosts: ["*/*"] }] }', []],
+    [
+      '{ egress: [{ captureMode: NONE, bind: 127.0.0.1, hosts: ["*/*"] }] }',
+      ['spec.egress[0].bind: ignored: nothing is captured', 'spec.egress[0].captureMode: ignored: nothing is captured'],
+    ],
     ['{ egress: [{ hosts: [] }] }', ['spec.egress[0].hosts: want at least one']],
     [
       '{ egress: [{ hosts: ["*/*"] }, { hosts: ["./*"] }] }',

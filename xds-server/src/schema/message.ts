@@ -33,14 +33,18 @@ export const later = <T>(type: Type<T>, saidBy: 'schema' | 'translation' = 'sche
 /** Not yet enforced, as translation's checks say (translate/check). */
 export const translatedOnly = <T>(type: Type<T>): Field<T> => later(type, 'translation');
 
-export const ignored = <T>(type: Type<T>, because: string): Field<T> => ({
+export const ignored = <T>(type: Type<T>, because: string, quietly?: string): Field<T> => ({
   ...supported(type),
-  state: { kind: 'ignored', because },
+  state: { kind: 'ignored', because, ...(quietly !== undefined && { quietly }) },
 });
 
 const UNUSED: FieldState = { kind: 'unused' };
 
 /** Many names of one state, for `others`. */
+export const ignoredAll = (because: string, ...names: readonly string[]): Readonly<Record<string, FieldState>> =>
+  Object.fromEntries(names.map((name) => [name, { kind: 'ignored', because }]));
+
+/** Many names that are not worth a word. */
 export const unused = (...names: readonly string[]): Readonly<Record<string, FieldState>> =>
   Object.fromEntries(names.map((name) => [name, UNUSED]));
 
@@ -95,7 +99,7 @@ const readField = (field: Field<unknown>, value: Plain | undefined, place: Place
   const at = place.at(name);
   const { state } = field;
   if (state.kind === 'later' && state.saidBy === 'schema') at.warn('not yet enforced');
-  if (state.kind === 'ignored') at.warn(`ignored: ${state.because}`);
+  if (state.kind === 'ignored' && value !== state.quietly) at.warn(`ignored: ${state.because}`);
   return field.type.read(value, at);
 };
 

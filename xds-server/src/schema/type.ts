@@ -21,7 +21,8 @@ export interface Type<T> {
 export type FieldState =
   | { readonly kind: 'supported' }
   | { readonly kind: 'later'; readonly saidBy: 'schema' | 'translation' }
-  | { readonly kind: 'ignored'; readonly because: string }
+  /** `quietly`: the value that says what happens anyway; it is written by tools, and not worth a word. */
+  | { readonly kind: 'ignored'; readonly because: string; readonly quietly?: string }
   | { readonly kind: 'unused' };
 
 export interface AnyField {

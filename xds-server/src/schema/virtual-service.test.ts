@@ -32,7 +32,7 @@ http:
   - uri: {prefix: /api}
     method: {exact: GET}
     authority: {regex: "rev.*"}
-    headers: {end-user: {exact: jason}, x-any: {}}
+    headers: {end-user: {exact: jason}, x-any: {}, x-star: {regex: "*"}}
     withoutHeaders: {x-not: {prefix: a}}
     queryParams: {q: {regex: "v[12]"}}
     port: 9080
@@ -60,6 +60,7 @@ http:
       new Map([
         ['end-user', { exact: 'jason' }],
         ['x-any', {}],
+        ['x-star', { regex: '*' }],
       ]),
     );
     expect(first?.route[0]?.headers?.request).toEqual({
@@ -111,6 +112,7 @@ http:
     ['directResponse: {status: 99}', 'directResponse.status: got 99 (number), want an integer 200–599'],
     ['directResponse: {}', 'directResponse: status is missing'],
     [`${TO}\nmatch: [{uri: {regex: "(["}}]`, 'match[0].uri.regex: got "([" (string), want a regular expression'],
+    [`${TO}\nmatch: [{uri: {regex: "*"}}]`, 'match[0].uri.regex: got "*" (string), want a regular expression'],
     [`${TO}\nmatch: [{uri: {exact: a, prefix: b}}]`, 'match[0].uri.prefix: only one of exact, prefix, regex'],
     [`${TO}\nmatch: [{headers: {"a b": {exact: x}}}]`, 'match[0].headers["a b"]: not a header name'],
     [`${TO}\nmatch: [{headers: {a: null}}]`, 'match[0].headers.a: got null, want a mapping'],

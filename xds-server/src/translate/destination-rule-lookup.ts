@@ -23,9 +23,19 @@ export const destinationRuleFor = (
 ): MergedRule | undefined => {
   const wildcards = world.destinationRuleWildcards().filter((pattern) => pattern !== host && hostCovers(pattern, host));
   const byPattern = [host, ...wildcards].map((pattern) => world.destinationRules(pattern));
-  for (const namespace of new Set([view.namespace, serviceNamespace, world.mesh().rootNamespace])) {
+  const { rootNamespace } = world.mesh();
+  // Public rules of the root namespace are everybody's last resort, of its own clients too: private ones alone come first there.
+  const own = view.namespace === rootNamespace ? isOnlyFor(world, view) : () => true;
+  const levels = [
+    [view.namespace, own],
+    [serviceNamespace, () => true],
+    [rootNamespace, () => true],
+  ] as const;
+  for (const [namespace, counts] of levels) {
     for (const rules of byPattern) {
-      const usable = rules.filter((rule) => rule.namespace === namespace && appliesTo(world, rule, view));
+      const usable = rules.filter(
+        (rule) => rule.namespace === namespace && counts(rule) && appliesTo(world, rule, view),
+      );
       const first = usable[0];
       if (first !== undefined) return merge(world, first, usable, view);
     }
@@ -57,6 +67,11 @@ const merge = (world: World, first: DestinationRule, usable: readonly Destinatio
   const trafficPolicy = alike.find(({ spec }) => spec.trafficPolicy !== undefined)?.spec.trafficPolicy;
   return { rule: chosen, trafficPolicy, subsets };
 };
+
+const isOnlyFor =
+  (world: World, view: View) =>
+  (rule: DestinationRule): boolean =>
+    isPrivate(exportToOf(world, rule), view);
 
 const sameAudience = (a: readonly string[], b: readonly string[], view: View): boolean =>
   isPrivate(a, view) === isPrivate(b, view);

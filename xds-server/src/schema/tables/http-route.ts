@@ -44,7 +44,7 @@ import {
   truth,
   word,
 } from '../type.ts';
-import { regex } from './regex.ts';
+import { regex, regexOrAny } from './regex.ts';
 
 /** `mesh`, `name` or `namespace/name` (Istio validateGatewayNames). */
 export const gatewayName: Type<string> = textThat('mesh, a gateway name or namespace/name', (value) => {
@@ -52,10 +52,14 @@ export const gatewayName: Type<string> = textThat('mesh, a gateway name or names
   return parts.length > 2 || !parts.every(isDnsSubdomain);
 });
 
-const stringMatch = message<StringMatch>(
-  { exact: supported(text()), prefix: supported(text()), regex: supported(regex) },
-  { check: (value, place) => oneOf(value, ['exact', 'prefix', 'regex'], place) },
-);
+const stringMatchBy = (pattern: Type<string>): Type<StringMatch> =>
+  message<StringMatch>(
+    { exact: supported(text()), prefix: supported(text()), regex: supported(pattern) },
+    { check: (value, place) => oneOf(value, ['exact', 'prefix', 'regex'], place) },
+  );
+
+const stringMatch = stringMatchBy(regex);
+const valueMatch = stringMatchBy(regexOrAny);
 
 const percent = message<Percent>({ value: supported({ ...decimal(0, 100), absent: () => 0 }) });
 
@@ -96,13 +100,13 @@ const httpMatch = message<HttpMatch>({
   scheme: supported(stringMatch),
   method: supported(stringMatch),
   authority: supported(stringMatch),
-  headers: supported(mapOf(stringMatch, wrongHeaderName)),
+  headers: supported(mapOf(valueMatch, wrongHeaderName)),
   port: supported(portNumber),
   sourceLabels: supported(mapOf(labelValue, wrongLabelName)),
   gateways: supported(list(gatewayName)),
-  queryParams: supported(mapOf(stringMatch)),
+  queryParams: supported(mapOf(valueMatch)),
   ignoreUriCase: supported(flag),
-  withoutHeaders: supported(mapOf(stringMatch, wrongHeaderName)),
+  withoutHeaders: supported(mapOf(valueMatch, wrongHeaderName)),
   sourceNamespace: supported(dnsLabel),
   statPrefix: supported(text()),
 });

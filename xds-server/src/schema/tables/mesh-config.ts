@@ -1,4 +1,15 @@
-import { ignored, later, list, mapOf, message, required, supported, translatedOnly, unused } from '../message.ts';
+import {
+  ignored,
+  ignoredAll,
+  later,
+  list,
+  mapOf,
+  message,
+  required,
+  supported,
+  translatedOnly,
+  unused,
+} from '../message.ts';
 import type { ConfigMapSpec, LabelSelector, MeshConfigSpec, OutboundTrafficPolicy } from '../spec/mesh-config.ts';
 import { dnsLabel, exportScope, isHost, labelValue, wrongLabelName } from '../syntax.ts';
 import { duration, type Type, text, textThat, truth, word, wordOr } from '../type.ts';
@@ -30,40 +41,44 @@ const pathNormalization = message<NonNullable<MeshConfigSpec['pathNormalization'
   normalization: supported(word('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES')),
 });
 
-/** Fields of Istio's own proxies, gateways and providers: there is nothing here that they could mean. */
-const OTHERS = unused(
-  'proxyListenPort',
-  'proxyInboundListenPort',
-  'proxyHttpPort',
-  'protocolDetectionTimeout',
-  'ingressClass',
-  'ingressService',
-  'ingressControllerMode',
-  'ingressSelector',
-  'enableTracing',
-  'enableEnvoyAccessLogService',
-  'disableEnvoyListenerLog',
-  'defaultConfig',
-  'configSources',
-  'inboundTrafficPolicy',
-  'enablePrometheusMerge',
-  'verifyCertificateAtClient',
-  'dnsRefreshRate',
-  'h2UpgradePolicy',
-  'inboundClusterStatName',
-  'outboundClusterStatName',
-  'certificates',
-  'thriftConfig',
-  'serviceSettings',
-  'extensionProviders',
-  'defaultProviders',
-  'caCertificates',
-  'ca',
-  'meshMTLS',
-  'tlsDefaults',
-  'serviceScopeConfigs',
-  'hboneIdleTimeout',
-);
+/** Fields that say nothing about what is here; said all the same, since whoever wrote one expects something of it. */
+const OTHERS = {
+  ...ignoredAll(
+    'there is no proxy beside the application',
+    'proxyListenPort',
+    'proxyInboundListenPort',
+    'proxyHttpPort',
+    'protocolDetectionTimeout',
+    'defaultConfig',
+    'inboundTrafficPolicy',
+    'hboneIdleTimeout',
+  ),
+  ...ignoredAll('Ingress is not served', 'ingressClass', 'ingressService', 'ingressControllerMode', 'ingressSelector'),
+  ...ignoredAll(
+    'telemetry is the application’s own',
+    'enableTracing',
+    'enableEnvoyAccessLogService',
+    'disableEnvoyListenerLog',
+    'enablePrometheusMerge',
+    'inboundClusterStatName',
+    'outboundClusterStatName',
+    'extensionProviders',
+    'defaultProviders',
+  ),
+  ...ignoredAll(
+    'the platform’s roots and TLS versions are used, and there are no certificates of the mesh yet',
+    'verifyCertificateAtClient',
+    'certificates',
+    'caCertificates',
+    'ca',
+    'meshMTLS',
+    'tlsDefaults',
+  ),
+  ...ignoredAll('write it in the DestinationRule of each host', 'h2UpgradePolicy'),
+  ...ignoredAll('names are looked up again as clients see fit', 'dnsRefreshRate'),
+  ...ignoredAll('configuration comes from where the control plane was told to read', 'configSources'),
+  ...ignoredAll('there is one cluster, and Thrift is bytes', 'serviceSettings', 'serviceScopeConfigs', 'thriftConfig'),
+};
 
 const meshConfig = message<MeshConfigSpec>(
   {

@@ -1,5 +1,5 @@
 import { checkSidecar } from '../checks/sidecar.ts';
-import { later, list, mapOf, message, required, supported } from '../message.ts';
+import { ignored, later, list, mapOf, message, required, supported } from '../message.ts';
 import type { SidecarEgress, SidecarIngress, SidecarPort, SidecarSpec } from '../spec/sidecar.ts';
 import { isDnsLabel, isWildcardHost, labelValue, wrongLabelName } from '../syntax.ts';
 import { portNumber, text, textThat } from '../type.ts';
@@ -20,10 +20,12 @@ const egressHost = textThat('namespace/host, with "." or "*" or "~" for the name
   return !isWildcardHost(host);
 });
 
+const NO_CAPTURE = 'nothing is captured: calls begin inside the application';
+
 const egress = message<SidecarEgress>({
   port: supported(port),
-  bind: supported(text()),
-  captureMode: supported(text()),
+  bind: ignored(text(), NO_CAPTURE),
+  captureMode: ignored(text(), NO_CAPTURE, 'DEFAULT'),
   hosts: required(list(egressHost)),
 });
 

@@ -79,6 +79,22 @@ describe('check VirtualService', () => {
     ]);
   });
 
+  it('of two rules for other audiences each has its effect, and one for nobody has none', () => {
+    const exported = (name: string, to: string): string =>
+      reviewsRule('    - route: [{ destination: { host: reviews } }]', { rest: `  exportTo: [${to}]` }).replace(
+        'name: reviews,',
+        `name: ${name},`,
+      );
+    const everybody = route('{ host: reviews }');
+    expect(findings(everybody, exported('to-shop', 'shop'))).toEqual([]);
+    expect(findings(everybody, exported('own', '"."'))).toEqual([
+      'warning spec.hosts[0]: no effect for clients of namespace default: VirtualService default/own comes first and owns reviews.default.svc.cluster.local, two are not merged',
+    ]);
+    expect(findings(everybody, exported('hidden', '"~"'))).toEqual([
+      'warning spec.exportTo: no effect: it is exported to no namespace',
+    ]);
+  });
+
   it('a rule for gateways alone is not served yet', () => {
     expect(
       findings(reviewsRule('    - route: [{ destination: { host: reviews } }]', { rest: '  gateways: [public]' })),
@@ -108,6 +124,16 @@ describe('check DestinationRule', () => {
       'warning spec.trafficPolicy.outlierDetection: outlierDetection: not yet enforced',
       'warning spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not yet served, workloads have no certificates of the mesh: calls to this host are answered 503 and never sent, least of all in clear; mode DISABLE, or no tls, sends them in clear',
     ]);
+  });
+
+  it.each([
+    ['{ simple: RANDOM, warmup: { duration: 10s } }', ['warmup: no effect with RANDOM']],
+    ['{ consistentHash: { httpHeaderName: x }, warmupDurationSecs: 10s }', ['warmupDurationSecs: no effect with cons']],
+    ['{ warmup: { duration: 10s } }', []],
+  ])('loadBalancer %s: only round robin and least request warm up', (loadBalancer, expected) => {
+    const found = findings(reviewsPolicy(`{ loadBalancer: ${loadBalancer} }`));
+    expect(found).toHaveLength(expected.length);
+    for (const [index, part] of expected.entries()) expect(found[index]).toContain(`loadBalancer.${part}`);
   });
 
   it.each([

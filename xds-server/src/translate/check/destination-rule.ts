@@ -1,4 +1,10 @@
-import type { ClientTls, ConnectionPool, PortPolicy, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
+import type {
+  ClientTls,
+  ConnectionPool,
+  LoadBalancerSettings,
+  PortPolicy,
+  TrafficPolicy,
+} from '../../schema/spec/destination-rule.ts';
 import { isWildcard, resolveHost } from '../names.ts';
 import { selectService } from '../service-lookup.ts';
 import type { DestinationRule, World } from '../world.ts';
@@ -63,11 +69,25 @@ const checkPolicy = (policy: TrafficPolicy | undefined, path: string): readonly 
   return findings;
 };
 
-const checkFields = ({ connectionPool, outlierDetection, tls }: PortPolicy, path: string): readonly Finding[] => {
+const checkFields = (
+  { loadBalancer, connectionPool, outlierDetection, tls }: PortPolicy,
+  path: string,
+): readonly Finding[] => {
   const findings = limits(connectionPool).map((field) => notYet(`${path}.connectionPool.${field}`));
+  findings.push(...checkWarmup(loadBalancer, `${path}.loadBalancer`));
   if (outlierDetection !== undefined) findings.push(notYet(`${path}.outlierDetection`));
   if (tls !== undefined) findings.push(...checkTls(tls, `${path}.tls`));
   return findings;
+};
+
+/** Only round robin and least request can send less to who is new (Envoy SlowStartConfig). */
+const checkWarmup = (settings: LoadBalancerSettings | undefined, path: string): readonly Finding[] => {
+  const field = settings?.warmup === undefined ? 'warmupDurationSecs' : 'warmup';
+  if (settings?.[field] === undefined) return [];
+  const { consistentHash, simple } = settings;
+  const other = consistentHash === undefined ? simple : 'consistentHash';
+  if (other !== 'consistentHash' && other !== 'RANDOM' && other !== 'PASSTHROUGH') return [];
+  return [warning(`${path}.${field}`, `no effect with ${other}, want ROUND_ROBIN or LEAST_REQUEST`)];
 };
 
 /** What the SDK refuses rather than weakens: the cluster is there, its calls fail. */

@@ -6,7 +6,7 @@ import { isCatchAll, routeMatch } from '../route/match.ts';
 import { notYetEnforced } from '../route/notes.ts';
 import { isOpaque } from '../route/route-configuration.ts';
 import { selectService } from '../service-lookup.ts';
-import { NO_LOCALITY, type View } from '../view.ts';
+import { isVisible, NO_LOCALITY, type View } from '../view.ts';
 import { appliesToMesh, virtualServicesFor } from '../virtual-service-lookup.ts';
 import type { VirtualService, World } from '../world.ts';
 import { checkConnectionRoutes } from './connection-routes.ts';
@@ -25,6 +25,8 @@ export const checkVirtualService = (world: World, rule: VirtualService): readonl
       },
     ];
   }
+  if (audienceOf(world, rule) === undefined)
+    findings.push(warning('spec.exportTo', 'no effect: it is exported to no namespace'));
   findings.push(...checkConnectionRoutes(world, rule, ownView(rule.namespace)));
   if (spec.http.length > 0) findings.push(...spec.hosts.flatMap((_, index) => checkHost(world, rule, index)));
   findings.push(...unreachable(spec.http));
@@ -41,12 +43,14 @@ export const ownView = (namespace: string): View => ({
   locality: NO_LOCALITY,
 });
 
-/** A host nobody answers for, or one that another rule owns. */
+/** A host nobody answers for, or one that another rule owns: as clients see it that the rule is exported to. */
 const checkHost = (world: World, rule: VirtualService, index: number): readonly Finding[] => {
   const fieldPath = `spec.hosts[${index}]`;
   const written = rule.spec.hosts[index] ?? '';
   const host = resolveHost(written, rule.namespace, world.clusterDomain);
-  const view = ownView(rule.namespace);
+  const namespace = audienceOf(world, rule);
+  if (namespace === undefined) return [];
+  const view = ownView(namespace);
   const service = selectService(world, view, host);
   const owner = virtualServicesFor(
     world,
@@ -55,7 +59,8 @@ const checkHost = (world: World, rule: VirtualService, index: number): readonly 
     service?.addresses ?? [],
   )[0];
   if (owner !== undefined && owner.key !== rule.key) {
-    const message = `no effect: VirtualService ${owner.namespace}/${owner.name} comes first and owns ${host}, two are not merged`;
+    const where = isPublic(world, owner) ? '' : ` for clients of namespace ${namespace}`;
+    const message = `no effect${where}: VirtualService ${owner.namespace}/${owner.name} comes first and owns ${host}, two are not merged`;
     return [warning(fieldPath, message)];
   }
   if (service === undefined) {
@@ -64,6 +69,21 @@ const checkHost = (world: World, rule: VirtualService, index: number): readonly 
   }
   if (!service.ports.every(({ protocol }) => isOpaque(protocol))) return [];
   return [warning(fieldPath, `no effect: no port of ${host} speaks HTTP (name it http-… or set appProtocol: http)`)];
+};
+
+const exportToOf = (world: World, { spec }: VirtualService): readonly string[] =>
+  spec.exportTo.length > 0 ? spec.exportTo : world.mesh().exportTo.virtualService;
+
+/** A namespace whose clients the rule is for, its own before others; undefined: nobody's. */
+const audienceOf = (world: World, rule: VirtualService): string | undefined => {
+  const exportTo = exportToOf(world, rule);
+  if (isVisible(exportTo, rule.namespace, rule.namespace)) return rule.namespace;
+  return exportTo.find((one) => one !== '~');
+};
+
+const isPublic = (world: World, rule: VirtualService): boolean => {
+  const exportTo = exportToOf(world, rule);
+  return exportTo.length === 0 || exportTo.includes('*');
 };
 
 /** Rules after one that takes everything, from everyone. */

@@ -289,6 +289,16 @@ ${rest}`;
     expect(policy(rules.slice(2), viewFrom('other'))).not.toHaveProperty('lbPolicy');
   });
 
+  it('a client of the root namespace: its private rules, then the service’s, then the root’s public ones (Istio destinationRule)', () => {
+    const service = named('s', 'default', 'LEAST_REQUEST');
+    const root = named('r', 'istio-system', 'RANDOM');
+    const own = named('p', 'istio-system', 'ROUND_ROBIN', "  exportTo: ['.']");
+    const client = viewFrom('istio-system');
+    expect(policy([service, root], client)).toMatchObject({ lbPolicy: 'LEAST_REQUEST' });
+    expect(policy([service, root, own], client)).not.toHaveProperty('lbPolicy');
+    expect(policy([root], client)).toMatchObject({ lbPolicy: 'RANDOM' });
+  });
+
   it('one that is not exported to the client is not seen', () => {
     expect(policy([named('s', 'default', 'RANDOM', "  exportTo: ['.']")], viewFrom('shop'))).toMatchObject({
       lbPolicy: 'LEAST_REQUEST',

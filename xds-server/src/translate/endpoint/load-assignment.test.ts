@@ -141,6 +141,35 @@ describe('loadAssignment', () => {
     ]);
   });
 
+  it('failoverPriority knows region, zone and sub-zone of both without their being written as labels (Istio AugmentLabels)', () => {
+    const priorities = '[topology.kubernetes.io/region, topology.kubernetes.io/zone, topology.istio.io/subzone]';
+    const policy = ratingsPolicy(
+      `{ outlierDetection: {}, loadBalancer: { localityLbSetting: { failoverPriority: ${priorities} } } }`,
+    );
+    expect(groups([REVIEWS, ...PLACES, policy], AT, RATINGS)).toEqual([
+      '3 asia/a/1 1: 5',
+      '0 eu/a/1 1: 1',
+      '1 eu/a/2 1: 2',
+      '2 eu/b/1 1: 3',
+      '3 us/a/1 1: 4',
+    ]);
+  });
+
+  it('a subset may name a place by the topology labels', () => {
+    const subsets = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ratings, namespace: default }
+spec: { host: ratings, subsets: [{ name: eu, labels: { topology.kubernetes.io/region: eu } }] }
+`;
+    const name = 'outbound|9080|eu|ratings.default.svc.cluster.local';
+    expect(groups([REVIEWS, ...PLACES, subsets], VIEW, name)).toEqual([
+      '0 eu/a/1 1: 1',
+      '0 eu/a/2 1: 2',
+      '0 eu/b/1 1: 3',
+    ]);
+  });
+
   it.each(['PreferClose', 'PreferSameZone', 'PreferSameNode', 'preferclose'])(
     'a Service with trafficDistribution %s: the zone, then the region, then elsewhere, without outlier detection',
     (distribution) => {

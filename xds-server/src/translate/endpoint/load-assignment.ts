@@ -11,9 +11,10 @@ import type { EndpointLocality, MeshEndpoint, MeshService } from '../../registry
 import { clusterBasis } from '../cluster/basis.ts';
 import { compareText } from '../names.ts';
 import type { Fields } from '../proto.ts';
-import { NO_LOCALITY, selects, type View } from '../view.ts';
+import { NO_LOCALITY, type View } from '../view.ts';
 import type { World } from '../world.ts';
 import { type LocalityGroup, spreadByLocality } from './locality.ts';
+import { isLabelled } from './topology.ts';
 
 const UINT32_MAX = 4_294_967_295;
 
@@ -35,7 +36,7 @@ export const loadAssignment = (world: World, view: View, name: string): ClusterL
     type === Cluster_DiscoveryType.LOGICAL_DNS && service.resolution === 'none'
       ? [hostItself(service, key.port)]
       : world.endpoints(service.key, key.port);
-  const chosen = subset === undefined ? all : all.filter(({ labels }) => selects(subset.labels, labels));
+  const chosen = subset === undefined ? all : all.filter((endpoint) => isLabelled(endpoint, subset.labels));
   const groups = spreadByLocality(byLocality(withinLimit(chosen)), spread, view);
   return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: groups.map(localityEndpoints) });
 };

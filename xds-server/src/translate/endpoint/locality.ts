@@ -3,6 +3,7 @@ import type { LocalityLoadBalancer } from '../../schema/spec/destination-rule.ts
 import type { MeshSettings } from '../mesh-settings.ts';
 import type { EffectivePolicy } from '../traffic-policy.ts';
 import type { View } from '../view.ts';
+import { labelOf } from './topology.ts';
 
 /** Endpoints of one locality, or of one label rank in it. */
 export interface LocalityGroup {
@@ -43,7 +44,7 @@ export const spreadByLocality = (
   if (setting === 'near first') return compact(byZone(groups, view.locality));
   if (setting.distribute.length > 0) return distribute(groups, setting, view.locality);
   if (setting.failoverPriority.length > 0) {
-    const ranked = groups.flatMap((group) => byLabels(group, setting.failoverPriority, view.labels));
+    const ranked = groups.flatMap((group) => byLabels(group, setting.failoverPriority, view));
     return compact(setting.failover.length > 0 ? byDistance(ranked, setting, view.locality) : ranked);
   }
   return compact(byDistance(groups, setting, view.locality));
@@ -109,16 +110,12 @@ const distance = (client: EndpointLocality, { region, zone, subZone }: EndpointL
 };
 
 /** One group for each number of leading labels that match, the most first; `key=value` stands for the client's value. */
-const byLabels = (
-  group: LocalityGroup,
-  priorities: readonly string[],
-  labels: ReadonlyMap<string, string>,
-): readonly LocalityGroup[] => {
+const byLabels = (group: LocalityGroup, priorities: readonly string[], client: View): readonly LocalityGroup[] => {
   const ranks = new Map<number, MeshEndpoint[]>();
   for (const endpoint of group.endpoints) {
     const differs = priorities.findIndex((entry) => {
-      const [key = '', value = labels.get(key) ?? ''] = entry.split('=');
-      return (endpoint.labels.get(key) ?? '') !== value;
+      const [key = '', value = labelOf(client, key) ?? ''] = entry.split('=');
+      return (labelOf(endpoint, key) ?? '') !== value;
     });
     const rank = differs === -1 ? 0 : priorities.length - differs;
     ranks.set(rank, [...(ranks.get(rank) ?? []), endpoint]);
