@@ -24,7 +24,15 @@ export type { CallPolicy, MeshRequestInit, MeshResponse } from './http/call-poli
 export type { MeshFetch } from './http/fetch/mesh-fetch.ts';
 export type { MeshRequestFunction, MeshRequestOptions } from './http/undici/request.ts';
 export { createMesh, defaultMesh, type Mesh } from './mesh.ts';
-export type { AttemptStory, CallStory, ConnectionStory, EventSink, MeshEvent, ResponseFlag } from './model/events.ts';
+export type {
+  AttemptStory,
+  CallStory,
+  ConnectionStory,
+  EjectionReason,
+  EventSink,
+  MeshEvent,
+  ResponseFlag,
+} from './model/events.ts';
 export type { ExplainOptions, MeshOptions, ReadyOptions, Registration } from './options.ts';
 export {
   type InboundRequest,
@@ -33,6 +41,7 @@ export {
   type PropagateOptions,
   propagate,
 } from './propagation/propagate.ts';
+export type { Ejection, Evidence } from './upstream/outlier/record.ts';
 
 /**
  * fetch through the process's own mesh (`defaultMesh()`): for a host of the mesh, whatever Envoy would answer resolves as a

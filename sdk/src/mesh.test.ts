@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import diagnostics from 'node:diagnostics_channel';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { assignment, CLUSTER, startOrigin, startTestMesh } from '../../test/harness/test-mesh.ts';
-import { routes, toCluster } from '../../test/harness/xds-resources.ts';
+import { cluster, routes, toCluster } from '../../test/harness/xds-resources.ts';
 import { createMesh, defaultMesh } from './mesh.ts';
 import type { MeshEvent } from './model/events.ts';
 import { propagate } from './propagation/propagate.ts';
@@ -36,6 +36,23 @@ describe('a mesh', () => {
     await swapped;
     expect(await answer()).toBe('second');
     await second.close();
+  });
+
+  it('tells which hosts are ejected, and brings one back when told to', async () => {
+    await using test = await startTestMesh((_request, response) => response.writeHead(503).end());
+    const outlierDetection = { consecutive5xx: 2, maxEjectionPercent: 100 };
+    const commonLbConfig = { healthyPanicThreshold: { value: 0 } };
+    test.ads.set(CLUSTER, cluster(CLUSTER, { outlierDetection, commonLbConfig }));
+    await vi.waitFor(async () => {
+      await (await test.mesh.fetch(test.url)).text();
+      expect(test.mesh.ejections()).toMatchObject([{ isEjected: true, reason: 'consecutive-5xx', count: 1 }]);
+    });
+    const events: MeshEvent[] = [];
+    test.mesh.on((event) => events.push(event));
+    expect((await test.mesh.fetch(test.url)).mesh?.flag).toBe('UH');
+    for (const ejection of test.mesh.ejections()) expect(test.mesh.uneject(ejection)).toBe(true);
+    expect((await test.mesh.fetch(test.url)).mesh?.local).toBe(false);
+    expect(events.map(({ kind }) => kind)).toContain('unejected');
   });
 
   it("hands propagated headers to hosts of the mesh alone, never over the caller's", async () => {

@@ -27,6 +27,7 @@ import { waitUntilReady } from './mesh/ready.ts';
 import type { EventSink } from './model/events.ts';
 import type { ExplainOptions, MeshOptions, ReadyOptions, Registration } from './options.ts';
 import { createLog } from './telemetry/log.ts';
+import type { Ejection } from './upstream/outlier/record.ts';
 
 /** A mesh: everything an application does with it. */
 export interface Mesh extends AsyncDisposable {
@@ -73,6 +74,10 @@ export interface Mesh extends AsyncDisposable {
   explain(request: ExplainOptions): Promise<Explanation>;
   /** What is known of every resource asked for, in the shape of Envoy's client status discovery service (CSDS). */
   csds(): Promise<ClientConfig>;
+  /** Hosts that outlier detection has left out: those that are out now, and the last time of those that are back. */
+  ejections(): readonly Ejection[];
+  /** Ends the ejection of a host (`address:port`) at once; false where it is not ejected. */
+  uneject(ejection: Pick<Ejection, 'cluster' | 'host'>): boolean;
   /** Hears every event until the returned function is called. */
   on(listener: EventSink): () => void;
   /** Leaves the mesh: registered services are gone at once, calls under way may end. */
@@ -209,6 +214,14 @@ class LiveMesh implements Mesh {
   }
 
   on(listener: EventSink): () => void {
+  ejections(): readonly Ejection[] {
+    return [...this.#core.upstreams.values()].flatMap((upstream) => upstream.ejections());
+  }
+
+  uneject({ cluster, host }: Pick<Ejection, 'cluster' | 'host'>): boolean {
+    return this.#core.upstreams.get(cluster)?.uneject(host) === true;
+  }
+
     return this.#events.on(listener);
   }
 

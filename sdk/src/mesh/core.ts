@@ -12,6 +12,7 @@ import type { AdsTransport } from '../discovery/transport.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
 
 export interface CoreParts {
@@ -28,6 +29,8 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'start'>, Pick<Targets<L
   readonly discovery: Discovery;
   readonly targets: Targets<LiveTarget>;
   register(list: readonly Registration[]): void;
+  /** Living upstreams, by cluster name. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
   close(): Promise<void>;
 }
 
@@ -62,6 +65,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   return {
     discovery,
     targets,
+    upstreams: live.upstreams,
     lookup: (target) => targets.lookup(target),
     lookupConnection: (target) => targets.lookupConnection(target),
     start: (target, request, { body, handler, options }) => startCall(calls, target, request, body, handler, options),

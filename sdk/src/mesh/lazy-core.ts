@@ -5,10 +5,12 @@ import type { TargetState } from '../config/targets.ts';
 import { MeshError } from '../errors.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import type { Registration } from '../options.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import type { Core, CoreParts } from './core.ts';
 
 type State = TargetState<LiveTarget>;
 
+const NO_UPSTREAMS: ReadonlyMap<string, Upstream> = new Map();
 const OFF: State = { kind: 'absent', reason: 'the mesh is off' };
 const CLOSED: State = { kind: 'failed', reason: 'the mesh was closed' };
 
@@ -60,6 +62,11 @@ export class LazyCore {
   running(): Promise<Core> {
     if (this.#closing !== undefined) return Promise.reject(new MeshError('MESH_NOT_READY', 'the mesh was closed'));
     return this.#loading ?? Promise.reject(new MeshError('MESH_NOT_READY', 'the mesh is off'));
+  }
+
+  /** None before the core is there. */
+  get upstreams(): ReadonlyMap<string, Upstream> {
+    return this.#core?.upstreams ?? NO_UPSTREAMS;
   }
 
   register(registration: Registration): void {
