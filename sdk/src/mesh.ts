@@ -140,6 +140,7 @@ class LiveMesh implements Mesh {
       emit: events.emit,
       ...this.#policy,
       lookup: (target: string) => this.#core.lookup(target),
+      lookupConnection: (target: string) => this.#core.lookupConnection(target),
       start: this.#core.start,
       answering: this.#core.answering,
     };
@@ -213,7 +214,6 @@ class LiveMesh implements Mesh {
     return clientConfig(discovery.status());
   }
 
-  on(listener: EventSink): () => void {
   ejections(): readonly Ejection[] {
     return [...this.#core.upstreams.values()].flatMap((upstream) => upstream.ejections());
   }
@@ -222,6 +222,7 @@ class LiveMesh implements Mesh {
     return this.#core.upstreams.get(cluster)?.uneject(host) === true;
   }
 
+  on(listener: EventSink): () => void {
     return this.#events.on(listener);
   }
 

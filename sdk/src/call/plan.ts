@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
 import { type TlsTarget, tlsToCluster } from '../connection/tls.ts';
@@ -11,6 +12,7 @@ import { outgoingRequest } from '../route/outgoing.ts';
 import { directLocation, redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
+import { tlsRouteOf } from '../route/tls-route.ts';
 import type { PickContext, Upstream } from '../upstream/upstream.ts';
 import type { LiveTarget } from './live-target.ts';
 import { directResponse, type LocalReply, noCluster, noRoute, redirectTo } from './local-reply.ts';
@@ -24,6 +26,8 @@ export interface Way {
   readonly action: CompiledForward;
   readonly cluster: WeightedCluster;
   readonly upstream: Upstream;
+  /** A `tls` route has sent the connection elsewhere: TLS goes through to the host that was dialled. */
+  readonly isEndToEnd: boolean;
   readonly context: PickContext;
   /** Of the first attempt: its session may name the host. */
   readonly first: PickContext;
@@ -111,12 +115,16 @@ export function planAgain(
 }
 
 function forward({ target, request, options, runtime, draw, decision, action }: Forwarding): Plan {
-  const cluster = destinationOf(action, request, isSplit(action) ? draw() : 0);
+  const own = destinationOf(action, request, isSplit(action) ? draw() : 0);
   const status = action.clusterNotFoundStatus;
-  if (cluster === undefined || cluster.name === '')
-    return local(noCluster('the route names no cluster', status), decision, cluster);
+  if (own === undefined || own.name === '')
+    return local(noCluster('the route names no cluster', status), decision, own);
+  const cluster = request.scheme === 'https' ? byTlsRoute(own, { target, decision, options, draw }) : own;
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
+  const isEndToEnd = cluster !== own;
+  if (isEndToEnd && upstream.config().cluster.tls !== undefined)
+    return local(noCluster(`${cluster.name} asks for TLS around the TLS of the call`, status), decision, cluster);
   const { discovery, loadBalancer } = upstream.config().cluster;
   let context = NO_CONTEXT;
   let setCookies = NO_COOKIES;
@@ -137,7 +145,20 @@ function forward({ target, request, options, runtime, draw, decision, action }: 
   }
   const first =
     action.statefulSession === undefined ? context : inSession(action.statefulSession, request, context, runtime);
-  return { kind: 'forward', decision, action, cluster, upstream, context, first, setCookies };
+  return { kind: 'forward', decision, action, cluster, upstream, isEndToEnd, context, first, setCookies };
+}
+
+/** The cluster that a `tls` route of the host names, in the place of its own. */
+function byTlsRoute(
+  own: WeightedCluster,
+  { target, decision, options, draw }: Pick<Forwarding, 'target' | 'decision' | 'options' | 'draw'>,
+): WeightedCluster {
+  const { connections } = target.config.listener;
+  if (connections === undefined) return own;
+  const { host, port } = options.originalDestination;
+  const asked = isIP(host) === 0 ? { port, serverName: host } : { port, address: host };
+  const route = tlsRouteOf(connections, decision, asked, draw);
+  return route === undefined || route.cluster === own.name ? own : { ...own, name: route.cluster };
 }
 
 function inSession(
@@ -161,14 +182,18 @@ function whyMissing(target: LiveTarget, name: string): string {
   return state?.kind === 'failed' ? `cluster ${name}: ${state.reason}` : `cluster ${name} does not exist`;
 }
 
-/** TLS where the cluster asks for it, or where the caller dialled `https:`: once, verified by the name that was dialled. */
+/**
+ * TLS where the cluster asks for it, or where the caller dialled `https:`: once, verified by the name that was dialled where
+ * the cluster names none.
+ */
 export function tlsFor(
   { tls }: Cluster,
   request: MeshRequest,
   { originalDestination }: CallOptions,
+  isEndToEnd = false,
 ): TlsTarget | undefined {
   const { host } = originalDestination;
-  if (tls !== undefined) return tlsToCluster(tls, host, HTTP1);
+  if (tls !== undefined && !isEndToEnd) return tlsToCluster(tls, host, HTTP1);
   return request.scheme === 'https' ? { name: host, alpn: HTTP1, subjectAltNames: [] } : undefined;
 }
 

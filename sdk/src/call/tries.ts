@@ -317,7 +317,7 @@ export class Tries implements AttemptOwner {
 
   #tryOn(pick: HostPick, nowMs: number, isFresh: boolean): void {
     const { terms, request, options, runtime } = this.#parts;
-    const { upstream, action } = this.#way;
+    const { upstream, action, isEndToEnd } = this.#way;
     const { cluster } = upstream.config();
     const { perTryMs, perTryIdleMs } = terms;
     const attempt = new Attempt(
@@ -325,7 +325,7 @@ export class Tries implements AttemptOwner {
         owner: this,
         pick,
         cluster,
-        tls: tlsFor(cluster, request, options),
+        tls: tlsFor(cluster, request, options, isEndToEnd),
         breaker: upstream.breaker(action.priority),
         connections: runtime.connections,
         patience: runtime,

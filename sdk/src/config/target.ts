@@ -77,6 +77,8 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
   /** Somebody connects without HTTP: the clusters of filter chains count too. */
   #connects = false;
   #connected: PromiseWithResolvers<TargetState<T>> | undefined;
+  /** The configuration that was last found to have all clusters of its filter chains. */
+  #whole: TargetConfig | undefined;
 
   constructor(name: string, parts: TargetParts<T>) {
     this.name = name;
@@ -138,7 +140,11 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
       this.#touch();
     }
     const { state } = this;
-    if (state.kind !== 'ready' || hasConnections(state.config)) return state;
+    if (state.kind !== 'ready' || state.config === this.#whole) return state;
+    if (hasConnections(state.config)) {
+      this.#whole = state.config;
+      return state;
+    }
     this.#connected ??= Promise.withResolvers<TargetState<T>>();
     return { kind: 'pending', settled: this.#connected.promise };
   }

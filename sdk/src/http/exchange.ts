@@ -14,7 +14,8 @@ export function startExchange(runtime: MeshRuntime, outgoing: Outgoing, handler:
     handler.onPassthrough();
     return IDLE;
   }
-  const state = runtime.lookup(dialled.target);
+  const { scheme, target } = dialled;
+  const state = scheme === 'https' ? runtime.lookupConnection(target) : runtime.lookup(target);
   if (state.kind !== 'ready') return new WaitingExchange(runtime, outgoing, handler, state);
   const body = outgoing.body.open();
   // Opened once: what opens it may read it.

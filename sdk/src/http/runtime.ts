@@ -11,6 +11,8 @@ import type { MeshRequest } from '../model/request.ts';
 export interface MeshCore {
   /** Of this moment; a name asked for the first time is `pending`. */
   lookup(target: string): TargetState<LiveTarget>;
+  /** With the clusters of filter chains, for `https:` calls: a `tls` route may say where they go. */
+  lookupConnection(target: string): TargetState<LiveTarget>;
   start(live: LiveTarget, request: MeshRequest, send: Sending): Call;
   /** Loads what gives answers of the mesh's own, for a target there is no configuration of. */
   answering(): Promise<AnswerLocally>;

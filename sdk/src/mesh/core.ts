@@ -25,7 +25,7 @@ export interface CoreParts {
 }
 
 /** Everything below the shells, wired. Loaded when a mesh is made, not when the package is imported. */
-export interface Core extends Pick<MeshCore, 'lookup' | 'start'>, Pick<Targets<LiveTarget>, 'lookupConnection'> {
+export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'start'> {
   readonly discovery: Discovery;
   readonly targets: Targets<LiveTarget>;
   register(list: readonly Registration[]): void;
