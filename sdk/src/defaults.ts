@@ -177,6 +177,13 @@ export const DEFAULTS = {
     'Inmesh',
     'dialled addresses of a passthrough cluster that are remembered',
   ),
+  latencyWindowMs: entry(
+    30_000,
+    'ms',
+    'Inmesh',
+    'latencies of this window and the one before make the p95 of a cluster',
+  ),
+  latencySamples: entry(20, 'count', 'Inmesh', 'attempts that went well before there is a p95'),
   hostSelectionAttempts: entry(
     1,
     'count',

@@ -6,6 +6,8 @@ import { createWeighted, peekWeighted, putBack, type Weighted } from '../balance
 import type { Cluster } from '../model/cluster.ts';
 import type { LiveHost } from './host.ts';
 import type { PriorityHosts } from './host-set.ts';
+import { atOnce } from './newest.ts';
+import { leftOut } from './tried-priorities.ts';
 
 /** Hosts to choose from and the state of the choice. */
 export interface Source {
@@ -32,6 +34,9 @@ export interface Table {
   /** The only pool, where one gets all of the traffic; else `pools` has one for each of 100 draws. */
   readonly only: Pool | undefined;
   readonly pools: readonly Pool[];
+  readonly input: TableInput;
+  /** Tables without some priorities, by their numbers; made when first asked for. */
+  detours: Map<string, Table> | undefined;
 }
 
 export interface TableInput {
@@ -45,15 +50,13 @@ export interface TableInput {
   readonly weightedHealth: boolean;
 }
 
+const NONE: ReadonlySet<number> = new Set();
 const EMPTY: Pool = { panic: false, whole: undefined, localities: undefined };
 
 /** Builds the table of a cluster, yielding between pieces of well under a millisecond where it hashes. */
-export function* buildTable(input: TableInput): Generator<void, Table> {
-  const { cluster, priorities, overprovisioningFactor } = input;
-  const loads = priorityLoads(
-    priorities.map(({ hosts }) => healthOf(hosts, input.weightedHealth)),
-    { overprovisioningFactor, panicThreshold: cluster.panicThreshold },
-  );
+export function* buildTable(input: TableInput, without: ReadonlySet<number> = NONE): Generator<void, Table> {
+  const { cluster, priorities } = input;
+  const loads = loadsOf(input, without);
   const healthy: Pool[] = [];
   const degraded: Pool[] = [];
   for (const [priority, level] of priorities.entries()) {
@@ -66,7 +69,39 @@ export function* buildTable(input: TableInput): Generator<void, Table> {
     (choice) => (choice.degraded ? degraded : healthy)[choice.priority] ?? EMPTY,
   );
   const first = pools[0] ?? EMPTY;
-  return pools.every((pool) => pool === first) ? { only: first, pools: [] } : { only: undefined, pools };
+  const isOne = pools.every((pool) => pool === first);
+  return { only: isOne ? first : undefined, pools: isOne ? [] : pools, input, detours: undefined };
+}
+
+/**
+ * The table without the priorities that earlier attempts have tried; itself where there is no other. A priority that is
+ * left out panics as it would (Envoy keeps per_priority_panic).
+ */
+export function tableAfter(table: Table, tried: readonly number[], updateFrequency: number): Table {
+  const { priorities } = table.input;
+  const isUsable = (priority: number): boolean =>
+    priorities[priority]?.hosts.some((host) => host.availability !== 'out') === true;
+  const without = leftOut(tried, updateFrequency, isUsable, priorities.length);
+  if (without === undefined) return table;
+  const key = [...without].sort().join();
+  table.detours ??= new Map();
+  let detour = table.detours.get(key);
+  if (detour === undefined) {
+    detour = atOnce(buildTable(table.input, without));
+    table.detours.set(key, detour);
+  }
+  return detour;
+}
+
+function loadsOf(
+  { cluster, priorities, overprovisioningFactor, weightedHealth }: TableInput,
+  without: ReadonlySet<number>,
+) {
+  const levels = priorities.map(({ hosts }) => healthOf(hosts, weightedHealth));
+  const loads = priorityLoads(levels, { overprovisioningFactor, panicThreshold: cluster.panicThreshold });
+  if (without.size === 0) return loads;
+  const left = levels.map((level, priority) => (without.has(priority) ? { ...level, healthy: 0, degraded: 0 } : level));
+  return { ...priorityLoads(left, { overprovisioningFactor, panicThreshold: 0 }), panic: loads.panic };
 }
 
 type PoolKind = 'healthy' | 'degraded' | 'panic' | 'unused';

@@ -1,3 +1,4 @@
+import { addressText } from '../balancer/hash-key.ts';
 import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
@@ -9,12 +10,13 @@ import { Breaker } from './breaker.ts';
 import { type Choice, chooseHost } from './choose.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
+import { Latencies } from './latency.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
 import { type DetectorOwner, OutlierDetector } from './outlier/detector.ts';
 import type { Ejection } from './outlier/record.ts';
 import { LivePick, noHost, type Outcome, type Pick, type PickFailure, type PickOwner } from './pick.ts';
-import type { Table, TableInput } from './table.ts';
+import { type Table, type TableInput, tableAfter } from './table.ts';
 import { Tables, type TablesOwner } from './tables.ts';
 
 export interface PickContext {
@@ -26,6 +28,8 @@ export interface PickContext {
   readonly selectionAttempts?: number;
   /** Priorities of earlier attempts, left out while there are others (Envoy PreviousPrioritiesConfig). */
   readonly triedPriorities?: readonly number[];
+  /** After so many attempts what is left out is brought up to date (update_frequency); 1 where absent. */
+  readonly priorityUpdateFrequency?: number;
   /** Hosts a session sticks to, first one first (Envoy override host); `strict`: none else. */
   readonly overrideHost?: { readonly addresses: readonly string[]; readonly strict: boolean };
   /** For ORIGINAL_DST clusters: the address the application dialled. */
@@ -54,6 +58,8 @@ export interface Upstream {
   ejections(): readonly Ejection[];
   /** Ends the ejection of a host, `address:port`; false where it is not ejected. */
   uneject(address: string): boolean;
+  /** The 95th percentile of the times to the head of a good answer; measured from the first time it is asked for. */
+  p95Ms(): number | undefined;
   /** Limits and counts of one priority of requests. */
   breaker(priority: 'default' | 'high'): Breaker;
   /** Stops a build that is under way; its hosts count as removed. Picks made before stay valid. */
@@ -104,6 +110,8 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
   #breakers: { readonly default: Breaker; readonly high: Breaker } | undefined;
   /** There is none before the first outcome. */
   #detector: OutlierDetector | undefined;
+  #latencies: Latencies | undefined;
+  #addresses: { readonly of: HostSet; readonly hosts: ReadonlyMap<string, LiveHost> } | undefined;
   #isClosed = false;
 
   constructor(initial: ClusterConfig, deps: UpstreamDeps) {
@@ -172,15 +180,25 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     return this.#detector?.uneject(address) === true;
   }
 
+  p95Ms(): number | undefined {
+    const nowMs = this.clock.now();
+    this.#latencies ??= new Latencies(nowMs);
+    return this.#latencies.p95(nowMs);
+  }
+
   startMs(): number {
-    return 0;
+    return this.#latencies === undefined ? 0 : this.clock.now();
   }
 
   onConnected(host: LiveHost, isAll: boolean): void {
     this.#detecting()?.onConnected(host, isAll);
   }
 
-  onOutcome(host: LiveHost, outcome: Outcome): void {
+  onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void {
+    if (startMs > 0 && outcome.status !== undefined && outcome.status < 500) {
+      const nowMs = this.clock.now();
+      this.#latencies?.add(nowMs - startMs, nowMs);
+    }
     this.#detecting()?.onOutcome(host, outcome);
   }
 
@@ -299,6 +317,11 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     if (this.#config.cluster.discovery.kind === 'original-dst') return this.#dialled(context.originalDestination);
     const tables = this.#tables ?? this.#liveTables();
     if (tables.current === undefined) return noHost(`the first table of ${this.name} is still being built`);
+    if (context.overrideHost !== undefined) {
+      const found = this.#override(context.overrideHost.addresses);
+      if (found !== undefined) return found;
+      if (context.overrideHost.strict) return noHost(`the host of the session is no usable endpoint of ${this.name}`);
+    }
     const stale = tables.stale || this.#reconciling?.isRunning === true;
     return this.#choose(tables.current, stale, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
   }
@@ -310,7 +333,21 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     return this.#destinations.hostOf(destination, choice.take);
   }
 
-  #choose(table: Table, stale: boolean, { hash, exclude, selectionAttempts }: PickContext): LiveHost | undefined {
+  /** Envoy HostUtility::selectOverrideHost with the statuses it takes by default: UNKNOWN, HEALTHY and DEGRADED. */
+  #override(addresses: readonly string[]): LiveHost | undefined {
+    if (this.#addresses?.of !== this.#hosts) {
+      this.#addresses = { of: this.#hosts, hosts: new Map(this.#hosts.all.map((host) => [addressText(host), host])) };
+    }
+    for (const address of addresses) {
+      const host = this.#addresses.hosts.get(address);
+      if (host !== undefined && host.availability !== 'out') return host;
+    }
+    return undefined;
+  }
+
+  #choose(whole: Table, stale: boolean, context: PickContext): LiveHost | undefined {
+    const { hash, exclude, selectionAttempts, triedPriorities, priorityUpdateFrequency = 1 } = context;
+    const table = triedPriorities === undefined ? whole : tableAfter(whole, triedPriorities, priorityUpdateFrequency);
     const { loadBalancer } = this.#config.cluster;
     choice.stale = stale;
     choice.hashed = isHashBalancer(loadBalancer);
