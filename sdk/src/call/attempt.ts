@@ -12,6 +12,7 @@ import {
   type WireRequest,
 } from '../connection/exchange.ts';
 import type { ConnectionWaiter, DialHost } from '../connection/lane.ts';
+import { StreamFailure } from '../connection/stream-failure.ts';
 import type { TlsTarget } from '../connection/tls.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
@@ -306,7 +307,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
       return;
     }
     // Not the host's fault: the pick goes on, so it hears nothing of this.
-    if (this.#isReused && !this.#hasBegun && (isUnsent || this.#owner.mayReplay)) {
+    if (this.#isReused && !this.#hasBegun && isStale(error) && (isUnsent || this.#owner.mayReplay)) {
       this.#stop();
       this.#giveRequest();
       this.flag = 'UC';
@@ -398,6 +399,9 @@ function outcomeOf(request: WireRequest | undefined, status: number, headers: Pa
 
 const isGrpcType = (value: string, index: number, headers: readonly string[]): boolean =>
   index % 2 === 1 && value.startsWith('application/grpc') && headers[index - 1] === 'content-type';
+
+/** The connection had been idle, and may have been closed by its peer before the request came (keep-alive race). */
+const isStale = (error: Error): boolean => !(error instanceof StreamFailure) || error.isStale;
 
 /** A limit of ours says nothing of the host. */
 const connectOutcome = ({ kind }: ConnectFailure): Outcome =>

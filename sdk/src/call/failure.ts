@@ -1,4 +1,5 @@
 import type { ConnectFailure } from '../connection/connect-failure.ts';
+import { StreamFailure } from '../connection/stream-failure.ts';
 import type { MeshErrorCode } from '../errors.ts';
 import type { ResponseFlag } from '../model/events.ts';
 import { type LocalReply, noHealthyUpstream, overflow, resetBody, timedOut } from './local-reply.ts';
@@ -18,6 +19,8 @@ export interface AttemptFailure {
 /** router.cc streamResetReasonToResponseFlag */
 export function failedConnect(failure: ConnectFailure, endpoint: string): AttemptFailure {
   if (failure.kind === 'overflow') return { ...OVERFLOW, what: failure.message };
+  if (failure.kind === 'protocol' || failure.kind === 'lost')
+    return { ...RESETS[failure.kind], ...told(failure, endpoint) };
   const isTimeout = failure.kind === 'timeout';
   return {
     kind: 'connect-failure',
@@ -32,6 +35,7 @@ export function failedConnect(failure: ConnectFailure, endpoint: string): Attemp
 
 /** `hasBegun`: part of a response head had come; then it is not HTTP what the peer sent (Envoy: protocol error, 502). */
 export function failedRequest(error: Error, endpoint: string, hasBegun: boolean): AttemptFailure {
+  if (error instanceof StreamFailure) return { ...RESETS[error.kind], ...told(error, endpoint) };
   const code = codeOf(error);
   const isProtocolError = hasBegun || code.startsWith(PARSER_ERROR) || PROTOCOL_ERRORS.has(code);
   return {
@@ -44,6 +48,21 @@ export function failedRequest(error: Error, endpoint: string, hasBegun: boolean)
     cause: error,
   };
 }
+
+/** Envoy CodecClient and Http::Utility::resetReasonToString, for what HTTP/2 tells apart. */
+const RESETS = {
+  refused: reset('refused-stream', 'UR', 503, 'remote refused stream reset'),
+  reset: reset('reset', 'UR', 503, 'remote reset'),
+  protocol: reset('reset', 'UPE', 502, 'protocol error'),
+  lost: reset('reset', 'UC', 503, 'connection termination'),
+  upgrade: reset('reset', 'UPE', 502, 'protocol error'),
+} as const;
+
+function reset(kind: ResetKind, flag: ResponseFlag, status: number, resetReason: string) {
+  return { kind, flag, code: 'MESH_RESET', status, resetReason } as const;
+}
+
+const told = (error: Error, endpoint: string) => ({ what: `${endpoint}: ${error.message}`, cause: error });
 
 /** The breaker of the cluster has no room. */
 export const noRoom = (cluster: string): AttemptFailure => ({

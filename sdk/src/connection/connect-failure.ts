@@ -7,6 +7,10 @@ export type ConnectFailureKind =
   | 'tls'
   /** The host name has no address. */
   | 'name'
+  /** What answered does not speak HTTP/2. */
+  | 'protocol'
+  /** The connection was closed before HTTP/2 could begin. */
+  | 'lost'
   /** The breaker has no room for one more request that waits. */
   | 'overflow'
   /** We are closing. */

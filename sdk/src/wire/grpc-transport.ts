@@ -6,7 +6,6 @@ import type { AdsListener, AdsMethod, AdsStatus, AdsStream, AdsTransport } from 
 import { MeshError } from '../errors.ts';
 import { createFrameReader, frameMessage } from './grpc-frames.ts';
 import { codeOfReset, GRPC, statusOfHeaders, statusOfTrailers } from './grpc-status.ts';
-import { http2Settings } from './http2-settings.ts';
 import { type ClientSession, openSession } from './session.ts';
 
 const SERVICE = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
@@ -37,7 +36,7 @@ export function createGrpcTransport(options: GrpcTransportOptions): AdsTransport
   const { server, clock = systemClock, maxMessageBytes = defaultOf('adsMessageBytes') } = options;
   const address = parseServerAddress(server);
   if (typeof address === 'string') throw new MeshError('MESH_BOOTSTRAP_INVALID', address);
-  const memory: ServerMemory = { pingIntervalMs: http2Settings('ads').pingIntervalMs };
+  const memory: ServerMemory = { pingIntervalMs: defaultOf('adsPingIntervalMs') };
   return {
     server,
     open: (method, on) => new GrpcAdsStream({ address, clock, maxMessageBytes, memory, method, on }),

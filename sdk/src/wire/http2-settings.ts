@@ -2,14 +2,14 @@ import type { ClientSessionOptions } from 'node:http2';
 import { defaultOf } from '../defaults.ts';
 
 /** What a session is for. Each user of HTTP/2 has its own row: node's defaults fit none of them. */
-export type SessionKind = 'ads';
+export type SessionKind = 'ads' | 'upstream';
 
 export interface SessionSettings {
   readonly options: ClientSessionOptions;
   /** Receive window of the connection; HTTP/2's 64 KiB would cost a round trip per 64 KiB of configuration. */
   readonly connectionWindow: number;
-  /** A PING after this long without one, while a stream is open. */
-  readonly pingIntervalMs: number;
+  /** A PING after this long without one; none where undefined. */
+  readonly pingIntervalMs: number | undefined;
   readonly pingTimeoutMs: number;
 }
 
@@ -26,6 +26,19 @@ const KINDS: Readonly<Record<SessionKind, SessionSettings>> = {
     },
     connectionWindow: 8 * MEBIBYTE,
     pingIntervalMs: defaultOf('adsPingIntervalMs'),
+    pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
+  },
+  upstream: {
+    options: {
+      settings: { enablePush: false, initialWindowSize: MEBIBYTE, maxHeaderListSize: 65_536 },
+      // In MB: as many streams as a peer may allow, each with a body under way.
+      maxSessionMemory: 256,
+      maxOutstandingPings: 4,
+      maxHeaderListPairs: 256,
+    },
+    connectionWindow: 16 * MEBIBYTE,
+    // Envoy Http2ProtocolOptions.connection_keepalive: none unless the cluster asks.
+    pingIntervalMs: undefined,
     pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
   },
 };

@@ -13,13 +13,23 @@ export interface SessionListener {
   /** The connection stands, and the peer speaks HTTP/2. */
   connected(): void;
   /** The peer asks for fewer PINGs. */
-  calm(): void;
+  calm?(): void;
+  /** What the peer allows has changed. */
+  changed?(peer: http2.Settings): void;
+  /** The peer takes no new streams; those after `lastStream` it has not looked at (RFC 9113 §6.8). */
+  goingAway?(lastStream: number): void;
   /** Exactly once; `reason` is for humans. */
-  ended(reason: string): void;
+  ended(reason: string, cause: SessionEnd): void;
 }
 
+/** `protocol`: what came was not HTTP/2; `timeout`: nothing came in time. */
+export type SessionEnd = 'closed' | 'protocol' | 'timeout';
+
 export interface ClientSession {
-  request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream;
+  request(
+    headers: http2.OutgoingHttpHeaders | string[],
+    options?: http2.ClientSessionRequestOptions,
+  ): http2.ClientHttp2Stream;
   ref(): void;
   unref(): void;
   /** Lets the open streams end, for a moment, then ends the connection. */
@@ -33,24 +43,43 @@ export interface SessionOptions {
   readonly clock: Clock;
   /** In place of the kind's own. */
   readonly pingIntervalMs?: number;
+  readonly pingTimeoutMs?: number;
+  /** Until the peer's SETTINGS. */
+  readonly timeoutMs?: number;
+  /** Beside the kind's own. */
+  readonly settings?: http2.Settings;
+  readonly connectionWindow?: number;
 }
 
 /** One HTTP/2 client connection: dialled with a deadline, kept honest by PINGs, unref'd unless told otherwise. */
-export function openSession(address: DialAddress, options: SessionOptions, on: SessionListener): ClientSession {
+export const openSession = (address: DialAddress, options: SessionOptions, on: SessionListener): ClientSession =>
+  startSession(net.connect(address.connect), `http://${address.authority}`, options, on);
+
+/** The same on a socket that is there already, or will be. */
+export function startSession(
+  socket: net.Socket,
+  origin: string,
+  options: SessionOptions,
+  on: SessionListener,
+): ClientSession {
   const { clock } = options;
-  const settings = http2Settings(options.kind);
-  const socket = net.connect(address.connect);
-  const session = http2.connect(`http://${address.authority}`, {
-    ...settings.options,
+  const kind = http2Settings(options.kind);
+  const session = http2.connect(origin, {
+    ...kind.options,
+    settings: { ...kind.options.settings, ...options.settings },
     createConnection: () => socket,
   });
   let reason: string | undefined;
+  let cause: SessionEnd = 'closed';
   let isOver = false;
-  const intervalMs = options.pingIntervalMs ?? settings.pingIntervalMs;
-  const keepalive = createKeepalive({ session, clock, intervalMs, timeoutMs: settings.pingTimeoutMs, onDead: destroy });
-  const connectTimer = afterSockets(clock, defaultOf('connectTimeoutMs'), () =>
-    destroy(`no connection within ${defaultOf('connectTimeoutMs')} ms`),
-  );
+  const intervalMs = options.pingIntervalMs ?? kind.pingIntervalMs;
+  const timeoutMs = options.pingTimeoutMs ?? kind.pingTimeoutMs;
+  const keepalive = createKeepalive({ session, clock, intervalMs, timeoutMs, onDead: destroy });
+  const connectMs = options.timeoutMs ?? defaultOf('connectTimeoutMs');
+  const connectTimer = afterSockets(clock, connectMs, () => {
+    cause = 'timeout';
+    destroy(`no connection within ${connectMs} ms`);
+  });
 
   function destroy(why?: string): void {
     reason ??= why;
@@ -60,31 +89,34 @@ export function openSession(address: DialAddress, options: SessionOptions, on: S
 
   socket.setNoDelay(true);
   socket.unref();
-  session.on('connect', () => session.setLocalWindowSize(settings.connectionWindow));
+  session.on('connect', () => session.setLocalWindowSize(options.connectionWindow ?? kind.connectionWindow));
   // A port that takes connections and never speaks is no peer: HTTP/2 begins with its SETTINGS (RFC 9113 §3.4).
   session.once('remoteSettings', () => {
     connectTimer.cancel();
     keepalive.start();
     on.connected();
   });
+  session.on('remoteSettings', (peer) => on.changed?.(peer));
   // Node closes the session by itself on GOAWAY: streams that stand go on, new ones need another session (RFC 9113 §6.8).
-  session.on('goaway', (code) => {
-    if (code === ENHANCE_YOUR_CALM) on.calm();
+  session.on('goaway', (code, lastStream = 0) => {
+    if (code === ENHANCE_YOUR_CALM) on.calm?.();
     reason ??= code === 0 ? undefined : `GOAWAY with code ${code}`;
+    on.goingAway?.(lastStream);
   });
   session.on('error', (error) => {
     reason ??= error.message;
+    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') cause = 'protocol';
   });
   session.on('close', () => {
     if (isOver) return;
     isOver = true;
     connectTimer.cancel();
     keepalive.stop();
-    on.ended(reason ?? 'the connection was closed');
+    on.ended(reason ?? 'the connection was closed', cause);
   });
 
   return {
-    request: (headers) => session.request(headers),
+    request: (headers, streamOptions) => session.request(headers, streamOptions),
     ref: () => socket.ref(),
     unref: () => socket.unref(),
     close() {
@@ -96,15 +128,11 @@ export function openSession(address: DialAddress, options: SessionOptions, on: S
   };
 }
 
-interface Keepalive {
-  start(): void;
-  stop(): void;
-}
-
 interface KeepaliveParts {
   readonly session: http2.ClientHttp2Session;
   readonly clock: Clock;
-  readonly intervalMs: number;
+  /** No PING where undefined. */
+  readonly intervalMs: number | undefined;
   readonly timeoutMs: number;
   readonly onDead: (reason: string) => void;
 }
@@ -128,7 +156,7 @@ function createKeepalive({ session, clock, intervalMs, timeoutMs, onDead }: Keep
   }
 
   function next(): void {
-    timer = clock.after(intervalMs, ping);
+    if (intervalMs !== undefined) timer = clock.after(intervalMs, ping);
   }
 
   return { start: next, stop: () => timer?.cancel() };

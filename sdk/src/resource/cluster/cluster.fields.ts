@@ -137,11 +137,8 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig', {
-    supported: 'http_protocol_options',
-    ignored: {
-      'calls of this client are HTTP/1.1 unless http2 is asked for': `http2_protocol_options http3_protocol_options
-        alternate_protocols_cache_options`,
-    },
+    supported: 'http_protocol_options http2_protocol_options',
+    ignored: { 'HTTP/2 or HTTP/1.1 is taken': 'http3_protocol_options alternate_protocols_cache_options' },
   }),
   ...rowsOf('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
     supported: 'common_tls_context sni',

@@ -101,6 +101,23 @@ describe('cluster', () => {
     expect(cluster.circuitBreakers.default).toEqual({ maxPendingRequests: 7 });
   });
 
+  it('HTTP/2 may be what the cluster asks for, or what TLS agrees on (auto_config)', () => {
+    const options = (protocol: Record<string, JsonValue>) => ({
+      typedExtensionProtocolOptions: {
+        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': at(
+          'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+          protocol,
+        ),
+      },
+    });
+    expect(ok(options({ autoConfig: { http2ProtocolOptions: { maxConcurrentStreams: 5 } } }))).toMatchObject({
+      http2: false,
+      http2IfOffered: true,
+      http2Options: { maxConcurrentStreams: 5 },
+    });
+    expect(ok(options({ useDownstreamProtocolConfig: {} }))).not.toHaveProperty('http2IfOffered');
+  });
+
   it.each([
     [
       { lbPolicy: 'ROUND_ROBIN', roundRobinLbConfig: { slowStartConfig: { slowStartWindow: '30s' } } },

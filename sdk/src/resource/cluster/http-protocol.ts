@@ -10,6 +10,7 @@ import { decodeHttp2Options } from './http2-options.ts';
 type HttpProtocol = Pick<
   Cluster,
   | 'http2'
+  | 'http2IfOffered'
   | 'http2Options'
   | 'maxStreamDurationMs'
   | 'maxRequestsPerConnection'
@@ -27,9 +28,12 @@ export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol {
   const maxConnectionDurationMs = durationMs(common?.maxConnectionDuration, here.at('max_connection_duration'));
   const maxStreamDurationMs = durationMs(common?.maxStreamDuration, here.at('max_stream_duration'));
   const http2 = options ? explicitHttp2(options) : message.http2ProtocolOptions;
-  const http2Options = decodeHttp2Options(http2, at.at('http2_protocol_options'));
+  const auto =
+    options?.upstreamProtocolOptions.case === 'autoConfig' ? options.upstreamProtocolOptions.value : undefined;
+  const http2Options = decodeHttp2Options(http2 ?? auto?.http2ProtocolOptions, at.at('http2_protocol_options'));
   return {
     http2: http2 !== undefined,
+    ...(auto && { http2IfOffered: true as const }),
     ...(http2Options && { http2Options }),
     ...(maxStreamDurationMs !== undefined && { maxStreamDurationMs }),
     // 0 = no limit (Envoy HttpProtocolOptions.max_requests_per_connection).
