@@ -75,10 +75,10 @@ export const DEFAULTS = {
     'sent for every limit that is not written',
   ),
   retryBudgetPercent: entry(
-    0.2,
+    20,
     'percent',
-    'Istio retryBudget',
-    'where a budget gives none (Istio sends the literal 0.2)',
+    'Istio TrafficPolicy.RetryBudget.percent, as documented',
+    'where a budget gives none (istiod itself sends the literal 0.2)',
   ),
   retryBudgetConcurrency: entry(3, 'count', 'Istio retryBudget', 'retries at once that a budget always allows'),
   healthIntervalMs: entry(10_000, 'ms', 'Kubernetes Probe.periodSeconds', 'between health checks of CallPolicy'),

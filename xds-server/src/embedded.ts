@@ -24,6 +24,7 @@ import { createFederation, type Federation } from './snapshot/federation.ts';
 import type { Lookup } from './snapshot/lookup.ts';
 import { isRevisionBehind } from './snapshot/revision.ts';
 import { createSnapshots, type Snapshots } from './snapshot/snapshots.ts';
+import type { RetryAttempts } from './translate/mesh-settings.ts';
 import { ENDPOINT_TYPE } from './translate/resource-types.ts';
 import type { View } from './translate/view.ts';
 
@@ -36,6 +37,11 @@ export interface XdsServerOptions {
    * are given only the empty one, `xdstp:///TYPE/NAME`.
    */
   readonly authorities?: readonly string[];
+  /**
+   * What `attempts: N` of a retry policy means: N retries after the first call, as Istio's API reference has it (`retries`, the
+   * default), or N calls with it.
+   */
+  readonly retryAttempts?: RetryAttempts;
   /** The time by which it waits; the system's where none is given. */
   readonly clock?: Clock;
 }
@@ -108,13 +114,14 @@ class EmbeddedServer implements XdsServer {
   #isReady = false;
   #closed: Promise<void> | undefined;
 
-  constructor({ source, authorities = [''], clock = systemClock }: XdsServerOptions) {
+  constructor({ source, authorities = [''], retryAttempts = 'retries', clock = systemClock }: XdsServerOptions) {
     this.#source = source;
     this.#federation = createFederation({ authorities, hash });
     this.#snapshots = createSnapshots({
       registry: this.#registry,
       clock,
       hash,
+      retryAttempts,
       failed: (message) => this.#problems.tell(message),
     });
     this.#service = new AdsService({

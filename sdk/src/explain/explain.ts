@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { LiveTarget } from '../call/live-target.ts';
 import { type Clock, holdProcess } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
@@ -11,7 +12,9 @@ import { redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import { splitRanges } from '../route/split.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
+import { type TlsRoute, tlsRouteOf } from '../route/tls-route.ts';
 import { createTrace } from '../route/trace.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import { notesOnConfiguration } from './configuration-notes.ts';
 import type { Explanation } from './explanation.ts';
 import { notesOn } from './notes.ts';
@@ -19,6 +22,8 @@ import { sourceOf } from './sources.ts';
 
 export interface ExplainParts {
   readonly lookup: (target: string) => TargetState<LiveTarget>;
+  /** With the clusters of filter chains. */
+  readonly lookupConnection: (target: string) => TargetState<LiveTarget>;
   readonly discovery: Discovery;
   readonly clock: Clock;
   readonly configTimeoutMs: number;
@@ -35,7 +40,9 @@ export interface Question {
 
 /** Says what a call would do now: the same decision on the same values, with a trace and without consequences. */
 export async function explain(parts: ExplainParts, question: Question): Promise<Explanation> {
-  const state = await settledState(parts, question.target);
+  const isHttps = question.request.scheme === 'https';
+  const lookup = isHttps ? parts.lookupConnection : parts.lookup;
+  const state = await settledState({ ...parts, lookup }, question.target);
   const empty = emptyExplanation(question);
   if (state.kind !== 'ready') return { ...empty, notes: [withoutConfiguration(state, question.target, parts)] };
   const trace = createTrace();
@@ -58,7 +65,7 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   };
 }
 
-const emptyExplanation = ({ request, url, random }: Question): Explanation => ({
+export const emptyExplanation = ({ request, url, random }: Question): Explanation => ({
   request: { method: request.method, url, authority: request.authority, headers: recordOf(request), random },
   virtualHost: null,
   considered: [],
@@ -76,7 +83,7 @@ const recordOf = ({ headers }: MeshRequest): Record<string, string> =>
   Object.fromEntries(headers.flatMap((name, at) => (at % 2 === 0 ? [[name, headerValue(headers, name) ?? '']] : [])));
 
 /** A name asked for the first time has its answer in a moment. */
-async function settledState({ lookup, clock, configTimeoutMs }: ExplainParts, target: string) {
+export async function settledState({ lookup, clock, configTimeoutMs }: ExplainParts, target: string) {
   let state = lookup(target);
   if (state.kind !== 'pending') return state;
   const hold = holdProcess();
@@ -94,7 +101,7 @@ async function settledState({ lookup, clock, configTimeoutMs }: ExplainParts, ta
 
 type Unready = Exclude<TargetState<LiveTarget>, { readonly kind: 'ready' }>;
 
-function withoutConfiguration(state: Unready, target: string, { outboundPolicy }: ExplainParts): string {
+export function withoutConfiguration(state: Unready, target: string, { outboundPolicy }: ExplainParts): string {
   if (state.kind === 'pending') return `answered 503 (NC): no configuration of ${target} has come`;
   if (state.kind === 'failed') return `answered 503 (NC): ${state.reason}`;
   const outcome =
@@ -122,17 +129,21 @@ function explainForward(
   live: LiveTarget,
   decision: RouteDecision,
   action: CompiledForward,
-  { request, random }: Question,
+  question: Question,
 ): Forwarding {
+  const { request, random } = question;
   const { retry } = action;
   const destination = destinationOf(action, request, random);
-  const cluster = destination?.name || undefined;
+  const tlsRoute = request.scheme === 'https' ? byTlsRoute(live, decision, question) : undefined;
+  const cluster = tlsRoute?.cluster || destination?.name || undefined;
   const upstream = cluster === undefined ? undefined : live.upstreams.get(cluster);
   const state = cluster === undefined ? undefined : live.config.clusters.get(cluster);
   const sent = destination && outgoingRequest({ decision, action, cluster: destination }, request);
   const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
   const notes = notesOn(action, upstream?.config().cluster);
+  if (tlsRoute !== undefined)
+    notes.unshift(`the tls route of ${tlsRoute.configPath} decides; TLS goes through to the host`);
   if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);
   else if (upstream === undefined) notes.unshift(`answered 503 (NC): there is no cluster ${cluster ?? 'to choose'}`);
   else if (next?.kind === 'failure') notes.unshift(`answered 503 (${next.flag}): ${next.reason}`);
@@ -142,10 +153,7 @@ function explainForward(
   return {
     cluster: cluster ?? null,
     split: splitRanges(action).map(({ range, ...rest }) => ({ ...rest, ...(range && { range }) })),
-    endpoints: (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason }) => ({
-      ...{ address, locality, priority, state },
-      ...(reason !== undefined && { reason }),
-    })),
+    endpoints: endpointsOf(upstream),
     timeoutMs: action.timeoutMs || null,
     retries: {
       calls: 1 + (retry?.numRetries ?? 0),
@@ -156,7 +164,21 @@ function explainForward(
   };
 }
 
-/** The control plane's word on a feature adds nothing to our own on the same one (`retries …: not yet enforced`). */
+/** The host has a `tls` route and no `http` route: the same as for a call. */
+function byTlsRoute(live: LiveTarget, decision: RouteDecision, { target, random }: Question): TlsRoute | undefined {
+  const { hostname, port } = new URL(`tls://${target}`);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const asked = isIP(host) === 0 ? { serverName: host } : { address: host };
+  return tlsRouteOf(live.config.listener.connections, decision, { ...asked, port: Number(port) }, () => random);
+}
+
+export const endpointsOf = (upstream: Upstream | undefined): Explanation['endpoints'] =>
+  (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason }) => ({
+    ...{ address, locality, priority, state },
+    ...(reason !== undefined && { reason }),
+  }));
+
+/** The control plane's word on a feature adds nothing to our own on the same one (`retries.perTryTimeout: …`). */
 function joinNotes(own: readonly string[], theirs: readonly string[]): readonly string[] {
   const subject = (note: string) => note.split(/[ :]/, 1)[0];
   const said = new Set(own.map(subject));

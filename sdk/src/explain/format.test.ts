@@ -35,7 +35,7 @@ const EXPLANATION: Explanation = {
   ],
   timeoutMs: 2_500,
   retries: { calls: 3, on: ['5xx'], perTryTimeoutMs: 500 },
-  notes: ['mirror to outbound|9080|v2|reviews: not yet enforced'],
+  notes: ['mirror: 100 % to outbound|9080|v2|reviews'],
 };
 
 describe('an explanation as a page', () => {
@@ -55,7 +55,7 @@ Route
   written in     mesh/reviews.yaml:26
   cluster        outbound|9080|v3|reviews
   timeout        2.5 s
-  retries        3 calls at most (not yet enforced: one), on 5xx, 500 ms each
+  retries        up to 3 calls, on 5xx, 500 ms each
 
 Split
     outbound|9080|v1|reviews   25 %  ██████··················  0–24
@@ -68,7 +68,7 @@ Endpoints (2)
   10.0.0.12:9080  draining  priority 1  the control plane reports it draining
 
 Notes
-  • mirror to outbound|9080|v2|reviews: not yet enforced
+  • mirror: 100 % to outbound|9080|v2|reviews
 `);
   });
 

@@ -62,7 +62,7 @@ function routeSection({ route, source, cluster, timeoutMs, retries }: Explanatio
   if (route === null) return [];
   const again =
     retries.calls > 1
-      ? `${retries.calls} calls at most (not yet enforced: one), on ${retries.on.join(', ')}${retries.perTryTimeoutMs === null ? '' : `, ${span(retries.perTryTimeoutMs)} each`}`
+      ? `up to ${retries.calls} calls, on ${retries.on.join(', ')}${retries.perTryTimeoutMs === null ? '' : `, ${span(retries.perTryTimeoutMs)} each`}`
       : 'none';
   return [
     strong('Route'),

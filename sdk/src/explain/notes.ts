@@ -1,21 +1,54 @@
-import type { ForwardAction } from '../model/action.ts';
-import type { CircuitBreaker, Cluster } from '../model/cluster.ts';
+import type { FaultPolicy, ForwardAction, RetryPolicy } from '../model/action.ts';
+import type { Cluster } from '../model/cluster.ts';
+import type { Fraction } from '../model/match.ts';
 
-/** What the configuration asks for and this client does not do: said where the reader would expect it to happen. */
+/** What a reader should know of a route's policy beside its time-out and retries, and what of it this client does not do. */
 export function notesOn(action: ForwardAction, cluster: Cluster | undefined): string[] {
+  const { retry, fault, mirrors, timeoutMs = 0 } = action;
+  return [
+    ...(fault ? notesOnFault(fault) : []),
+    ...mirrors.map(({ cluster: to, clusterHeader, fraction }) => {
+      return `mirror: ${share(fraction)} to ${to || `the cluster that header ${clusterHeader} names`}`;
+    }),
+    ...(retry ? notesOnRetries(retry, timeoutMs) : []),
+    ...(cluster?.http2 ? ['HTTP/2 to its endpoints (calls are HTTP/1.1): not yet enforced'] : []),
+  ];
+}
+
+const share = ({ numerator, denominator }: Fraction): string =>
+  `${Number(((100 * numerator) / denominator).toFixed(4))} %`;
+
+const seconds = (ms: number): string => `${ms / 1_000} s`;
+
+function notesOnFault({ delay, abort, scope = 'call' }: FaultPolicy): string[] {
+  const each = scope === 'attempt' ? ', drawn for each attempt' : '';
   const notes: string[] = [];
-  const missing = (what: string) => notes.push(`${what}: not yet enforced`);
-  const { retry, fault, mirrors } = action;
-  if (retry !== undefined && retry.numRetries > 0) missing(`retries (${retry.numRetries} on ${retry.on.join(', ')})`);
-  if (fault?.delay !== undefined) missing(`delay of ${fault.delay.ms} ms`);
-  if (fault?.abort !== undefined) missing(`abort with ${fault.abort.httpStatus ?? fault.abort.grpcStatus}`);
-  for (const { cluster: mirror } of mirrors) missing(`mirror to ${mirror}`);
-  if (cluster === undefined) return notes;
-  if (cluster.http2) missing('HTTP/2 to its endpoints (calls are HTTP/1.1)');
-  if (hasLimit(cluster.circuitBreakers[action.priority])) missing('connection pool limits');
-  if (cluster.outlierDetection !== undefined) missing('outlier detection');
+  if (delay) {
+    const time = delay.fromHeader ? 'by as long as the request asks for' : `by ${seconds(delay.ms)}`;
+    notes.push(`fault: ${share(delay.fraction)} are delayed ${time}${each}`);
+  }
+  if (abort) {
+    const status = abort.httpStatus ?? (abort.grpcStatus === undefined ? undefined : `grpc-status ${abort.grpcStatus}`);
+    notes.push(`fault: ${share(abort.fraction)} are answered ${status ?? 'what the request asks for'}${each}`);
+  }
   return notes;
 }
 
-const hasLimit = ({ maxConnections, maxPendingRequests, maxRequests, maxRetries }: CircuitBreaker): boolean =>
-  [maxConnections, maxPendingRequests, maxRequests, maxRetries].some((limit) => limit !== undefined);
+/** Words that a late try is retried for (Envoy RetryStateImpl). */
+const RETRIES_LATE_TRIES: ReadonlySet<string> = new Set(['5xx', 'gateway-error', 'reset']);
+
+function notesOnRetries({ on, numRetries, perTryTimeoutMs = 0 }: RetryPolicy, timeoutMs: number): string[] {
+  if (perTryTimeoutMs === 0 || numRetries === 0) return [];
+  const notes: string[] = [];
+  if (!on.some((word) => RETRIES_LATE_TRIES.has(word))) {
+    const want = 'want 5xx, gateway-error or reset in retryOn';
+    notes.push(`retries.perTryTimeout: a try that is late is not retried, it ends the call: ${want}`);
+  }
+  const calls = numRetries + 1;
+  if (timeoutMs > 0 && perTryTimeoutMs * calls > timeoutMs) {
+    const whole = `${seconds(perTryTimeoutMs)} × ${calls} calls is ${seconds(perTryTimeoutMs * calls)}`;
+    const short = 'the last tries are cut short or never made';
+    notes.push(`retries.perTryTimeout: ${whole}, more than the timeout of ${seconds(timeoutMs)}: ${short}`);
+  }
+  return notes;
+}

@@ -139,7 +139,7 @@ describe('mesh.explain', () => {
     expect(events).toEqual([]);
   });
 
-  it('says what is translated and not enforced', async () => {
+  it('says what is injected and mirrored, and which retries cannot help', async () => {
     const yaml = `${service('h2', { v1: 1 }).replace('name: http,', 'name: http2-web,').replace('{ http: 1 }', '{ http2-web: 1 }')}
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -148,12 +148,17 @@ spec:
   host: h2
   trafficPolicy: { connectionPool: { tcp: { maxConnections: 5 } }, outlierDetection: { consecutive5xxErrors: 3 } }
 ---
-${rules('h2', '- mirror: { host: h2 }\n  fault: { delay: { fixedDelay: 1s, percentage: { value: 100 } } }\n  retries: { attempts: 4 }\n  route: [{ destination: { host: h2 } }]')}`;
+${rules('h2', '- mirror: { host: h2 }\n  fault: { delay: { fixedDelay: 1s, percentage: { value: 100 } } }\n  retries: { attempts: 4, perTryTimeout: 1s }\n  timeout: 3s\n  route: [{ destination: { host: h2 } }]')}`;
     await using at = await world(yaml);
     const { notes } = await at.mesh.explain({ url: 'http://h2/' });
-    for (const what of ['HTTP/2', 'mirror', 'delay', 'retries', 'connection pool', 'outlier detection'])
+    for (const what of [
+      'mirror: 100 % to outbound|80||h2',
+      'fault: 100 % are delayed by 1 s',
+      'retries.perTryTimeout: a try that is late is not retried',
+      'retries.perTryTimeout: 1 s × 5 calls is 5 s, more than the timeout of 3 s',
+    ])
       expect(
-        notes.filter((note) => note.startsWith(what) && note.includes('not yet enforced')),
+        notes.filter((note) => note.startsWith(what)),
         what,
       ).toHaveLength(1);
   });

@@ -7,7 +7,7 @@ import { watchFiles } from '../source/files.ts';
 import { withMeshConfig } from '../source/mesh-config.ts';
 import { type Command, plural, required, UsageError } from './usage.ts';
 
-const usage = `inmesh check --config DIR [--mesh-config FILE]
+const usage = `inmesh check --config DIR [--mesh-config FILE] [--retry-attempts retries|calls]
 
 Reads DIR as the control plane does and prints every located error and warning:
   file:line: Kind namespace/name: field path: what is wrong, what is allowed
@@ -23,7 +23,17 @@ export async function folderOf(value: string | undefined): Promise<string> {
 }
 
 /** Of every command that reads a folder. */
-export const CONFIG_OPTIONS = { config: { type: 'string' }, 'mesh-config': { type: 'string' } } as const;
+export const CONFIG_OPTIONS = {
+  config: { type: 'string' },
+  'mesh-config': { type: 'string' },
+  'retry-attempts': { type: 'string', default: 'retries' },
+} as const;
+
+/** The one switch for what `attempts: N` means. */
+export function retryAttemptsOf(value: string): 'retries' | 'calls' {
+  if (value === 'retries' || value === 'calls') return value;
+  throw new UsageError(`--retry-attempts: got "${value}", want retries or calls`);
+}
 
 /** The folder, with Istio's MeshConfig from a file where one is named (in a cluster it is the ConfigMap istio). */
 export const sourceOf = (folder: string, meshConfig: string | undefined): Source =>
@@ -34,7 +44,9 @@ export const check: Command = {
   usage,
   async run(args) {
     const { values } = parseArgs({ args: [...args], options: CONFIG_OPTIONS });
-    const server = createXdsServer({ source: sourceOf(await folderOf(values.config), values['mesh-config']) });
+    const retryAttempts = retryAttemptsOf(values['retry-attempts']);
+    const source = sourceOf(await folderOf(values.config), values['mesh-config']);
+    const server = createXdsServer({ source, retryAttempts });
     try {
       await server.start();
       const problems = server.problems();

@@ -233,6 +233,32 @@ describe('inmesh explain', () => {
   });
 
   it.each([
+    [[], 'up to 4 calls'],
+    [['--retry-attempts', 'calls'], 'up to 3 calls'],
+  ])('attempts: 3 with %j is %s', async (args, said) => {
+    const retries = `${MESH}---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: greeter}
+spec: {hosts: [greeter], http: [{route: [{destination: {host: greeter}}], retries: {attempts: 3}}]}
+`;
+    write('mesh.yaml', retries);
+    const explained = inmesh([
+      'explain',
+      '--config',
+      folder,
+      '--from',
+      'default/web',
+      ...args,
+      'GET',
+      'http://greeter:8080/',
+    ]);
+    expect(await explained.ended).toBe(0);
+    expect(explained.out()).toContain(said);
+  });
+
+  it.each([
+    [['--from', 'a/b', 'GET', 'http://a/', '--retry-attempts', 'tries'], '--retry-attempts: got "tries", want'],
     [['--from', 'web', 'GET', 'http://a/'], '--from: got "web", want NAMESPACE/WORKLOAD'],
     [['--from', 'a/b', 'GET'], 'got "GET", want METHOD URL'],
     [['--from', 'a/b', 'GET', 'greeter'], 'URL: got "greeter", want http://host'],

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { createMesh, type Explanation, formatExplanation } from '@inmesh/sdk';
 import { createXdsServer, type XdsServer } from '../embedded.ts';
-import { CONFIG_OPTIONS, folderOf, sourceOf } from './check.ts';
+import { CONFIG_OPTIONS, folderOf, retryAttemptsOf, sourceOf } from './check.ts';
 import type { RouteQuestions } from './explain-route-configuration.ts';
 import { type Command, labelsOf, required, UsageError } from './usage.ts';
 
@@ -11,6 +11,7 @@ inmesh explain --route-configuration FILE --request FILE [--json]
 Says what a request would meet and why: the rules looked at, the one that matched and where it is written, the split, the endpoints.
   --from NAMESPACE/WORKLOAD   who asks; a workload that DIR knows brings its labels
   --mesh-config FILE          Istio's MeshConfig, where DIR has no ConfigMap istio
+  --retry-attempts retries|calls  what attempts: N of a retry policy means (retries)
   --label K=V                 a label of it; may be repeated
   -H, --header 'NAME: VALUE'  a header of the request; may be repeated
   --random N                  the number that decides splits, 0 to 4294967295 (0)
@@ -24,6 +25,7 @@ Says what a request would meet and why: the rules looked at, the one that matche
 interface ExplainCommand {
   readonly config: string;
   readonly meshConfig: string | undefined;
+  readonly retryAttempts: 'retries' | 'calls';
   readonly namespace: string;
   readonly workload: string;
   readonly labels: ReadonlyMap<string, string>;
@@ -58,6 +60,7 @@ function parse(args: readonly string[]): ExplainCommand {
   return {
     config: required(values.config, '--config'),
     meshConfig: values['mesh-config'],
+    retryAttempts: retryAttemptsOf(values['retry-attempts']),
     namespace,
     workload,
     labels: labelsOf(values.label),
@@ -143,7 +146,8 @@ export const explain: Command = {
       return explainRouteConfiguration(parseQuestions(args));
     }
     const command = parse(args);
-    const server = createXdsServer({ source: sourceOf(await folderOf(command.config), command.meshConfig) });
+    const source = sourceOf(await folderOf(command.config), command.meshConfig);
+    const server = createXdsServer({ source, retryAttempts: command.retryAttempts });
     try {
       await server.start();
       const explanation = await explained(server, command);

@@ -1,16 +1,18 @@
 import { parseArgs } from 'node:util';
 import { hostOf, isLoopback } from '../admin/loopback.ts';
 import { createXdsServer, type Listening, type XdsServer } from '../embedded.ts';
-import { CONFIG_OPTIONS, folderOf, sourceOf } from './check.ts';
+import { CONFIG_OPTIONS, folderOf, retryAttemptsOf, sourceOf } from './check.ts';
 import { addressOf, type Command, plural } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
 const DEFAULT_ADMIN = '127.0.0.1:15014';
 
-const usage = `inmesh serve --config DIR [--mesh-config FILE] [--xds ADDRESS] [--admin ADDRESS] [--authority NAME]…
+const usage = `inmesh serve --config DIR [--mesh-config FILE] [--retry-attempts retries|calls] [--xds ADDRESS] [--admin ADDRESS] [--authority NAME]…
 
 Serves the YAML in DIR over xDS and follows its edits.
   --mesh-config FILE  Istio's MeshConfig; without it the ConfigMap istio of istio-system in DIR
+  --retry-attempts retries|calls  what attempts: N of a retry policy means: N retries after the first call (the default,
+                   as in Istio's API reference), or N calls with it
   --xds ADDRESS    host:port or unix:PATH for ADS (${DEFAULT_XDS}); plaintext: keep it on loopback or a unix socket
   --admin ADDRESS  health, readiness, metrics, clients, problems, CSDS (${DEFAULT_ADMIN}); loopback only
   --authority NAME  serves xdstp://NAME/… too (gRFC A47)`;
@@ -48,8 +50,9 @@ export const serve: Command = {
     if (!addresses.xds.startsWith('unix:') && !isLoopback(hostOf(addresses.xds))) {
       process.stderr.write(`--xds ${values.xds}: plaintext, and whoever reaches it may read the mesh and join it\n`);
     }
+    const retryAttempts = retryAttemptsOf(values['retry-attempts']);
     const source = sourceOf(folder, values['mesh-config']);
-    const server = createXdsServer({ source, authorities: ['', ...values.authority] });
+    const server = createXdsServer({ source, retryAttempts, authorities: ['', ...values.authority] });
     try {
       server.onProblem((problem) => process.stderr.write(`${problem}\n`));
       tell(server, folder, await server.listen(addresses));

@@ -4,6 +4,7 @@ import { createGraph, type Input } from '../graph/graph.ts';
 import type { Registry } from '../registry/registry.ts';
 import { byPosition } from '../schema/problem.ts';
 import type { ChangeEvent, ObjectKey, Problem } from '../schema/types.ts';
+import type { RetryAttempts } from '../translate/mesh-settings.ts';
 import { sameRelevance } from '../translate/relevance.ts';
 import { ROUTE_TYPE } from '../translate/resource-types.ts';
 import { createRules, type Rules } from '../translate/rules.ts';
@@ -50,6 +51,8 @@ export interface SnapshotsDeps {
   readonly registry: Registry;
   readonly clock: Clock;
   readonly hash: Hash;
+  /** What `attempts: N` means; retries where absent. */
+  readonly retryAttempts?: RetryAttempts;
   /** Hears of a resource that could not be made (an object no schema has checked); it reads as one that does not exist. */
   readonly failed?: (message: string) => void;
 }
@@ -80,10 +83,10 @@ class LiveSnapshots implements Snapshots {
   #sequence = 0;
   #swept: { readonly at: number; readonly revision: number };
 
-  constructor({ registry, clock, hash, failed = () => {} }: SnapshotsDeps) {
+  constructor({ registry, clock, hash, retryAttempts, failed = () => {} }: SnapshotsDeps) {
     this.#registry = registry;
     this.#clock = clock;
-    this.#rules = createRules(CLUSTER_DOMAIN);
+    this.#rules = createRules(CLUSTER_DOMAIN, retryAttempts);
     this.#cells = createWorldCells(this.#graph, { registry, rules: this.#rules, clusterDomain: CLUSTER_DOMAIN });
     this.#resources = createResources(this.#graph, { cells: this.#cells, hash, failed });
     this.#findings = createFindings(this.#graph, this.#cells, this.#rules);

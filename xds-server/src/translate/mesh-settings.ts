@@ -7,6 +7,9 @@ import type {
   PathNormalization,
 } from '../schema/spec/mesh-config.ts';
 
+/** Istio's API reference counts retries, much of what is written about it counts calls. */
+export type RetryAttempts = 'retries' | 'calls';
+
 /** What is the same for the whole mesh: Istio's MeshConfig with its defaults. */
 export interface MeshSettings {
   /** Its DestinationRules and Sidecars are the last resort of every namespace. */
@@ -15,6 +18,8 @@ export interface MeshSettings {
   readonly trustDomainAliases: readonly string[];
   /** undefined: whatever each client was told by its bootstrap. */
   readonly outboundTrafficPolicy: OutboundTrafficPolicy['mode'] | undefined;
+  /** What `attempts: N` means: N retries after the first call, or N calls with it. */
+  readonly retryAttempts: RetryAttempts;
   readonly defaultHttpRetryPolicy: MeshConfigSpec['defaultHttpRetryPolicy'];
   readonly connectTimeoutMs: number;
   readonly tcpKeepalive: MeshConfigSpec['tcpKeepalive'];
@@ -29,11 +34,12 @@ export interface MeshSettings {
   readonly accessLog: Pick<MeshConfigSpec, 'accessLogFile' | 'accessLogFormat' | 'accessLogEncoding'>;
 }
 
-export const meshSettings = (config?: MeshConfigSpec): MeshSettings => ({
+export const meshSettings = (config?: MeshConfigSpec, retryAttempts: RetryAttempts = 'retries'): MeshSettings => ({
   rootNamespace: config?.rootNamespace ?? 'istio-system',
   trustDomain: config?.trustDomain ?? 'cluster.local',
   trustDomainAliases: config?.trustDomainAliases ?? [],
   outboundTrafficPolicy: config?.outboundTrafficPolicy?.mode,
+  retryAttempts,
   defaultHttpRetryPolicy: config?.defaultHttpRetryPolicy,
   connectTimeoutMs: config?.connectTimeout ?? defaultOf('connectTimeoutMs'),
   tcpKeepalive: config?.tcpKeepalive,

@@ -1,6 +1,6 @@
 import { MESH_CONFIG_MAP } from '../schema/object.ts';
 import type { AnyObject, ChangeEvent, ConfigObject, ObjectKey } from '../schema/types.ts';
-import { MESH_DEFAULTS, type MeshSettings, meshSettings } from './mesh-settings.ts';
+import { type MeshSettings, meshSettings, type RetryAttempts } from './mesh-settings.ts';
 import { relevanceOf } from './relevance.ts';
 import {
   createNamespaceIndex,
@@ -44,7 +44,7 @@ export interface Rules extends RuleIndexes {
 
 const MESH_CONFIG: ObjectKey = `ConfigMap/${MESH_CONFIG_MAP}`;
 
-export const createRules = (clusterDomain: string): Rules => {
+export const createRules = (clusterDomain: string, retryAttempts: RetryAttempts = 'retries'): Rules => {
   const indexes: RuleIndexes = {
     virtualServices: createRuleIndex<VirtualService>(({ spec }) => spec.hosts, clusterDomain),
     references: createReferenceIndex(clusterDomain),
@@ -54,9 +54,9 @@ export const createRules = (clusterDomain: string): Rules => {
   };
   const { virtualServices, references, destinationRules, sidecars, callPolicies } = indexes;
   let config: ConfigObject<'ConfigMap'> | undefined;
-  let mesh = MESH_DEFAULTS;
+  let mesh = meshSettings(undefined, retryAttempts);
   const configure = (next: ConfigObject<'ConfigMap'> | undefined): void => {
-    if (next?.contentHash !== config?.contentHash) mesh = meshSettings(next?.spec.data.mesh);
+    if (next?.contentHash !== config?.contentHash) mesh = meshSettings(next?.spec.data.mesh, retryAttempts);
     config = next;
   };
   const put = (object: AnyObject): readonly IndexChanges[] => {

@@ -123,7 +123,7 @@ export const keepalive = message<NonNullable<NonNullable<ConnectionPool['tcp']>[
 export const connectionPool = message<ConnectionPool>({
   tcp: supported(
     message<NonNullable<ConnectionPool['tcp']>>({
-      maxConnections: translatedOnly(count),
+      maxConnections: supported(count),
       connectTimeout: supported(duration()),
       tcpKeepalive: later(keepalive),
       maxConnectionDuration: supported(duration()),
@@ -133,10 +133,10 @@ export const connectionPool = message<ConnectionPool>({
   http: supported(
     message<NonNullable<ConnectionPool['http']>>(
       {
-        http1MaxPendingRequests: translatedOnly(count),
-        http2MaxRequests: translatedOnly(count),
+        http1MaxPendingRequests: supported(count),
+        http2MaxRequests: supported(count),
         maxRequestsPerConnection: supported(count),
-        maxRetries: translatedOnly(count),
+        maxRetries: supported(count),
         idleTimeout: supported(duration()),
         h2UpgradePolicy: supported(word('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
         useClientProtocol: later(truth),
@@ -193,7 +193,7 @@ const tls = message<ClientTls>(
 const policyFields: Fields<PortPolicy> = {
   loadBalancer: supported(loadBalancer),
   connectionPool: supported(connectionPool),
-  outlierDetection: translatedOnly(outlierDetection),
+  outlierDetection: supported(outlierDetection),
   tls: supported(tls),
 };
 
@@ -216,7 +216,7 @@ const trafficPolicy: Type<TrafficPolicy> = message<TrafficPolicy>(
     proxyProtocol: translatedOnly(
       message<NonNullable<TrafficPolicy['proxyProtocol']>>({ version: supported(word('V1', 'V2')) }),
     ),
-    retryBudget: translatedOnly(
+    retryBudget: supported(
       message<NonNullable<TrafficPolicy['retryBudget']>>(
         { percent: supported(decimal(0, 100)), minRetryConcurrency: supported(uint32) },
         { others: { budgetInterval: { kind: 'ignored', because: 'Istio does not serve it yet' } } },

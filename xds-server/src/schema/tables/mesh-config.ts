@@ -86,7 +86,7 @@ const meshConfig = message<MeshConfigSpec>(
     trustDomain: later(trustDomain),
     trustDomainAliases: later(list(trustDomain)),
     outboundTrafficPolicy: supported(outboundTrafficPolicy),
-    defaultHttpRetryPolicy: later(httpRetry),
+    defaultHttpRetryPolicy: supported(httpRetry),
     connectTimeout: supported(duration()),
     tcpKeepalive: later(keepalive),
     localityLbSetting: supported(locality),

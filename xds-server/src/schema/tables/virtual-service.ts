@@ -1,5 +1,5 @@
 import { checkVirtualService } from '../checks/virtual-service.ts';
-import { ignored, list, mapOf, message, required, supported, translatedOnly } from '../message.ts';
+import { ignored, list, mapOf, message, required, supported } from '../message.ts';
 import type { RouteDestination, TcpRoute, TlsRoute, VirtualServiceSpec } from '../spec/virtual-service.ts';
 import { cidrOrIP, dnsLabel, exportScope, labelValue, wildcardHost, wrongLabelName } from '../syntax.ts';
 import { integer, portNumber, text, UINT32_MAX } from '../type.ts';
@@ -47,8 +47,8 @@ export const virtualService = message<VirtualServiceSpec>(
     hosts: supported(list(wildcardHost)),
     gateways: supported(list(gatewayName)),
     http: supported(list(httpRoute)),
-    tls: translatedOnly(list(tlsRoute)),
-    tcp: translatedOnly(list(tcpRoute)),
+    tls: supported(list(tlsRoute)),
+    tcp: supported(list(tcpRoute)),
     exportTo: supported(list(exportScope)),
   },
   { check: checkVirtualService },

@@ -49,7 +49,6 @@ describe('check VirtualService', () => {
     const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
       mirror: { host: reviews, subset: shadow }`);
     expect(findings(rule)).toEqual([
-      'warning spec.http[0].mirror: mirror: not yet enforced',
       'error spec.http[0].mirror: subset "shadow" is not defined: no DestinationRule for reviews.default.svc.cluster.local; calls answer 503',
     ]);
   });
@@ -58,12 +57,25 @@ describe('check VirtualService', () => {
     const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
       retries: { attempts: 3 }
       fault: { abort: { httpStatus: 500, percentage: { value: 1 } } }
+      mirror: { host: reviews }
       corsPolicy: { allowOrigins: [{ exact: a }] }`);
     expect(findings(rule)).toEqual([
-      'warning spec.http[0].retries: retries: not yet enforced',
-      'warning spec.http[0].fault: fault: not yet enforced',
-      'warning spec.http[0].corsPolicy: corsPolicy: not yet enforced',
+      'warning spec.http[0].corsPolicy: corsPolicy: not yet enforced, it is for the side that answers, and nothing here answers for a service yet',
     ]);
+  });
+
+  it.each([
+    ['attempts: 3, perTryTimeout: 2s', '10s', ['a try that is late is not retried, it ends the call']],
+    ['attempts: 3, perTryTimeout: 2s, retryOn: "503,unavailable"', '10s', ['a try that is late is not retried']],
+    ['attempts: 3, perTryTimeout: 2s, retryOn: reset', '8s', []],
+    ['attempts: 3, perTryTimeout: 2s, retryOn: 5xx', '7s', ['2s × 4 calls is 8s, more than the timeout of 7s']],
+    ['attempts: 3, perTryTimeout: 2s, retryOn: gateway-error', undefined, []],
+    ['retryOn: 5xx', undefined, ['not written is 0: nothing is retried']],
+    ['attempts: 0', undefined, []],
+  ])('retries {%s} with timeout %s: %j', (retries, timeout, expected) => {
+    const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
+      retries: {${retries}}${timeout === undefined ? '' : `\n      timeout: ${timeout}`}`);
+    expect(findings(rule)).toEqual(expected.map((text) => expect.stringContaining(text)));
   });
 
   it('a rule after one that takes everything is never reached', () => {
@@ -116,12 +128,18 @@ describe('check DestinationRule', () => {
     ).toEqual(['warning spec.host: no effect: no service has the host nobody.default.svc.cluster.local']);
   });
 
-  it('limits, outlier detection and client certificates are not enforced yet', () => {
+  it('requests that wait for a limited number of connections without a limit of their own', () => {
+    const pool = (more: string) => reviewsPolicy(`{ connectionPool: { tcp: { maxConnections: 1 }${more} } }`);
+    expect(findings(pool(''))).toEqual([
+      'warning spec.trafficPolicy.connectionPool.tcp.maxConnections: http1MaxPendingRequests is not set: any number of requests waits for a connection, none is turned away',
+    ]);
+    expect(findings(pool(', http: { http1MaxPendingRequests: 1 }'))).toEqual([]);
+  });
+
+  it('client certificates are not there yet', () => {
     const policy =
-      '{ connectionPool: { tcp: { maxConnections: 1, connectTimeout: 1s } }, outlierDetection: {}, tls: { mode: ISTIO_MUTUAL } }';
+      '{ connectionPool: { tcp: { connectTimeout: 1s } }, outlierDetection: {}, tls: { mode: ISTIO_MUTUAL } }';
     expect(findings(reviewsPolicy(policy))).toEqual([
-      'warning spec.trafficPolicy.connectionPool.tcp.maxConnections: maxConnections: not yet enforced',
-      'warning spec.trafficPolicy.outlierDetection: outlierDetection: not yet enforced',
       'warning spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not yet served, workloads have no certificates of the mesh: calls to this host are answered 503 and never sent, least of all in clear; mode DISABLE, or no tls, sends them in clear',
     ]);
   });

@@ -65,17 +65,12 @@ const checkPolicy = (policy: TrafficPolicy | undefined, path: string): readonly 
   for (const field of ['tunnel', 'proxyProtocol'] as const) {
     if (policy[field] !== undefined) findings.push(warning(`${path}.${field}`, `${field}: not yet translated`));
   }
-  if (policy.retryBudget !== undefined) findings.push(notYet(`${path}.retryBudget`));
   return findings;
 };
 
-const checkFields = (
-  { loadBalancer, connectionPool, outlierDetection, tls }: PortPolicy,
-  path: string,
-): readonly Finding[] => {
-  const findings = limits(connectionPool).map((field) => notYet(`${path}.connectionPool.${field}`));
+const checkFields = ({ loadBalancer, connectionPool, tls }: PortPolicy, path: string): readonly Finding[] => {
+  const findings = [...checkLimits(connectionPool, `${path}.connectionPool`)];
   findings.push(...checkWarmup(loadBalancer, `${path}.loadBalancer`));
-  if (outlierDetection !== undefined) findings.push(notYet(`${path}.outlierDetection`));
   if (tls !== undefined) findings.push(...checkTls(tls, `${path}.tls`));
   return findings;
 };
@@ -109,14 +104,10 @@ const checkTls = (tls: ClientTls, path: string): readonly Finding[] => {
   return findings;
 };
 
-const notYet = (path: string): Finding => warning(path, `${path.slice(path.lastIndexOf('.') + 1)}: not yet enforced`);
-
-const limits = (pool: ConnectionPool | undefined): readonly string[] => {
-  const fields: readonly (readonly [string, number | undefined])[] = [
-    ['tcp.maxConnections', pool?.tcp?.maxConnections],
-    ['http.http1MaxPendingRequests', pool?.http?.http1MaxPendingRequests],
-    ['http.http2MaxRequests', pool?.http?.http2MaxRequests],
-    ['http.maxRetries', pool?.http?.maxRetries],
-  ];
-  return fields.flatMap(([field, value]) => (value === undefined ? [] : [field]));
+/** Envoy: a request that finds no room waits, and where no number says how many may, all of them do. */
+const checkLimits = (pool: ConnectionPool | undefined, path: string): readonly Finding[] => {
+  if (!pool?.tcp?.maxConnections || pool.http?.http1MaxPendingRequests) return [];
+  const message =
+    'http1MaxPendingRequests is not set: any number of requests waits for a connection, none is turned away';
+  return [warning(`${path}.tcp.maxConnections`, message)];
 };

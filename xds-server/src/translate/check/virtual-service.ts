@@ -3,7 +3,8 @@ import { isWildcard, resolveHost } from '../names.ts';
 import { delegated } from '../route/delegate.ts';
 import { resolveDestination } from '../route/destination.ts';
 import { isCatchAll, routeMatch } from '../route/match.ts';
-import { notYetEnforced } from '../route/notes.ts';
+import { notEnforced } from '../route/notes.ts';
+import { retryRemarks } from '../route/retry-policy.ts';
 import { isOpaque } from '../route/route-configuration.ts';
 import { selectService } from '../service-lookup.ts';
 import { isVisible, NO_LOCALITY, type View } from '../view.ts';
@@ -101,7 +102,11 @@ const takesEverything = (match: HttpMatch): boolean =>
   match.sourceNamespace === undefined;
 
 const checkHttp = (world: World, rule: VirtualService, http: HttpRoute, path: string): readonly Finding[] => {
-  const findings = notYetEnforced(http).map(({ field, note }) => warning(`${path}.${field}`, note));
+  const findings = notEnforced(http).map(({ field, note }) => warning(`${path}.${field}`, note));
+  if (http.retries !== undefined) {
+    const remarks = retryRemarks(http.retries, http.timeout, world.mesh().retryAttempts);
+    findings.push(...remarks.map(({ field, message }) => warning(`${path}.retries.${field}`, message)));
+  }
   if (http.fault?.delay?.exponentialDelay !== undefined) {
     findings.push(warning(`${path}.fault.delay.exponentialDelay`, 'no data plane has it, want fixedDelay'));
   }

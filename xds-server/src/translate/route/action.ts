@@ -50,7 +50,12 @@ export const forward = (scope: RouteScope, http: HttpRoute, policy: EffectiveCal
   // A rewrite beats a `host` header of the route, that one a `host` header of its only destination.
   const authority = http.rewrite?.authority || own.authority || split.authority;
   const hashed = http.route.length === 1 && split.hashPolicy.length > 0;
-  const retry = retryPolicy(http.retries ?? scope.world.mesh().defaultHttpRetryPolicy, hashed);
+  const { defaultHttpRetryPolicy, retryAttempts } = scope.world.mesh();
+  const retry = retryPolicy(http.retries ?? defaultHttpRetryPolicy, {
+    hashed,
+    retryAttempts,
+    client: scope.view.kind,
+  });
   return {
     headers: concatHeaders(own, split.headers),
     action: {

@@ -1,31 +1,52 @@
-import { create } from '@bufbuild/protobuf';
-import { anyPack } from '@bufbuild/protobuf/wkt';
-import { PreviousHostsPredicateSchema, type RetryPolicySchema } from '@inmesh/sdk/internal/gen/route';
+import {
+  PreviousHostsPredicateSchema,
+  PreviousPrioritiesConfigSchema,
+  type RetryPolicySchema,
+} from '@inmesh/sdk/internal/gen/route';
 import { defaultOf } from '../../defaults.ts';
+import { formatDuration } from '../../schema/duration.ts';
 import type { HttpRetry } from '../../schema/spec/virtual-service.ts';
 import { duration } from '../duration.ts';
-import type { Fields } from '../proto.ts';
+import type { RetryAttempts } from '../mesh-settings.ts';
+import { type Fields, packAny } from '../proto.ts';
+import type { View } from '../view.ts';
 
-export type RetryPolicyInit = Fields<typeof RetryPolicySchema>;
+type RetryPolicyInit = Fields<typeof RetryPolicySchema>;
 type HostPredicates = NonNullable<RetryPolicyInit['retryHostPredicate']>;
 
 /** Istio's default of every outbound route; no status code is listed, so a 503 answer is not retried (Istio ≥ 1.23). */
 const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes';
 
+export interface RetryContext {
+  /** The route leads to a ring or Maglev. */
+  readonly hashed: boolean;
+  readonly retryAttempts: RetryAttempts;
+  readonly client: View['kind'];
+}
+
+/** Retries after the first call that `attempts` asks for; none where it is not written (Istio reads that as 0). */
+export const retriesOf = ({ attempts = 0 }: HttpRetry, retryAttempts: RetryAttempts): number =>
+  Math.max(0, retryAttempts === 'calls' ? attempts - 1 : attempts);
+
 /** Istio retry.ConvertPolicy: undefined is the default policy; attempts 0 or none switches retries off. */
-export const retryPolicy = (retries: HttpRetry | undefined, consistentHash: boolean): RetryPolicyInit | undefined => {
+export const retryPolicy = (
+  retries: HttpRetry | undefined,
+  { hashed, retryAttempts, client }: RetryContext,
+): RetryPolicyInit | undefined => {
   // Another host than the hashed one would break stickiness, so hashing drops the predicate.
   const standard: RetryPolicyInit = {
     numRetries: defaultOf('retries'),
     retryOn: DEFAULT_RETRY_ON,
     hostSelectionRetryMaxAttempts: BigInt(defaultOf('hostSelectionAttempts')),
-    retryHostPredicate: consistentHash ? [] : previousHosts(),
+    retryHostPredicate: hashed ? [] : previousHosts(),
   };
   if (retries === undefined) return standard;
-  if ((retries.attempts ?? 0) <= 0) return undefined;
+  const numRetries = retriesOf(retries, retryAttempts);
+  // gRPC clients refuse a policy without retries (gRFC A44).
+  if (numRetries === 0) return client === 'grpc' ? undefined : lastTryOf(retries);
   return {
     ...standard,
-    numRetries: retries.attempts,
+    numRetries,
     ...(retries.retryOn ? conditions(retries.retryOn) : {}),
     ...(retries.perTryTimeout === undefined ? {} : { perTryTimeout: duration(retries.perTryTimeout) }),
     ...(retries.retryIgnorePreviousHosts === undefined
@@ -34,6 +55,40 @@ export const retryPolicy = (retries: HttpRetry | undefined, consistentHash: bool
     ...(retries.retryRemoteLocalities ? { retryPriority: PREVIOUS_PRIORITIES } : {}),
     ...(retries.backoff === undefined ? {} : { retryBackOff: { baseInterval: duration(retries.backoff) } }),
   };
+};
+
+/** `attempts: 1` counted as calls: no retry, and the time limit of the one try still holds. */
+const lastTryOf = ({ attempts, perTryTimeout }: HttpRetry): RetryPolicyInit | undefined =>
+  attempts && perTryTimeout !== undefined ? { numRetries: 0, perTryTimeout: duration(perTryTimeout) } : undefined;
+
+/** Words that a late try is retried for (Envoy RetryStateImpl). */
+const RETRIES_LATE_TRIES: ReadonlySet<string> = new Set(['5xx', 'gateway-error', 'reset']);
+
+/** What of a retry policy will not help as written. */
+export const retryRemarks = (
+  retries: HttpRetry,
+  timeout: number | undefined,
+  retryAttempts: RetryAttempts,
+): readonly { readonly field: string; readonly message: string }[] => {
+  const { attempts, perTryTimeout } = retries;
+  const again = retriesOf(retries, retryAttempts);
+  if (attempts === undefined) return [{ field: 'attempts', message: 'not written is 0: nothing is retried' }];
+  if (perTryTimeout === undefined) return [];
+  const remarks: { readonly field: string; readonly message: string }[] = [];
+  const words = (conditions(retries.retryOn || DEFAULT_RETRY_ON).retryOn ?? '').split(',');
+  if (again > 0 && !words.some((word) => RETRIES_LATE_TRIES.has(word))) {
+    const want = 'want 5xx, gateway-error or reset in retryOn';
+    remarks.push({ field: 'perTryTimeout', message: `a try that is late is not retried, it ends the call: ${want}` });
+  }
+  const total = perTryTimeout * (again + 1);
+  if (timeout !== undefined && total > timeout) {
+    const whole = `${formatDuration(perTryTimeout)} × ${again + 1} calls is ${formatDuration(total)}`;
+    remarks.push({
+      field: 'perTryTimeout',
+      message: `${whole}, more than the timeout of ${formatDuration(timeout)}: the last tries are cut short or never made`,
+    });
+  }
+  return remarks;
 };
 
 /** Numbers in retryOn are status codes; they need `retriable-status-codes` beside them to count. */
@@ -50,19 +105,16 @@ const previousHosts = (): HostPredicates => [
     name: 'envoy.retry_host_predicates.previous_hosts',
     configType: {
       case: 'typedConfig',
-      value: anyPack(PreviousHostsPredicateSchema, create(PreviousHostsPredicateSchema)),
+      value: packAny(PreviousHostsPredicateSchema, {}),
     },
   },
 ];
 
-/** PreviousPrioritiesConfig { update_frequency: 2 }, as bytes: nothing reads its type here. */
+/** Istio: every second retry looks at the priorities that are left anew. */
 const PREVIOUS_PRIORITIES: RetryPolicyInit['retryPriority'] = {
   name: 'envoy.retry_priorities.previous_priorities',
   configType: {
     case: 'typedConfig',
-    value: {
-      typeUrl: 'type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
-      value: Uint8Array.of(0x08, 0x02),
-    },
+    value: packAny(PreviousPrioritiesConfigSchema, { updateFrequency: 2 }),
   },
 };
