@@ -70,7 +70,7 @@ export interface Mesh extends AsyncDisposable {
    * time. Throws MESH_CONFIG_INVALID.
    */
   breaker(host: string, options?: BreakerOptions): Breaker;
-  /** What would become of a request and why: the same decision as a call's, without a call. */
+  /** What would become of a request, or of a connection (`tcp://db:5432`), and why: the same decision, and nothing is sent. */
   explain(request: ExplainOptions): Promise<Explanation>;
   /** What is known of every resource asked for, in the shape of Envoy's client status discovery service (CSDS). */
   csds(): Promise<ClientConfig>;
@@ -197,11 +197,11 @@ class LiveMesh implements Mesh {
 
   async explain(request: ExplainOptions): Promise<Explanation> {
     if (this.#isOff) throw new MeshError('MESH_NOT_READY', 'the mesh is off', { hint: 'set INMESH_XDS=host:port' });
-    const [{ explain }, { lookup, discovery }] = await Promise.all([
-      import('./explain/explain.ts'),
-      this.#core.running(),
-    ]);
-    const parts = { lookup, discovery, clock: this.#deps.clock, ...this.#policy };
+    const [{ explain, explainConnection, connectionQuestionOf }, { lookup, lookupConnection, discovery }] =
+      await Promise.all([loadExplain(), this.#core.running()]);
+    const parts = { lookup, lookupConnection, discovery, clock: this.#deps.clock, ...this.#policy };
+    const connection = connectionQuestionOf(request);
+    if (connection !== undefined) return explainConnection(parts, connection);
     return explain(parts, questionOf(request));
   }
 
@@ -238,6 +238,12 @@ class LiveMesh implements Mesh {
     return this.close();
   }
 }
+
+const loadExplain = async () => ({
+  ...(await import('./explain/explain.ts')),
+  ...(await import('./explain/connection.ts')),
+  ...(await import('./connect/question.ts')),
+});
 
 const registrationOf = ({ name, port, version }: NonNullable<Bootstrap['service']>): Registration => ({
   service: name,

@@ -35,6 +35,7 @@ export interface ReadyOptions {
 export interface ExplainOptions {
   /** GET when left out. */
   readonly method?: string;
+  /** `http:` or `https:`; `tcp://host:port` for a connection. */
   readonly url: string | URL;
   readonly headers?: Readonly<Record<string, string>> | readonly (readonly [string, string])[];
   /** The number that decides weighted splits and fractions, 0 to 2³² − 1; 0 when left out. */

@@ -8,7 +8,7 @@ import { flatten, readHeaders, takeConnectionHeaders } from './request-headers.t
 export function questionOf({ method = 'GET', url, headers, random = 0 }: ExplainOptions): Question {
   const parsed = URL.parse(String(url));
   if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
-    throw new MeshError('MESH_CONFIG_INVALID', `"${url}" is no http or https URL`);
+    throw new MeshError('MESH_CONFIG_INVALID', `"${url}" is no http, https or tcp URL`);
   }
   if (!Number.isInteger(random) || random < 0 || random > 0xffff_ffff) {
     throw new MeshError('MESH_CONFIG_INVALID', `random is ${random}: an integer from 0 to 4294967295 is wanted`);
