@@ -6,6 +6,15 @@ export interface PageRequest {
   readonly headers: Record<string, string>;
 }
 
+/** What a page tells its reader. */
+export interface PageAnswer {
+  /** Of reviews; `unavailable` where the page had to do without them. */
+  readonly version: string;
+  /** The reviews have stars. */
+  readonly hasRatings: boolean;
+  readonly ms: number;
+}
+
 interface PlainReply {
   readonly status: number;
   readonly setCookie: readonly string[];
@@ -15,25 +24,26 @@ interface PlainReply {
 /** A plain HTTP client: knows nothing of the mesh, signs in through the form as a person would. */
 export class PageClient {
   readonly #url: URL;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 32 });
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });
   readonly #sessions = new Map<string, Promise<string>>();
 
   constructor(url: string) {
     this.#url = new URL(url);
   }
 
-  /** The version of reviews whose answer the page shows; throws where the page itself is not a 200. */
-  async reviewsVersion({ path, user, headers }: PageRequest): Promise<string> {
+  /** What the page shows; throws where the page itself is not a 200. */
+  async view({ path, user, headers }: PageRequest): Promise<PageAnswer> {
     const cookies = [headers.cookie, user === undefined ? undefined : await this.#session(user)].filter(
       (text) => text !== undefined,
     );
+    const start = performance.now();
     const reply = await this.#send('GET', path, {
       ...headers,
       ...(cookies.length > 0 ? { cookie: cookies.join('; ') } : {}),
     });
     const version = /data-reviews="([^"]*)"/.exec(reply.body)?.[1];
     if (reply.status !== 200 || version === undefined) throw new Error(`${path} answered ${reply.status}`);
-    return version;
+    return { version, hasRatings: reply.body.includes('class="stars'), ms: performance.now() - start };
   }
 
   close(): void {

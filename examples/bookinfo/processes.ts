@@ -11,6 +11,8 @@ export interface ServiceProcess {
 
 interface Message {
   readonly ready?: { readonly service: string; readonly version: string; readonly port: number };
+  /** A request has come. */
+  readonly asked?: true;
   readonly call?: { readonly cluster: string; readonly endpoint: string; readonly status: number };
 }
 
@@ -40,7 +42,7 @@ function startOne(
   service: string,
   version: string,
   xds: string,
-  onCall: (from: string, call: NonNullable<Message['call']>) => void,
+  on: { call(from: string, call: NonNullable<Message['call']>): void; asked(): void },
 ) {
   const file = fileURLToPath(new URL(`services/${service}.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', file], {
@@ -50,24 +52,32 @@ function startOne(
   return new Promise<ServiceProcess>((resolve, reject) => {
     child.on('message', (message: Message) => {
       if (message.ready) resolve({ ...message.ready, child });
-      if (message.call) onCall(service === 'reviews' ? `${service} ${version}` : service, message.call);
+      if (message.call) on.call(service === 'reviews' ? `${service} ${version}` : service, message.call);
+      if (message.asked) on.asked();
     });
     child.on('error', reject);
     child.on('exit', (code) => reject(new Error(`${service} ${version} exited with code ${code} before it was ready`)));
   });
 }
 
-/** All of Bookinfo's processes, each with its own identity; `onTraffic` hears every call between them. */
-export async function startServices(
-  xds: string,
-  onTraffic: (traffic: Traffic) => void,
-): Promise<readonly ServiceProcess[]> {
+export interface ServicesListener {
+  /** Every call between them. */
+  traffic(traffic: Traffic): void;
+  /** A request has come to this version of a service. */
+  asked(service: string, version: string): void;
+}
+
+/** All of Bookinfo's processes, each with its own identity. */
+export async function startServices(xds: string, on: ServicesListener): Promise<readonly ServiceProcess[]> {
   const names = new Map<string, string>();
   const started = await Promise.all(
     SERVICES.map(async ([service, version]) => {
-      const one = await startOne(service, version, xds, (from, call) => {
-        const callee = names.get(call.endpoint) ?? call.cluster.split('|').filter(Boolean).at(-1) ?? '?';
-        onTraffic({ from, to: callee, status: call.status });
+      const one = await startOne(service, version, xds, {
+        call(from, call) {
+          const callee = names.get(call.endpoint) ?? call.cluster.split('|').filter(Boolean).at(-1) ?? '?';
+          on.traffic({ from, to: callee, status: call.status });
+        },
+        asked: () => on.asked(service, version),
       });
       names.set(`127.0.0.1:${one.port}`, service === 'reviews' ? `${service} ${version}` : service);
       return one;

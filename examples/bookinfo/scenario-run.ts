@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { binomialBounds } from './binomial.ts';
 import { PageClient } from './page-client.ts';
 import type { Scenario } from './scenarios.ts';
@@ -9,10 +10,13 @@ export interface ScenarioResult {
   readonly distribution: Readonly<Record<string, number>>;
   /** Counts each version should have had; what a fair draw allows around it decides `within`. */
   readonly expected: Readonly<Record<string, number>>;
+  /** Copies that reached each version, where the scenario mirrors. */
+  readonly mirrored?: Readonly<Record<string, number>>;
   readonly within: boolean;
 }
 
-const CONCURRENCY = 20;
+/** Enough to have many calls waiting for a slow service at a time. */
+const CONCURRENCY = 50;
 
 /** The version that answered each request, in request order; undefined where the request failed. */
 async function answers(url: string, scenario: Scenario, requests: number): Promise<(string | undefined)[]> {
@@ -22,11 +26,12 @@ async function answers(url: string, scenario: Scenario, requests: number): Promi
   const worker = async () => {
     for (let index = next++; index < requests; index = next++) {
       try {
-        versions[index] = await client.reviewsVersion({
+        const answer = await client.view({
           path: scenario.path?.(index) ?? '/productpage',
           user: scenario.user?.(index),
           headers: scenario.headers?.(index) ?? {},
         });
+        if (scenario.holds?.(answer) !== false) versions[index] = answer.version;
       } catch {
         versions[index] = undefined;
       }
@@ -76,6 +81,25 @@ function judge(scenario: Scenario, versions: readonly (string | undefined)[]): S
   return { scenario: scenario.name, requests, failures, distribution, expected, within };
 }
 
-export async function runScenario(url: string, scenario: Scenario, requests: number): Promise<ScenarioResult> {
-  return judge(scenario, await answers(url, scenario, requests));
+/** How many requests each version of reviews has got so far. */
+export type Reviewed = () => Readonly<Record<string, number>>;
+
+/** Copies are nobody's to wait for, so the last ones may come after the answers. */
+const COPIES_MS = 2_000;
+
+export async function runScenario(
+  url: string,
+  scenario: Scenario,
+  requests: number,
+  reviewed: Reviewed,
+): Promise<ScenarioResult> {
+  const before = reviewed();
+  const result = judge(scenario, await answers(url, scenario, requests));
+  const shares = Object.entries(scenario.mirrored ?? {});
+  if (shares.length === 0) return result;
+  const seen = () =>
+    Object.fromEntries(shares.map(([version]) => [version, (reviewed()[version] ?? 0) - (before[version] ?? 0)]));
+  const isDue = () => shares.every(([version, share]) => seen()[version] === share * requests);
+  for (const end = performance.now() + COPIES_MS; !isDue() && performance.now() < end; ) await sleep(20);
+  return { ...result, mirrored: seen(), within: result.within && isDue() };
 }

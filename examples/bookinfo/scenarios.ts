@@ -1,3 +1,5 @@
+import type { PageAnswer } from './page-client.ts';
+
 /** A plain client's side of one scenario: what each request carries, and which versions should answer in which shares. */
 export interface Scenario {
   readonly name: string;
@@ -9,11 +11,17 @@ export interface Scenario {
   readonly headers?: (index: number) => Record<string, string>;
   /** Shares by version; `sticky` = each caller keeps the version that answered it first, wherever the hash puts it. */
   readonly expected: Readonly<Record<string, number>> | { readonly sticky: (index: number) => string };
+  /** What every page has to be besides; one that is not counts as failed. */
+  readonly holds?: (answer: PageAnswer) => boolean;
+  /** Copies of a request that reach versions of reviews which answer nobody. */
+  readonly mirrored?: Readonly<Record<string, number>>;
 }
 
 const VISITORS = 25;
 /** Longer than the route's timeout, shorter than anybody's patience. */
 const SLOW_MS = '2000';
+/** Of the fault in delay-2s-jason.yaml. */
+const DELAY_MS = 2_000;
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'all-v1', summary: 'every request to v1', expected: { v1: 1 } },
@@ -51,11 +59,25 @@ export const SCENARIOS: readonly Scenario[] = [
     headers: (index): Record<string, string> => (index % 2 === 0 ? { 'x-demo-ratings-delay': SLOW_MS } : {}),
     expected: { v2: 0.5, unavailable: 0.5 },
   },
+  {
+    name: 'mirror-v2',
+    summary: 'v1 answers every request, v2 gets a copy of each',
+    expected: { v1: 1 },
+    mirrored: { v2: 1 },
+  },
+  {
+    name: 'delay-2s-jason',
+    summary: 'signed in as jason: ratings come 2 s late, the page waits for them',
+    user: () => 'jason',
+    expected: { v2: 1 },
+    // Timers may be a hair early.
+    holds: ({ ms, hasRatings }) => ms >= DELAY_MS - 10 && hasRatings,
+  },
+  {
+    name: 'abort-500-jason',
+    summary: 'signed in as jason: ratings answer 500, the page does without them',
+    user: () => 'jason',
+    expected: { v2: 1 },
+    holds: ({ hasRatings }) => !hasRatings,
+  },
 ];
-
-/** Scenarios whose rules are translated but not yet enforced by the SDK: running one says what it waits for. */
-export const WAITING: ReadonlyMap<string, string> = new Map([
-  ['mirror-v2', 'request mirroring'],
-  ['delay-2s-jason', 'fault injection (delay)'],
-  ['abort-500-jason', 'fault injection (abort)'],
-]);

@@ -8,7 +8,7 @@ import { createXdsServer, watchFiles, type XdsServer } from '@inmesh/xds-server'
 import { PageClient } from './page-client.ts';
 import { type ServiceProcess, startServices, stopServices } from './processes.ts';
 import { runScenario } from './scenario-run.ts';
-import { SCENARIOS, WAITING } from './scenarios.ts';
+import { SCENARIOS } from './scenarios.ts';
 import { LiveScreen } from './screen.ts';
 import { TrafficTable } from './traffic-table.ts';
 
@@ -23,7 +23,6 @@ npm start -- --scenario NAME --once    runs one
 
 Scenarios
 ${SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join('\n')}
-${[...WAITING].map(([name, reason]) => `  ${name.padEnd(16)} waits for call policy: ${reason} is not enforced yet`).join('\n')}
 `;
 
 interface Bookinfo {
@@ -31,6 +30,8 @@ interface Bookinfo {
   readonly processes: readonly ServiceProcess[];
   readonly url: string;
   readonly table: TrafficTable;
+  /** Requests that came to each version of reviews. */
+  readonly reviewed: Readonly<Record<string, number>>;
 }
 
 async function bringUp(config: string, tell: (problem: string) => void): Promise<Bookinfo> {
@@ -38,10 +39,16 @@ async function bringUp(config: string, tell: (problem: string) => void): Promise
   server.onProblem(tell);
   const { xds } = await server.listen({ xds: '127.0.0.1:0', admin: '127.0.0.1:0' });
   const table = new TrafficTable();
-  const processes = await startServices(xds, (traffic) => table.record(traffic));
+  const reviewed: Record<string, number> = {};
+  const processes = await startServices(xds, {
+    traffic: (traffic) => table.record(traffic),
+    asked(service, version) {
+      if (service === 'reviews') reviewed[version] = (reviewed[version] ?? 0) + 1;
+    },
+  });
   await allRegistered(server, processes);
   const port = processes.find(({ service }) => service === 'productpage')?.port;
-  return { server, processes, table, url: `http://127.0.0.1:${port}/productpage` };
+  return { server, processes, table, reviewed, url: `http://127.0.0.1:${port}/productpage` };
 }
 
 /** A process that listens is not yet found: its registration has to arrive, and the others have to hear of it. */
@@ -81,7 +88,7 @@ async function runScenarios(names: readonly string[], requests: number): Promise
       if (!scenario) continue;
       install(name, folder);
       await bookinfo.server.settled();
-      const result = await runScenario(bookinfo.url, scenario, requests);
+      const result = await runScenario(bookinfo.url, scenario, requests, () => ({ ...bookinfo.reviewed }));
       good &&= result.within && result.failures === 0;
       process.stdout.write(`${JSON.stringify(result)}\n`);
     }
@@ -95,7 +102,7 @@ async function traffic(url: string, perSecond: number, stopped: AbortSignal): Pr
   const client = new PageClient(url);
   for (let index = 0; !stopped.aborted; index++) {
     const user = index % 4 === 0 ? 'jason' : undefined;
-    client.reviewsVersion({ path: '/productpage', user, headers: {} }).catch(() => {});
+    client.view({ path: '/productpage', user, headers: {} }).catch(() => {});
     await sleep(1_000 / perSecond);
   }
   client.close();
@@ -156,11 +163,8 @@ function readArguments(): Wish | { readonly text: string; readonly code: 0 | 2 }
   const names = SCENARIOS.map(({ name }) => name);
   const { scenario } = values;
   if (scenario === undefined) return { config, requests, traffic, scenarios: values.once ? names : [] };
-  const waiting = WAITING.get(scenario);
-  if (waiting !== undefined)
-    return wrong(`${scenario} waits for call policy: ${waiting} is translated but not yet enforced by the SDK`);
   if (names.includes(scenario)) return { config, requests, traffic, scenarios: [scenario] };
-  return wrong(`--scenario: got "${scenario}", want one of ${[...names, ...WAITING.keys()].join(', ')}`);
+  return wrong(`--scenario: got "${scenario}", want one of ${names.join(', ')}`);
 }
 
 async function main(): Promise<number> {

@@ -58,18 +58,6 @@ async function until<T>(what: string, look: () => T | undefined | Promise<T | un
 }
 
 describe('npm start -- --scenario', () => {
-  it('a scenario that waits for call policy exits with 2 and names what it waits for', async () => {
-    for (const [name, reason] of [
-      ['mirror-v2', 'mirroring'],
-      ['delay-2s-jason', 'delay'],
-      ['abort-500-jason', 'abort'],
-    ] as const) {
-      const child = start(['--scenario', name, '--once']);
-      expect(await exited(child)).toBe(2);
-      expect(child.printed()).toContain(reason);
-    }
-  });
-
   it('an unknown scenario exits with 2 and lists those that there are', async () => {
     const child = start(['--scenario', 'v9', '--once']);
     expect(await exited(child)).toBe(2);

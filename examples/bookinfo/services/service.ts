@@ -44,6 +44,7 @@ export async function serve(
 ): Promise<void> {
   const middleware = propagate({ headers: HANDED_ON }); // mesh: what came in goes along with calls out
   const server = createServer((request, response) => {
+    process.send?.({ asked: true });
     middleware(request, response, () => void write(answer, request, response));
   });
   server.keepAliveTimeout = 75_000;
