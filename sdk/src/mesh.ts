@@ -117,7 +117,7 @@ class LiveMesh implements Mesh {
   readonly #breakers: Breakers;
   readonly #core: LazyCore;
   readonly #deps: MeshDeps;
-  readonly #policy: Pick<MeshRuntime, 'configTimeoutMs' | 'outboundPolicy' | 'localReply'>;
+  readonly #policy: Pick<MeshRuntime, 'configTimeoutMs' | 'outboundPolicy' | 'localReply' | 'policy'>;
   readonly #connects: ConnectRuntime;
   readonly #isOff: boolean;
   #installation: Disposable | undefined;
@@ -131,9 +131,11 @@ class LiveMesh implements Mesh {
       configTimeoutMs: options.configTimeoutMs ?? defaultOf('configTimeoutMs'),
       localReply: options.localReply ?? 'resolve',
       outboundPolicy: bootstrap?.outboundPolicy ?? 'ALLOW_ANY',
+      policy: options.policy && { ...options.policy },
     };
     const { configTimeoutMs } = this.#policy;
-    const parts = { transport: options.transport, clock, random, events, configTimeoutMs };
+    const { transport, sourceIp = 'own' } = options;
+    const parts = { transport, clock, random, events, configTimeoutMs, sourceIp, policy: this.#policy.policy };
     this.#core = new LazyCore(bootstrap, parts);
     const runtime: MeshRuntime = {
       clock,

@@ -1,5 +1,6 @@
 import type { BootstrapOptions } from './bootstrap/bootstrap.ts';
 import type { AdsTransport } from './discovery/transport.ts';
+import type { CallPolicy } from './http/call-policy.ts';
 
 /** What `createMesh` takes. All of it may be left out: the environment says the rest. */
 export interface MeshOptions extends BootstrapOptions {
@@ -10,6 +11,10 @@ export interface MeshOptions extends BootstrapOptions {
    * `mesh: { localReply }` wins.
    */
   readonly localReply?: 'resolve' | 'throw';
+  /** Call policy of all calls, as `mesh` of a single one; what the configuration says of the same thing wins. */
+  readonly policy?: CallPolicy;
+  /** Whose address stands for the source where a route hashes it: this process's own (the default), or the inbound client's. */
+  readonly sourceIp?: 'own' | 'inbound';
   /** How long a call waits for the first configuration of its host, ms. */
   readonly configTimeoutMs?: number;
 }

@@ -17,7 +17,6 @@ export const createCallRuntime = (
 ): CallRuntime => ({
   isObserved: () => true,
   turn: systemTurn,
-  hasRetryBudget: true,
   sourceIp: () => undefined,
   ...parts,
 });

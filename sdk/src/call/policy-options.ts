@@ -9,6 +9,8 @@ export interface PolicyOptions {
   readonly retry?: false | RetryOptions;
   /** A second attempt beside one that is slow; only for what may be sent twice, and within the retries there are. */
   readonly hedge?: false | HedgeOptions;
+  /** `false`: where no resource limits retries, nothing does; left out: a budget of 20 % of what is under way, at least 3. */
+  readonly retryBudget?: false;
   /** Of a stream that are kept so that it can be sent again; 65,536 when left out. */
   readonly bodyBufferBytes?: number;
 }

@@ -30,13 +30,21 @@ const known = new WeakMap<ForwardAction, CallTerms>();
 
 /** Without wishes or options the same object for every call of a route. */
 export function termsOf(action: ForwardAction, wishes: Wishes | undefined, options?: PolicyOptions): CallTerms {
-  if (wishes !== undefined || options !== undefined) return make(action, wishes, options);
-  let terms = known.get(action);
+  const cache = options === undefined ? known : ofMeshes.get(options);
+  if (wishes !== undefined || cache === undefined) return make(action, wishes, options);
+  let terms = cache.get(action);
   if (terms === undefined) {
-    terms = make(action, undefined, undefined);
-    known.set(action, terms);
+    terms = make(action, undefined, options);
+    cache.set(action, terms);
   }
   return terms;
+}
+
+const ofMeshes = new WeakMap<PolicyOptions, WeakMap<ForwardAction, CallTerms>>();
+
+/** Options that all calls of a mesh have: their terms are kept too. */
+export function keepTermsOf(options: PolicyOptions): void {
+  ofMeshes.set(options, new WeakMap());
 }
 
 function make(action: ForwardAction, wishes: Wishes | undefined, options: PolicyOptions | undefined): CallTerms {

@@ -14,6 +14,7 @@ import { AttemptFault, type FaultEnd } from './fault/attempt-fault.ts';
 import { Hedging, p95Of } from './hedging.ts';
 import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
 import { tlsFor, type Way } from './plan.ts';
+import type { PolicyOptions } from './policy-options.ts';
 import { isRepeatable } from './retry/repeatable.ts';
 import { conditionsOf, Retries, type RetryQuota, type RetryVerdict } from './retry/retries.ts';
 import type { LiveStory } from './story.ts';
@@ -70,10 +71,10 @@ export class Tries implements AttemptOwner {
   #isOver = false;
 
   constructor(parts: TriesParts) {
-    const { way, terms, runtime } = parts;
+    const { way, terms, options } = parts;
     this.#parts = parts;
     this.#way = way;
-    this.#quota = quotaOf(way.upstream.breaker(way.action.priority), runtime);
+    this.#quota = quotaOf(way.upstream.breaker(way.action.priority), options.policy);
     if (terms.hedge?.delay !== undefined) this.#hedging = this.#hedgingBy(terms.hedge);
   }
 
@@ -309,7 +310,10 @@ export class Tries implements AttemptOwner {
       ...(this.#count > 0 ? way.context : way.first),
       ...(retry?.previousHosts && { exclude: (host: Host) => tried.includes(host) }),
       ...(retry && { selectionAttempts: retry.hostSelectionAttempts }),
-      ...(retry?.previousPriorities && { triedPriorities: tried.map(({ priority }) => priority) }),
+      ...(retry?.previousPriorities && {
+        triedPriorities: tried.map(({ priority }) => priority),
+        priorityUpdateFrequency: retry.previousPriorities.updateFrequency,
+      }),
     });
     if (pick.kind === 'pick') this.#tryOn(pick, this.#parts.runtime.clock.now(), false);
     else if (this.#isIdle) this.#giveUp(pickFailure(pick));
@@ -431,8 +435,8 @@ const NO_FAULTS: AttemptFault[] = [];
 const NO_LIMIT: RetryQuota = { takeRetry: () => true, giveRetry() {} };
 
 /** Where no resource limits retries, and the default budget is not wanted, nothing does. */
-const quotaOf = (breaker: Breaker, { hasRetryBudget }: CallRuntime): RetryQuota =>
-  hasRetryBudget || breaker.hasOwnRetryLimit ? breaker : NO_LIMIT;
+const quotaOf = (breaker: Breaker, policy: PolicyOptions | undefined): RetryQuota =>
+  policy?.retryBudget === false && !breaker.hasOwnRetryLimit ? NO_LIMIT : breaker;
 
 /** Envoy Filter::onUpstreamHeaders and onUpstreamReset: RetryStatus::NoRetryLimitExceeded, NoOverflow. */
 const REFUSAL_FLAGS = { limit: 'URX', overflow: 'UO', body: undefined, method: undefined } as const;

@@ -14,8 +14,6 @@ export interface CallRuntime {
   readonly isObserved: () => boolean;
   /** What lets sockets go first when a timer is late. */
   readonly turn: Turn;
-  /** Whether retries have a budget where no resource sets a limit. */
-  readonly hasRetryBudget: boolean;
   /** The address calls come from, for `use_source_ip`; asked when such a policy is met. */
   readonly sourceIp: () => string | undefined;
 }
@@ -48,6 +46,7 @@ export interface CallOptions {
   readonly originalDestination: { readonly host: string; readonly port: number };
   /** `Upgrade` to ask for, e.g. `websocket`. */
   readonly upgrade?: string;
+  /** What the caller asks for beside the configuration. */
   readonly policy?: PolicyOptions;
 }
 

@@ -1,13 +1,17 @@
+import type { PolicyOptions } from '../call/policy-options.ts';
 import type { CallStory } from '../model/events.ts';
 
 /** What one call asks of the mesh: the `mesh` member of its init. */
-export interface CallPolicy {
+export interface CallPolicy extends PolicyOptions {
   /**
    * `resolve` (the default): an answer the mesh makes itself is a Response, as it would be behind a sidecar.
    * `throw`: it rejects with a MeshError.
    */
   readonly localReply?: 'resolve' | 'throw';
-  /** For the whole call, waiting for configuration included; 504 when it is over. A route's own timeout still holds. */
+  /**
+   * For the whole call, waiting for configuration included; 504 when it is over. A route's own timeout still holds, and so
+   * does the time that the caller of the inbound request gives it (see `propagate`).
+   */
   readonly timeoutMs?: number;
 }
 

@@ -1,6 +1,8 @@
+import type { PolicyOptions } from '../call/policy-options.ts';
 import type { CallHandler, CallOptions } from '../call/types.ts';
 import type { CallStory } from '../model/events.ts';
 import type { MeshRequest } from '../model/request.ts';
+import { currentInbound } from '../propagation/store.ts';
 import type { CallPolicy } from './call-policy.ts';
 import type { Dialled } from './dialled.ts';
 import type { RequestBody } from './request-body.ts';
@@ -34,11 +36,21 @@ export function optionsOf(
   { dialled, policy, upgrade }: Outgoing,
   deadlineMs: number | undefined,
 ): CallOptions {
-  const until = deadlineMs ?? (policy?.timeoutMs === undefined ? undefined : runtime.clock.now() + policy.timeoutMs);
+  const own = deadlineMs ?? (policy?.timeoutMs === undefined ? undefined : runtime.clock.now() + policy.timeoutMs);
+  const until = earlier(own, currentInbound()?.dueMs);
   return {
     localReply: policy?.localReply ?? runtime.localReply,
     originalDestination: dialled,
     ...(until !== undefined && { deadlineMs: until }),
     ...(upgrade !== undefined && { upgrade }),
+    ...(policy !== undefined && isCallPolicy(policy) && { policy }),
   };
 }
+
+/** A deadline is never extended. */
+const earlier = (one: number | undefined, other: number | undefined): number | undefined =>
+  one === undefined || (other !== undefined && other < one) ? other : one;
+
+/** It asks for more than a time and a kind of answer. */
+const isCallPolicy = ({ idempotent, retry, hedge, retryBudget, bodyBufferBytes }: PolicyOptions): boolean =>
+  [idempotent, retry, hedge, retryBudget, bodyBufferBytes].some((option) => option !== undefined);

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
 import type { EventSink } from '../model/events.ts';
 import type { MeshRequest } from '../model/request.ts';
+import type { CallPolicy } from './call-policy.ts';
 
 /** Reaches the mesh's core; the shells know nothing else of it. */
 export interface MeshCore {
@@ -38,4 +39,6 @@ export interface MeshRuntime extends MeshCore {
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly localReply: 'resolve' | 'throw';
   readonly configTimeoutMs: number;
+  /** Of all calls; a call's own comes before it. */
+  readonly policy?: CallPolicy | undefined;
 }

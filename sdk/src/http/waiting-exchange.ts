@@ -5,7 +5,7 @@ import type { Call } from '../call/types.ts';
 import { holdProcess } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
 import type { CallStory } from '../model/events.ts';
-import { addPropagated } from '../propagation/store.ts';
+import { addPropagated, currentInbound } from '../propagation/store.ts';
 import { type Exchange, type ExchangeHandler, type Outgoing, optionsOf } from './outgoing.ts';
 import type { MeshRuntime } from './runtime.ts';
 
@@ -63,7 +63,9 @@ export class WaitingExchange implements Exchange {
   /** The target's first settled state, or what it still is when the time is over. */
   async #settled(startMs: number, first: State): Promise<State> {
     const { clock, configTimeoutMs } = this.#runtime;
-    const untilMs = startMs + Math.min(configTimeoutMs, this.#outgoing.policy?.timeoutMs ?? configTimeoutMs);
+    const { dueMs = Number.POSITIVE_INFINITY } = currentInbound() ?? {};
+    const ownMs = startMs + Math.min(configTimeoutMs, this.#outgoing.policy?.timeoutMs ?? configTimeoutMs);
+    const untilMs = Math.min(ownMs, dueMs);
     const stopped = new Promise<undefined>((resolve) => {
       this.#stopWaiting = () => resolve(undefined);
     });

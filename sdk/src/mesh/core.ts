@@ -2,6 +2,8 @@ import type { Bootstrap } from '../bootstrap/bootstrap.ts';
 import type { BootstrapServer } from '../bootstrap/server-address.ts';
 import { createCallRuntime, startCall } from '../call/call.ts';
 import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
+import type { PolicyOptions } from '../call/policy-options.ts';
+import { keepTermsOf } from '../call/terms.ts';
 import type { Clock, Random } from '../clock.ts';
 import { createTargets, type Targets } from '../config/targets.ts';
 import { createConnections } from '../connection/connections.ts';
@@ -14,6 +16,7 @@ import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
+import { createSourceIp } from './source-ip.ts';
 
 export interface CoreParts {
   readonly bootstrap: Bootstrap;
@@ -22,6 +25,9 @@ export interface CoreParts {
   readonly random: Random;
   readonly events: Events;
   readonly configTimeoutMs: number;
+  readonly sourceIp?: 'own' | 'inbound';
+  /** Of all calls. */
+  readonly policy?: PolicyOptions | undefined;
 }
 
 /** Everything below the shells, wired. Loaded when a mesh is made, not when the package is imported. */
@@ -61,7 +67,9 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     holdMs: parts.configTimeoutMs,
     listenerName: (target) => nameFromTemplate(bootstrap.listenerTemplate, target),
   });
-  const calls = createCallRuntime({ clock, random, connections, emit, isObserved: events.isObserved });
+  const sourceIp = createSourceIp(parts.sourceIp ?? 'own');
+  if (parts.policy !== undefined) keepTermsOf(parts.policy);
+  const calls = createCallRuntime({ clock, random, connections, emit, isObserved: events.isObserved, sourceIp });
   return {
     discovery,
     targets,

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { PROPAGATED_HEADERS, propagate } from './propagate.ts';
-import { addPropagated, currentlyPropagated, propagationStore } from './store.ts';
+import { addPropagated, currentInbound, propagationStore } from './store.ts';
 
 const sent = (own: string[] = []): string[] => {
   addPropagated(own);
@@ -38,7 +38,7 @@ describe('headers that go along', () => {
   });
 
   it("are nobody else's: nothing outside a request, each request its own", async () => {
-    expect(currentlyPropagated()).toBeUndefined();
+    expect(currentInbound()).toBeUndefined();
     const middleware = propagate();
     const seen = await Promise.all(
       ['1', '2'].map(
