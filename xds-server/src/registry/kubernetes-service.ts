@@ -24,6 +24,7 @@ export const fromKubernetes = (service: ConfigObject<'Service'>, clusterDomain: 
     resolution: external ? 'dns' : 'client-side-lb',
     headless: spec.clusterIP === 'None',
     meshExternal: external,
+    ...(external && spec.externalName && { externalName: spec.externalName.toLowerCase().replace(/\.$/, '') }),
     addresses: addresses.filter((address) => address !== '' && address !== 'None'),
     ports: spec.ports.map(meshPort),
     exportTo: splitList(annotations.get('networking.istio.io/exportTo')),

@@ -11,6 +11,7 @@ export class Lookups {
   readonly #answers = new Map<string, readonly MeshService[]>();
   #hostnames: readonly string[] | undefined;
   #wildcards: readonly string[] | undefined;
+  readonly #prefixes = new Set<string>();
 
   get(key: ServiceKey): MeshService | undefined {
     return this.#services.get(key);
@@ -57,6 +58,10 @@ export class Lookups {
     return this.#wildcards;
   }
 
+  prefixes(): readonly string[] {
+    return [...this.#prefixes].sort((a, b) => lengthOf(b) - lengthOf(a) || compareText(a, b));
+  }
+
   #index(service: MeshService, change: 'add' | 'delete'): void {
     const { key, hostname, namespace } = service;
     this.#byHostname[change](hostname, key);
@@ -65,6 +70,7 @@ export class Lookups {
     this.#answers.delete(`namespace|${namespace}`);
     for (const address of addressesOf(service)) {
       this.#byAddress[change](address, key);
+      if (isPrefix(address)) this.#prefixes[this.#byAddress.has(address) ? 'add' : 'delete'](address);
       this.#answers.delete(`address|${address}`);
     }
   }
@@ -85,9 +91,15 @@ export class Lookups {
 
 const NONE: readonly MeshService[] = [];
 
-/** Single addresses only: nobody dials a CIDR prefix. */
+/** Single addresses and CIDR prefixes. */
 export const addressesOf = (service: MeshService | undefined): readonly string[] =>
-  (service?.addresses ?? []).filter(isIP).map((address) => address.toLowerCase());
+  (service?.addresses ?? [])
+    .filter((address) => isIP(address) || isPrefix(address))
+    .map((address) => address.toLowerCase());
+
+export const isPrefix = (address: string): boolean => address.includes('/');
+
+const lengthOf = (prefix: string): number => Number(prefix.slice(prefix.indexOf('/') + 1));
 
 const RANK = { kubernetes: 0, 'service-entry': 1, implicit: 2 } as const;
 

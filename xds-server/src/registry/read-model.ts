@@ -47,6 +47,8 @@ export interface MeshService {
   readonly resolution: 'client-side-lb' | 'static' | 'dns' | 'dns-round-robin' | 'none';
   readonly headless: boolean;
   readonly meshExternal: boolean;
+  /** Of an ExternalName: the host it stands for, lower case. */
+  readonly externalName?: string;
   /** Cluster IPs, or the addresses of a ServiceEntry (CIDR prefixes as written). */
   readonly addresses: readonly string[];
   readonly ports: readonly MeshServicePort[];
@@ -108,8 +110,10 @@ export interface RegistryReads {
   hostnames(): readonly string[];
   /** Only the wildcards (`*.example.com`), longest first. */
   wildcards(): readonly string[];
-  /** The services that own this IP address (Cluster IP or ServiceEntry address). */
+  /** The services that have exactly this IP address or CIDR prefix (Cluster IP or ServiceEntry address). */
   servicesAt(address: string): readonly MeshService[];
+  /** Every CIDR prefix that some service has, the longest first. */
+  prefixes(): readonly string[];
   /** Sorted by address and port; of all workloads behind that port, subsets are chosen with `inSubset`. */
   endpoints(service: ServiceKey, port: number): readonly MeshEndpoint[];
   workload(namespace: string, name: string): Workload | undefined;
@@ -125,7 +129,7 @@ export interface RegistryChanges {
   readonly endpoints: ReadonlySet<EndpointsKey>;
   /** Namespaces for which `servicesIn` gives another list now. */
   readonly namespaces: ReadonlySet<string>;
-  /** IP addresses for which `servicesAt` gives another list now. */
+  /** IP addresses and prefixes for which `servicesAt` gives another list now. */
   readonly addresses: ReadonlySet<string>;
   /** `${namespace}/${name}` of workloads that came, went or changed. */
   readonly workloads: ReadonlySet<string>;

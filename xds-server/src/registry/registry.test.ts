@@ -149,7 +149,9 @@ metadata: {name: db}
 spec: {type: ExternalName, externalName: DB.example.com, ports: [{port: 80, name: http}]}
 `);
     const key = 'default/db.default.svc.cluster.local';
-    expect(registry.service(key)).toMatchObject({ resolution: 'dns', meshExternal: true });
+    expect(registry.service(key)).toMatchObject({
+      ...{ resolution: 'dns', meshExternal: true, externalName: 'db.example.com' },
+    });
     expect(registry.endpoints(key, 80)).toMatchObject([{ address: 'db.example.com', port: 80 }]);
   });
 });

@@ -74,6 +74,10 @@ class MergingRegistry implements Registry {
     return this.#lookups.servicesAt(address.toLowerCase());
   }
 
+  prefixes() {
+    return this.#lookups.prefixes();
+  }
+
   endpoints(service: ServiceKey, port: number): readonly MeshEndpoint[] {
     return this.#endpoints.get(endpointsKey(service, port)) ?? NO_ENDPOINTS;
   }

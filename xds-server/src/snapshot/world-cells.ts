@@ -1,4 +1,5 @@
 import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
+import { isPrefix } from '../registry/lookups.ts';
 import type { MeshEndpoint, MeshService, RegistryChanges, RegistryReads } from '../registry/read-model.ts';
 import { endpointsKey } from '../registry/registry.ts';
 import type { ConfigObject, ObjectKey, Origin } from '../schema/types.ts';
@@ -34,6 +35,7 @@ const ALL = '';
 export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain }: WorldParts): WorldCells => {
   const services = graph.inputs('services', (host) => registry.services(host), sameItems);
   const addresses = graph.inputs('address', (address) => registry.servicesAt(address), sameItems);
+  const prefixes = graph.inputs('address prefixes', () => registry.prefixes(), sameItems);
   const serviceWildcards = graph.inputs('service wildcards', () => registry.wildcards(), sameItems);
   const endpoints = graph.inputs('endpoints', (key) => endpointsByKey(registry, key));
   const rule = graph.inputs('rule', (key) => rules.get(key), sameContent);
@@ -59,6 +61,7 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       services: (hostname) => read(services.at(hostname)),
       serviceWildcards: () => read(serviceWildcards.at(ALL)),
       servicesAt: (address) => read(addresses.at(address)),
+      addressPrefixes: () => read(prefixes.at(ALL)),
       endpoints: (service, port) => read(endpoints.at(endpointsKey(service, port))),
       virtualServices: (host) => read(at.virtualServices.at(host)),
       virtualService: (namespace, name) => asVirtualService(read(rule.at(virtualServiceKey(namespace, name)))),
@@ -73,6 +76,7 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
     registryChanged(changes) {
       for (const host of changes.hostnames) services.reload(host);
       for (const address of changes.addresses) addresses.reload(address);
+      if ([...changes.addresses].some(isPrefix)) prefixes.reload(ALL);
       for (const key of changes.endpoints) endpoints.reload(key);
       if (changes.hostnameSet) serviceWildcards.reload(ALL);
     },

@@ -72,6 +72,31 @@ describe('listener', () => {
     expect(routesFor(world, 'api.example.com:53')).toBeUndefined();
   });
 
+  it('an address of a ServiceEntry’s range is the host’s: an exact address first, then the longest range', () => {
+    const range = (name: string, addresses: string): string => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: default }
+spec:
+  hosts: [${name}.example.com]
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  addresses: [${addresses}]
+  resolution: STATIC
+  endpoints: [{ address: 127.0.0.1 }]
+`;
+    const world = worldFromYaml(
+      range('wide', '10.0.0.0/8, "fd00::/16"'),
+      range('near', '10.9.0.0/16'),
+      range('one', '10.9.0.1'),
+    );
+    expect(routesFor(world, '10.1.2.3:80')).toBe('outbound|80||wide.example.com');
+    expect(routesFor(world, '[fd00::7]:80')).toBe('outbound|80||wide.example.com');
+    expect(routesFor(world, '10.9.2.3:80')).toBe('outbound|80||near.example.com');
+    expect(routesFor(world, '10.9.0.1:80')).toBe('outbound|80||one.example.com');
+    expect(routesFor(world, '10.1.2.3:81')).toBeUndefined();
+    expect(routesFor(world, '11.1.2.3:80')).toBeUndefined();
+  });
+
   it('asks for its routes on the same stream and ends in the router, with the fault filter only where a route injects one', () => {
     const filters = (world: World) =>
       (manager(world, 'reviews:9080') as { httpFilters: { name: string }[] }).httpFilters.map(({ name }) => name);

@@ -1,3 +1,4 @@
+import { covers, parseIp, parseIpPrefix } from '@inmesh/sdk/internal/match/ip-prefix';
 import type { MeshService, MeshServicePort } from '../registry/read-model.ts';
 import { hostCandidates, hostCovers, isIpLiteral, parseClusterName, parseTarget } from './names.ts';
 import { dialable, imported } from './sidecar-scope.ts';
@@ -28,6 +29,20 @@ export const selectService = (world: World, view: View, hostname: string): MeshS
   return preferOwn(usable, view);
 };
 
+/** ExternalNames that stand for ExternalNames; more are a circle. */
+const MOST_ALIASES = 8;
+
+/** What an ExternalName stands for where the mesh knows that host (Istio's service alias); any other service is itself. */
+export const aliased = (world: World, view: View, service: MeshService): MeshService => {
+  let found = service;
+  for (let depth = 0; depth < MOST_ALIASES && found.externalName !== undefined; depth += 1) {
+    const next = selectService(world, view, found.externalName);
+    if (next === undefined) break;
+    found = next;
+  }
+  return found;
+};
+
 /** The same, of those that the client may dial itself on this port. */
 const selectTarget = (
   world: World,
@@ -35,9 +50,13 @@ const selectTarget = (
   services: readonly MeshService[],
   port: number,
 ): MeshService | undefined =>
-  preferOwn(
-    visible(world, view, services).filter((service) => dialable(world, view, service, port)),
+  withPorts(
+    world,
     view,
+    preferOwn(
+      visible(world, view, services).filter((service) => dialable(world, view, service, port)),
+      view,
+    ),
   );
 
 const visible = (world: World, view: View, services: readonly MeshService[]): readonly MeshService[] =>
@@ -62,9 +81,11 @@ export const targetByAddress = (world: World, view: View, name: string): Target 
     if (found !== undefined) return found;
   }
   if (isIpLiteral(host)) {
-    const service = selectTarget(world, view, world.servicesAt(host), port);
-    const found = service && registered(service.hostname, port, service);
-    if (found !== undefined) return found;
+    for (const address of [host, ...prefixesOver(world, host)]) {
+      const service = selectTarget(world, view, world.servicesAt(address), port);
+      const found = service && registered(service.hostname, port, service);
+      if (found !== undefined) return found;
+    }
   }
   return byWildcard(world, view, written) ?? unregistered(world, view, candidates, port);
 };
@@ -82,6 +103,22 @@ export const targetByRouteName = (world: World, view: View, name: string): Targe
 
 const registered = (host: string, port: number, service: MeshService | undefined): Target | undefined =>
   service !== undefined && servicePort(service, port) ? { host, port, service } : undefined;
+
+/** An ExternalName need not name ports: it has those of what it stands for. */
+const withPorts = (world: World, view: View, service: MeshService | undefined): MeshService | undefined =>
+  service?.externalName !== undefined && service.ports.length === 0
+    ? { ...service, ports: aliased(world, view, service).ports }
+    : service;
+
+/** ServiceEntry.addresses: a prefix stands for each of its addresses. */
+const prefixesOver = (world: World, host: string): readonly string[] => {
+  const address = parseIp(host);
+  if (address === undefined) return [];
+  return world.addressPrefixes().filter((prefix) => {
+    const parsed = parseIpPrefix(prefix);
+    return parsed !== undefined && covers(parsed, address);
+  });
+};
 
 /** The longest wildcard ServiceEntry that covers the host and has the port. */
 const byWildcard = (world: World, view: View, { host, port }: { host: string; port: number }): Target | undefined => {

@@ -23,8 +23,10 @@ export interface World {
   services(hostname: string): readonly MeshService[];
   /** Wildcard hostnames of the registry, longest first. */
   serviceWildcards(): readonly string[];
-  /** Services that own this IP address. */
+  /** Services that have exactly this IP address or CIDR prefix. */
   servicesAt(address: string): readonly MeshService[];
+  /** CIDR prefixes of services, the longest first. */
+  addressPrefixes(): readonly string[];
   endpoints(service: ServiceKey, port: number): readonly MeshEndpoint[];
   /** Rules that name exactly this (completed) host, in the order that decides conflicts. */
   virtualServices(host: string): readonly VirtualService[];
@@ -69,6 +71,7 @@ export const worldOf = (
   services: (hostname) => registry.services(hostname),
   serviceWildcards: () => registry.wildcards(),
   servicesAt: (address) => registry.servicesAt(address),
+  addressPrefixes: () => registry.prefixes(),
   endpoints: (service, port) => registry.endpoints(service, port),
   virtualServices: (host) => rules.virtualServices.at(host),
   virtualService: (namespace, name) => rules.virtualServices.get(virtualServiceKey(namespace, name)),

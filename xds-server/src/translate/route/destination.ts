@@ -2,7 +2,7 @@ import type { Destination } from '../../schema/spec/virtual-service.ts';
 import type { ObjectKey } from '../../schema/types.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
 import { clusterName, resolveHost } from '../names.ts';
-import { selectService, servicePort } from '../service-lookup.ts';
+import { aliased, selectService, servicePort } from '../service-lookup.ts';
 import { type EffectivePolicy, effectivePolicy } from '../traffic-policy.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
@@ -39,9 +39,11 @@ export interface ResolvedDestination {
 export const resolveDestination = (scope: RouteScope, destination: Destination): ResolvedDestination => {
   const { world, view } = scope;
   const { namespace } = scope;
-  const host =
+  const named =
     namespace === undefined ? destination.host : resolveHost(destination.host, namespace, world.clusterDomain);
-  const service = selectService(world, view, host);
+  const selected = selectService(world, view, named);
+  const service = selected && aliased(world, view, selected);
+  const host = service?.hostname ?? named;
   const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
   const port = destination.port?.number ?? only ?? scope.port;
   const subset = destination.subset ?? '';

@@ -3,7 +3,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '@inmesh/sdk/i
 import type { PortProtocol } from '../../registry/read-model.ts';
 import { routeConfigurationName } from '../names.ts';
 import { objectRef } from '../origin.ts';
-import { servicePort, type Target, targetByRouteName } from '../service-lookup.ts';
+import { aliased, servicePort, type Target, targetByRouteName } from '../service-lookup.ts';
 import type { View } from '../view.ts';
 import { virtualServicesFor } from '../virtual-service-lookup.ts';
 import type { World } from '../world.ts';
@@ -71,10 +71,12 @@ export const injectsFaults = ({ routes }: TranslatedRoutes): boolean =>
 
 /** The first VirtualService with a usable route owns the host; without any, the service's default route. */
 const routesOf = (world: World, view: View, { host, port, service }: Target): readonly TranslatedRoute[] => {
+  const meant = service && aliased(world, view, service);
   const protocol = service && servicePort(service, port)?.protocol;
   const dialled = service?.objectKey;
   if (protocol === undefined || !isOpaque(protocol)) {
-    for (const rule of virtualServicesFor(world, view, { host, port }, service?.addresses ?? [])) {
+    const names = [...(service?.addresses ?? []), ...(meant && meant !== service ? [meant.hostname] : [])];
+    for (const rule of virtualServicesFor(world, view, { host, port }, names)) {
       const routes = virtualServiceRoutes({ world, view, namespace: rule.namespace, port, dialled }, rule);
       if (routes.length > 0) return routes;
     }

@@ -13,8 +13,8 @@ export const virtualHostDomains = (
   { namespace, clusterDomain }: { readonly namespace: string; readonly clusterDomain: string },
 ): string[] => {
   const names = [host, ...aliases(host, namespace, clusterDomain)];
-  // A prefix is no authority.
-  for (const address of service?.addresses ?? []) if (!address.includes('/')) names.push(address);
+  // A prefix is no authority: whoever was led here by one of its addresses has no other virtual host.
+  for (const address of service?.addresses ?? []) names.push(address.includes('/') ? '*' : address);
   const domains = names.flatMap((name) => (name === '*' ? ['*'] : [domain(name), `${domain(name)}:${port}`]));
   return [...new Set(domains)];
 };
