@@ -141,7 +141,7 @@ function explainForward(
   const sent = destination && outgoingRequest({ decision, action, cluster: destination }, request);
   const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
-  const notes = notesOn(action, upstream?.config().cluster);
+  const notes = notesOn(action);
   if (tlsRoute !== undefined)
     notes.unshift(`the tls route of ${tlsRoute.configPath} decides; TLS goes through to the host`);
   if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);

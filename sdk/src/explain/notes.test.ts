@@ -63,6 +63,6 @@ describe('notes on a route', () => {
       ],
     ],
   ])('%s', (_, action, expected) => {
-    expect(notesOn({ ...ACTION, ...action }, undefined)).toEqual(expected);
+    expect(notesOn({ ...ACTION, ...action })).toEqual(expected);
   });
 });

@@ -1,9 +1,8 @@
 import type { FaultPolicy, ForwardAction, RetryPolicy } from '../model/action.ts';
-import type { Cluster } from '../model/cluster.ts';
 import type { Fraction } from '../model/match.ts';
 
-/** What a reader should know of a route's policy beside its time-out and retries, and what of it this client does not do. */
-export function notesOn(action: ForwardAction, cluster: Cluster | undefined): string[] {
+/** What a reader should know of a route's policy beside its time-out and retries. */
+export function notesOn(action: ForwardAction): string[] {
   const { retry, fault, mirrors, timeoutMs = 0 } = action;
   return [
     ...(fault ? notesOnFault(fault) : []),
@@ -11,7 +10,6 @@ export function notesOn(action: ForwardAction, cluster: Cluster | undefined): st
       return `mirror: ${share(fraction)} to ${to || `the cluster that header ${clusterHeader} names`}`;
     }),
     ...(retry ? notesOnRetries(retry, timeoutMs) : []),
-    ...(cluster?.http2 ? ['HTTP/2 to its endpoints (calls are HTTP/1.1): not yet enforced'] : []),
   ];
 }
 

@@ -76,12 +76,12 @@ subsets:
 
   it('says what is understood and not yet enforced, unless translation does', () => {
     const pool =
-      'connectionPool: {tcp: {maxConnections: 1, tcpKeepalive: {probes: 1}}, http: {h2UpgradePolicy: UPGRADE}}';
+      'connectionPool: {tcp: {maxConnections: 1, tcpKeepalive: {probes: 1}}, http: {useClientProtocol: true}}';
     expect(parse(policy(pool)).problems).toEqual([
+      'spec.trafficPolicy.connectionPool.http.useClientProtocol: not yet enforced',
       'spec.trafficPolicy.connectionPool.tcp.tcpKeepalive: not yet enforced',
-      'spec.trafficPolicy.connectionPool.http.h2UpgradePolicy: not yet enforced: calls are HTTP/1.1',
     ]);
-    expect(parse(policy('connectionPool: {http: {h2UpgradePolicy: DEFAULT}}')).problems).toEqual([]);
+    expect(parse(policy('connectionPool: {http: {h2UpgradePolicy: UPGRADE}}')).problems).toEqual([]);
   });
 
   it('takes consistentHashLB as consistentHash, with a warning where it is written', () => {

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { StatefulSessionSchema } from '@inmesh/sdk/internal/gen/filters';
 import {
   HTTPFaultSchema,
   HttpConnectionManager_PathWithEscapedSlashesAction,
@@ -12,7 +13,8 @@ import { filterChains } from './connection/filter-chains.ts';
 import { parseTarget, routeConfigurationName } from './names.ts';
 import { ADS, type Fields, packAny } from './proto.ts';
 import { FAULT_FILTER } from './route/fault.ts';
-import { BLOCK_ALL, injectsFaults, routeConfiguration } from './route/route-configuration.ts';
+import { BLOCK_ALL, routeConfiguration, usesFilter } from './route/route-configuration.ts';
+import { SESSION_FILTER } from './route/stateful-session.ts';
 import { targetByAddress } from './service-lookup.ts';
 import { outboundPolicy } from './sidecar-scope.ts';
 import type { View } from './view.ts';
@@ -50,11 +52,11 @@ const ROUTER: FilterFields = {
   configType: { case: 'typedConfig', value: packAny(RouterSchema, {}) },
 };
 
-/** Empty: it only lets the routes bring faults of their own. */
-const FAULT: FilterFields = {
-  name: FAULT_FILTER,
-  configType: { case: 'typedConfig', value: packAny(HTTPFaultSchema, {}) },
-};
+/** Empty: they only let the routes bring faults and sessions of their own. */
+const FILTERS: readonly (FilterFields & { readonly name: string })[] = [
+  { name: FAULT_FILTER, configType: { case: 'typedConfig', value: packAny(HTTPFaultSchema, {}) } },
+  { name: SESSION_FILTER, configType: { case: 'typedConfig', value: packAny(StatefulSessionSchema, {}) } },
+];
 
 /**
  * What a client asks for first, under the name it dials (`reviews:9080`); undefined = the mesh does not know it.
@@ -66,12 +68,11 @@ export const listener = (world: World, view: View, name: string): Listener | und
     target === undefined ? blocked(world, view) : routeConfigurationName(target.port, target.host);
   if (routeConfigName === undefined) return undefined;
   const routes = routeConfiguration(world, view, routeConfigName);
-  const faults = routes !== undefined && injectsFaults(routes);
   const manager = packAny(HttpConnectionManagerSchema, {
     // Envoy refuses a connection manager without a name for its statistics; the SDK has its own.
     ...(view.kind === 'sdk' ? {} : { statPrefix: routeConfigName }),
     routeSpecifier: { case: 'rds', value: { configSource: ADS, routeConfigName } },
-    httpFilters: faults ? [FAULT, ROUTER] : [ROUTER],
+    httpFilters: [...FILTERS.filter(({ name: filter }) => routes && usesFilter(routes, filter)), ROUTER],
     ...pathNormalization(world),
   });
   const connections =

@@ -6,7 +6,7 @@ import {
   checkTls,
 } from '../checks/destination-rule.ts';
 import type { Fields } from '../message.ts';
-import { ignored, later, list, mapOf, message, oneOf, required, supported, translatedOnly } from '../message.ts';
+import { later, list, mapOf, message, oneOf, required, supported, translatedOnly } from '../message.ts';
 import type {
   ClientTls,
   ConnectionPool,
@@ -43,14 +43,13 @@ const httpCookie = message<HttpCookie>({
   name: required(nonEmptyText),
   path: supported(text()),
   ttl: supported(duration(0)),
-  attributes: ignored(
+  attributes: supported(
     list(
       message<{ name: string; value: string }>({
         name: required(text()),
         value: supported({ ...text(), absent: () => '' }),
       }),
     ),
-    'cookies made by a client are sent back to it alone',
   ),
 });
 
@@ -112,7 +111,7 @@ const loadBalancer = message<LoadBalancerSettings>(
   },
 );
 
-const keepAlive = { kind: 'ignored', because: 'connections are watched by their age, not by pings' } as const;
+const keepAlive = { kind: 'ignored', because: 'a CallPolicy sends pings (keepAlive.http2Ping)' } as const;
 
 export const keepalive = message<NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>>({
   probes: supported(uint32),
@@ -140,14 +139,10 @@ export const connectionPool = message<ConnectionPool>({
         idleTimeout: supported(duration()),
         h2UpgradePolicy: supported(word('DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE')),
         useClientProtocol: later(truth),
-        maxConcurrentStreams: later(count),
+        maxConcurrentStreams: supported(count),
       },
       {
         others: { http2KeepAlive: keepAlive },
-        check(value, place) {
-          if (value.h2UpgradePolicy === 'UPGRADE')
-            place.at('h2UpgradePolicy').warn('not yet enforced: calls are HTTP/1.1');
-        },
       },
     ),
   ),

@@ -1,4 +1,5 @@
 import type { RouteActionSchema, WeightedCluster_ClusterWeightSchema } from '@inmesh/sdk/internal/gen/route';
+import type { MeshService } from '../../registry/read-model.ts';
 import type { HttpDestination, HttpRoute } from '../../schema/spec/virtual-service.ts';
 import type { EffectiveCallPolicy } from '../call-policy/effective.ts';
 import { hedgeOf } from '../call-policy/route.ts';
@@ -38,6 +39,8 @@ const timeouts = (
 
 export interface Forward {
   readonly action: RouteActionInit;
+  /** Services of the destinations that get calls. */
+  readonly services: readonly (MeshService | undefined)[];
   /** The route's own operations with those of a single destination. */
   readonly headers: HeaderMutations;
 }
@@ -57,6 +60,7 @@ export const forward = (scope: RouteScope, http: HttpRoute, policy: EffectiveCal
     client: scope.view.kind,
   });
   return {
+    services: resolved.map(({ service }) => service),
     headers: concatHeaders(own, split.headers),
     action: {
       clusterSpecifier: split.clusterSpecifier,

@@ -1,3 +1,4 @@
+import type { MeshService } from '../../registry/read-model.ts';
 import type { Destination } from '../../schema/spec/virtual-service.ts';
 import type { ObjectKey } from '../../schema/types.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
@@ -28,6 +29,7 @@ interface Missing {
 
 export interface ResolvedDestination {
   readonly cluster: string;
+  readonly service: MeshService | undefined;
   readonly policy: EffectivePolicy;
   /** Of the cluster's DestinationRule: the route computes the hash that the cluster's ring takes. */
   readonly hash: HashPolicyInit | undefined;
@@ -52,6 +54,7 @@ export const resolveDestination = (scope: RouteScope, destination: Destination):
   const consistentHash = policy.loadBalancer?.consistentHash;
   return {
     cluster: clusterName({ port, subset, host }),
+    service,
     policy,
     hash: consistentHash && hashPolicy(consistentHash),
     missing: whatIsMissing(),

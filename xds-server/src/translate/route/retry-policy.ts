@@ -25,7 +25,7 @@ export interface RetryContext {
 }
 
 /** Retries after the first call that `attempts` asks for; none where it is not written (Istio reads that as 0). */
-export const retriesOf = ({ attempts = 0 }: HttpRetry, retryAttempts: RetryAttempts): number =>
+const retriesOf = ({ attempts = 0 }: HttpRetry, retryAttempts: RetryAttempts): number =>
   Math.max(0, retryAttempts === 'calls' ? attempts - 1 : attempts);
 
 /** Istio retry.ConvertPolicy: undefined is the default policy; attempts 0 or none switches retries off. */

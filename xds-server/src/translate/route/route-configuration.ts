@@ -7,7 +7,6 @@ import { aliased, servicePort, type Target, targetByRouteName } from '../service
 import type { View } from '../view.ts';
 import { virtualServicesFor } from '../virtual-service-lookup.ts';
 import type { World } from '../world.ts';
-import { FAULT_FILTER } from './fault.ts';
 import { defaultRoute, type TranslatedRoute, virtualServiceRoutes } from './route.ts';
 import { virtualHostDomains } from './virtual-host-domains.ts';
 
@@ -65,9 +64,9 @@ const blockAll = (): TranslatedRoutes => {
   return { configuration, virtualHost: BLOCK_ALL, routes: [{ route, origin: undefined, notes }] };
 };
 
-/** Whether the listener needs the fault filter before the router. */
-export const injectsFaults = ({ routes }: TranslatedRoutes): boolean =>
-  routes.some(({ route }) => route.typedPerFilterConfig?.[FAULT_FILTER] !== undefined);
+/** Whether the listener needs this filter before the router: some route has settings for it. */
+export const usesFilter = ({ routes }: TranslatedRoutes, filter: string): boolean =>
+  routes.some(({ route }) => route.typedPerFilterConfig?.[filter] !== undefined);
 
 /** The first VirtualService with a usable route owns the host; without any, the service's default route. */
 const routesOf = (world: World, view: View, { host, port, service }: Target): readonly TranslatedRoute[] => {

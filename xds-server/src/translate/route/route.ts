@@ -15,6 +15,7 @@ import { headerOperations } from './header-operations.ts';
 import { isCatchAll, routeMatch } from './match.ts';
 import { routeNotes } from './notes.ts';
 import { directResponseAction, redirectAction } from './redirect.ts';
+import { statefulSession } from './stateful-session.ts';
 
 type RouteInit = Fields<typeof RouteSchema>;
 
@@ -34,11 +35,14 @@ export const defaultRoute = (scope: RouteScope, host: string, origin: FieldRef |
   const policy = routeCallPolicy(scope.world, {}, scope.dialled);
   const whole: HttpRoute = { match: [], route: [{ destination: { host, port: { number: scope.port } } }], mirrors: [] };
   const own = callPolicyMetadata(policy, scope.view.kind);
+  const { action, services } = forward(scope, whole, policy);
+  const filters = statefulSession(services, scope.view.kind);
   return {
     route: {
       name: DEFAULT_ROUTE,
       match: routeMatch(undefined),
-      action: { case: 'route', value: forward(scope, whole, policy).action },
+      action: { case: 'route', value: action },
+      ...(Object.keys(filters).length > 0 && { typedPerFilterConfig: filters }),
       ...bufferOf(policy, scope.view.kind),
       ...(Object.keys(own).length > 0 && { metadata: own }),
     },
@@ -91,24 +95,25 @@ const httpRoute = (
     return { ...base, ...headers, action: { case: 'redirect', value: redirectAction(http.redirect, scope.port) } };
   }
   const fault = http.fault && faultFilter(http.fault);
-  const filters = fault && { typedPerFilterConfig: { [FAULT_FILTER]: packAny(HTTPFaultSchema, fault) } };
+  const faults = fault && { [FAULT_FILTER]: packAny(HTTPFaultSchema, fault) };
   if (http.directResponse !== undefined) {
     return {
       ...base,
       ...headers,
-      ...filters,
+      ...(faults && { typedPerFilterConfig: faults }),
       action: { case: 'directResponse', value: directResponseAction(http.directResponse) },
     };
   }
   if (http.route.length === 0) return undefined;
   const { policy, view } = scope;
-  const { action, headers: merged } = forward(scope, http, policy);
+  const { action, services, headers: merged } = forward(scope, http, policy);
+  const typedPerFilterConfig = { ...faults, ...statefulSession(services, view.kind) };
   const metadata = { ...base.metadata, ...callPolicyMetadata(policy, view.kind) };
   return {
     ...base,
     metadata,
     ...merged,
-    ...filters,
+    typedPerFilterConfig,
     ...bufferOf(policy, view.kind),
     action: { case: 'route', value: action },
   };
