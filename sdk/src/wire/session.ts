@@ -83,8 +83,11 @@ export function startSession(
 
   function destroy(why?: string): void {
     reason ??= why;
+    const isClosing = session.closed;
     // With the error, so that the streams on it learn why too.
     if (!session.destroyed) session.destroy(why === undefined ? undefined : new Error(why));
+    // Of a session that was closing (after a GOAWAY) Node waits for the peer's end, for as long as that takes.
+    if (isClosing) socket.destroySoon();
   }
 
   socket.setNoDelay(true);
