@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../clock.ts';
 import type { HedgePolicy } from '../model/action.ts';
-import type { Upstream } from '../upstream/upstream.ts';
 import type { RetryQuota } from './retry/retries.ts';
 
 export interface HedgingParts {
@@ -55,6 +54,3 @@ export class Hedging {
     begin();
   }
 }
-
-/** As far as the cluster has been measured. */
-export const p95Of = (upstream: Upstream & { p95Ms?(): number | undefined }): number | undefined => upstream.p95Ms?.();

@@ -11,7 +11,7 @@ import { Attempt, type AttemptOwner, type ResponseHead } from './attempt.ts';
 import type { BodySource } from './body-source.ts';
 import { type AttemptFailure, replyFor, tooLate } from './failure.ts';
 import { AttemptFault, type FaultEnd } from './fault/attempt-fault.ts';
-import { Hedging, p95Of } from './hedging.ts';
+import { Hedging } from './hedging.ts';
 import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
 import { tlsFor, type Way } from './plan.ts';
 import type { PolicyOptions } from './policy-options.ts';
@@ -352,7 +352,7 @@ export class Tries implements AttemptOwner {
       policy,
       clock: runtime.clock,
       quota: this.#quota,
-      p95Ms: () => p95Of(way.upstream),
+      p95Ms: () => way.upstream.p95Ms(),
       isRefused: () => this.#pause !== undefined || this.#hedgeObstacle() !== undefined,
       begin: () => this.#next(),
     });
