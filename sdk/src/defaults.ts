@@ -203,6 +203,14 @@ export const DEFAULTS = {
     'connections, pending requests and requests of a cluster (Istio sends no limit)',
   ),
   breakerRetries: entry(3, 'count', 'Envoy CircuitBreakers.Thresholds.max_retries', 'retries at a time'),
+  dnsTimeoutMs: entry(5_000, 'ms', 'c-ares', 'for an answer of a DNS server'),
+  dnsTries: entry(2, 'count', 'Inmesh', 'questions to a DNS server that does not answer'),
+  nextAddressMs: entry(
+    250,
+    'ms',
+    'RFC 8305 §8 Connection Attempt Delay',
+    "after which a host's next address is tried beside those that have not answered",
+  ),
   dnsRefreshMs: entry(5_000, 'ms', 'Envoy Cluster.dns_refresh_rate', 'between two looks at the names of a DNS cluster'),
   healthCheckNoTrafficMs: entry(
     60_000,

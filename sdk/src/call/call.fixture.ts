@@ -1,5 +1,6 @@
 import { type Clock, systemClock, systemTurn } from '../clock.ts';
 import { type Connections, createConnections } from '../connection/connections.ts';
+import type { Resolver } from '../connection/dns/resolver.ts';
 import { clusterOf } from '../connection/origin.fixture.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
 import type { MeshEvent } from '../model/events.ts';
@@ -22,7 +23,7 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export function createStage(parts: Partial<CallRuntime> = {}): Stage {
+export function createStage(parts: Partial<CallRuntime> = {}, resolver?: Resolver): Stage {
   const events: MeshEvent[] = [];
   const clock: Clock = { ...systemClock, now: () => systemClock.now() + stage.addMs };
   const connections = createConnections({ clock });
@@ -30,7 +31,13 @@ export function createStage(parts: Partial<CallRuntime> = {}): Stage {
     events.push(event);
   };
   const runtime = createCallRuntime({ clock, random: () => 0, connections, emit, turn: systemTurn, ...parts });
-  const targets = createLiveTargets({ clock, random: () => 0, emit, onHostsChanged: () => connections.drainRemoved() });
+  const targets = createLiveTargets({
+    clock,
+    random: () => 0,
+    emit,
+    onHostsChanged: () => connections.drainRemoved(),
+    ...(resolver && { resolver }),
+  });
   const stage: Stage = {
     runtime,
     connections,

@@ -1,4 +1,7 @@
 import type { Clock, Random } from '../clock.ts';
+import { DnsClusters } from '../connection/dns/dns-clusters.ts';
+import { createNames } from '../connection/dns/names.ts';
+import { createResolver, type Resolver } from '../connection/dns/resolver.ts';
 import { defaultOf } from '../defaults.ts';
 import type { EventSink } from '../model/events.ts';
 import type { RouteConfiguration } from '../model/route.ts';
@@ -35,6 +38,8 @@ export interface LiveTargetsDeps {
   readonly emit: EventSink;
   /** Told when hosts may have gone: `Connections.drainRemoved`. */
   readonly onHostsChanged?: () => void;
+  /** For DNS clusters; the system's where absent. */
+  readonly resolver?: Resolver;
 }
 
 /** Routes up to which a table is compiled by its first decision: it takes about as long as that decision. */
@@ -91,8 +96,12 @@ class PreparedTarget implements LiveTarget {
 }
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
-export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveTargetsDeps): LiveTargets {
+export function createLiveTargets({ clock, random, emit, onHostsChanged, resolver }: LiveTargetsDeps): LiveTargets {
   const upstreamDeps = { clock, random, emit, ...(onHostsChanged && { onHostsChanged }) };
+  const dns = new DnsClusters(
+    () => createNames({ clock, random, resolver: resolver ?? createResolver() }),
+    () => onHostsChanged?.(),
+  );
   const upstreams = new Map<string, Upstream>();
   const users = new Map<Upstream, number>();
 
@@ -100,9 +109,10 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
     const { name } = config.cluster;
     let upstream = upstreams.get(name);
     if (upstream === undefined) {
-      upstream = createUpstream(config, upstreamDeps);
+      upstream = createUpstream(dns.initial(config), upstreamDeps);
       upstreams.set(name, upstream);
-    } else if (upstream.config() !== config) upstream.update(config);
+      dns.adopt(upstream, config);
+    } else if (dns.configOf(upstream) !== config) dns.adopt(upstream, config);
     users.set(upstream, (users.get(upstream) ?? 0) + 1);
     return upstream;
   };
@@ -115,6 +125,7 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
     }
     users.delete(upstream);
     upstreams.delete(upstream.name);
+    dns.drop(upstream);
     upstream.close();
   };
 
@@ -128,6 +139,7 @@ export function createLiveTargets({ clock, random, emit, onHostsChanged }: LiveT
       const isSame = previous instanceof PreparedTarget && previous.config.routeConfiguration === routeConfiguration;
       const routes = isSame ? previous.routes : new Routes(routeConfiguration);
       if (!isSame) await routes.prepare(clock);
+      await Promise.all(held.map((upstream) => dns.settled(upstream, clock)));
       await Promise.all(held.map((upstream) => upstream.prepare()));
       return new PreparedTarget(config, routes, held);
     },

@@ -1,17 +1,22 @@
-import net, { type Socket } from 'node:net';
+import net, { isIP, type Socket } from 'node:net';
 import type { Clock, Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { patientTimer } from '../wire/late-timer.ts';
 import { ConnectFailure, classifyConnectError } from './connect-failure.ts';
+import { connectFirst } from './first-address.ts';
 import { openTls, type TlsTarget } from './tls.ts';
 
 export interface DialTarget {
   /** IP literal, host name or `unix:PATH`. */
   readonly address: string;
   readonly port: number;
+  /** What the name stands for, where that is known already. */
+  readonly addresses?: readonly string[] | undefined;
   /** TLS with this peer; plain where undefined. */
   readonly tls: TlsTarget | undefined;
   readonly timeoutMs: number;
+  /** Idle time before TCP asks whether the peer is there. */
+  readonly keepAliveMs?: number | undefined;
 }
 
 /** Exactly one of the two, unless the dial is cancelled first; never before `dial` has returned. */
@@ -27,60 +32,116 @@ export interface Dial {
   unref(): void;
 }
 
-/** Opens a connection: DNS, TCP (the first of IPv6 and IPv4 that answers) or a unix socket, then TLS. */
+/** Opens a connection: the host's name, TCP (to the first of its addresses that answers) or a unix socket, then TLS. */
 export function dial(target: DialTarget, deps: { clock: Clock; turn: Turn }, on: DialListener): Dial {
-  let socket: Socket;
-  try {
-    socket = openSocket(target);
-  } catch (error) {
-    return failLater(error, on);
+  const dialling = new Dialling(target, deps, on);
+  dialling.start();
+  return dialling;
+}
+
+class Dialling implements Dial {
+  readonly #target: DialTarget;
+  readonly #deps: { readonly clock: Clock; readonly turn: Turn };
+  readonly #on: DialListener;
+  #timer: { cancel(): void } | undefined;
+  /** What is under way now. */
+  #step: { cancel(): void; unref(): void } | undefined;
+  #isOver = false;
+  #isRefd = true;
+
+  constructor(target: DialTarget, deps: { readonly clock: Clock; readonly turn: Turn }, on: DialListener) {
+    this.#target = target;
+    this.#deps = deps;
+    this.#on = on;
   }
-  let isOver = false;
-  const settle = (): boolean => {
-    timer.cancel();
-    if (isOver) return false;
-    isOver = true;
+
+  start(): void {
+    const { timeoutMs, addresses, address, port } = this.#target;
+    this.#timer = patientTimer(this.#deps, timeoutMs, () =>
+      this.#fail(new ConnectFailure('timeout', `no connection within ${timeoutMs} ms`)),
+    );
+    try {
+      if (addresses !== undefined) this.#race(addresses);
+      else if (address.startsWith(UNIX)) this.#open(net.connect({ path: address.slice(UNIX.length) }));
+      else if (isIP(address) !== 0) this.#open(net.connect({ host: address, port }));
+      else this.#lookUp(address);
+    } catch (error) {
+      // Such as a port out of range.
+      queueMicrotask(() => this.#fail(classifyConnectError(error, false)));
+    }
+  }
+
+  cancel(): void {
+    if (this.#settle()) this.#step?.cancel();
+  }
+
+  unref(): void {
+    this.#isRefd = false;
+    this.#step?.unref();
+  }
+
+  #lookUp(name: string): void {
+    const { lookup } = process.getBuiltinModule('node:dns');
+    lookup(name, { all: true }, (error, answers) => {
+      if (this.#isOver) return;
+      if (error !== null) this.#fail(classifyConnectError(error, false));
+      else this.#race(answers.map(({ address }) => address));
+    });
+  }
+
+  #race(addresses: readonly string[]): void {
+    const { port } = this.#target;
+    try {
+      this.#step = connectFirst(addresses, port, this.#deps.clock, {
+        connected: (socket) => this.#secure(socket),
+        failed: (error) => this.#fail(classifyConnectError(error, false)),
+      });
+      if (!this.#isRefd) this.#step.unref();
+    } catch (error) {
+      queueMicrotask(() => this.#fail(classifyConnectError(error, false)));
+    }
+  }
+
+  #open(socket: Socket): void {
+    this.#hold(socket);
+    socket.once('connect', () => this.#secure(socket));
+    socket.on('error', (error) => this.#fail(classifyConnectError(error, false)));
+  }
+
+  #secure(raw: Socket): void {
+    const { tls, keepAliveMs } = this.#target;
+    raw.setNoDelay(true);
+    raw.setKeepAlive(true, keepAliveMs ?? defaultOf('tcpKeepAliveMs'));
+    if (tls === undefined) {
+      if (this.#settle()) this.#on.connected(raw);
+      return;
+    }
+    const socket = openTls({ socket: raw }, tls);
+    this.#hold(socket);
+    socket.once('secureConnect', () => {
+      if (this.#settle()) this.#on.connected(socket);
+    });
+    // Stays for the life of the socket: an idle one may fail at any time.
+    socket.on('error', (error) => this.#fail(classifyConnectError(error, true)));
+  }
+
+  #hold(socket: Socket): void {
+    this.#step = { cancel: () => socket.destroy(), unref: () => socket.unref() };
+    if (!this.#isRefd) socket.unref();
+  }
+
+  #fail(failure: ConnectFailure): void {
+    if (!this.#settle()) return;
+    this.#step?.cancel();
+    this.#on.failed(failure);
+  }
+
+  #settle(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.#timer?.cancel();
     return true;
-  };
-  const timer = patientTimer(deps, target.timeoutMs, () => {
-    if (!settle()) return;
-    socket.destroy();
-    on.failed(new ConnectFailure('timeout', `no connection within ${target.timeoutMs} ms`));
-  });
-  socket.setNoDelay(true);
-  socket.setKeepAlive(true, defaultOf('tcpKeepAliveMs'));
-  socket.once(target.tls === undefined ? 'connect' : 'secureConnect', () => {
-    if (settle()) on.connected(socket);
-  });
-  // Stays for the life of the socket: an idle one may fail at any time.
-  socket.on('error', (error) => {
-    if (settle()) on.failed(classifyConnectError(error, target.tls !== undefined && !socket.connecting));
-  });
-  return {
-    cancel() {
-      if (settle()) socket.destroy();
-    },
-    unref: () => socket.unref(),
-  };
+  }
 }
 
 const UNIX = 'unix:';
-
-function openSocket({ address, port, tls }: DialTarget): Socket {
-  const where = address.startsWith(UNIX) ? { path: address.slice(UNIX.length) } : { host: address, port };
-  return tls === undefined ? net.connect(where) : openTls(where, tls);
-}
-
-/** A target that cannot be dialled at all, such as a port out of range. */
-function failLater(error: unknown, on: DialListener): Dial {
-  let isCancelled = false;
-  queueMicrotask(() => {
-    if (!isCancelled) on.failed(classifyConnectError(error, false));
-  });
-  return {
-    cancel() {
-      isCancelled = true;
-    },
-    unref() {},
-  };
-}

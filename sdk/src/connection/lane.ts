@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
-import type { Cluster } from '../model/cluster.ts';
+import type { Cluster, Endpoint } from '../model/cluster.ts';
 import type { ConnectFailure } from './connect-failure.ts';
 import {
   type Connection,
@@ -20,6 +20,8 @@ export interface DialHost {
   readonly port: number;
   /** No longer an endpoint: what is under way may end, nothing is kept. */
   readonly removed: boolean;
+  /** As the control plane, or DNS, describes it now. */
+  readonly endpoint?: Pick<Endpoint, 'addresses'>;
 }
 
 /** `auto`: what TLS agrees on (ALPN); HTTP/1.1 in clear. */

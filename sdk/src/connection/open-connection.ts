@@ -27,7 +27,14 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
       if (!isCancelled) on.failed(failure);
     },
   };
-  const where = { address: host.address, port: host.port, tls: tls && offering(tls, protocol), timeoutMs };
+  const where = {
+    address: host.address,
+    port: host.port,
+    addresses: host.endpoint?.addresses,
+    tls: tls && offering(tls, protocol),
+    timeoutMs,
+    keepAliveMs: lane.cluster?.tcpKeepAlive?.timeMs,
+  };
   const dialling = dial(where, deps, {
     failed: on.failed,
     connected(socket) {
@@ -37,7 +44,7 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
       else speakHttp1(socket, lane, deps, once);
     },
   });
-  let discard = dialling.cancel;
+  let discard = (): void => dialling.cancel();
   return {
     cancel() {
       isCancelled = true;

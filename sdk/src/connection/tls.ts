@@ -27,10 +27,8 @@ export const tlsToCluster = (tls: UpstreamTls, dialled: string, alpn: readonly s
 export const tlsKey = ({ name, alpn, subjectAltNames, roots = '' }: TlsTarget): string =>
   `${name}|${alpn.join()}|${subjectAltNames.join()}|${roots}`;
 
-type Where = { readonly host: string; readonly port: number } | { readonly path: string };
-
 /** Loaded with the first TLS connection. No session is kept: each connection verifies the peer anew. */
-export function openTls(where: Where, target: TlsTarget): Socket {
+export function openTls(where: { readonly socket: Socket }, target: TlsTarget): Socket {
   const tls = process.getBuiltinModule('node:tls');
   const { name, alpn, subjectAltNames, roots } = target;
   const check = (wanted: string, certificate: PeerCertificate): Error | undefined =>

@@ -202,6 +202,8 @@ export interface Endpoint {
   /** Load-balancing weight, ≥ 1. */
   readonly weight: number;
   readonly hostname?: string;
+  /** What `address` stands for where it is a name: each connection goes to the first of them that answers. */
+  readonly addresses?: readonly string[];
   /** `envoy.lb` hash_key metadata (gRFC A76). */
   readonly hashKey?: string;
   /** `istio.workload` metadata: `name;ns;app;version;cluster`. */
