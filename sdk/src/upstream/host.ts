@@ -1,5 +1,6 @@
 import { addressText, hashKeyOf } from '../balancer/hash-key.ts';
 import type { Endpoint, Health, Locality } from '../model/cluster.ts';
+import type { HealthState } from './health/state.ts';
 import type { OutlierRecord } from './outlier/record.ts';
 
 /** How far a host can be used: degraded ones take what healthy ones cannot, the others only a panicking priority's. */
@@ -61,6 +62,8 @@ export class LiveHost implements Host {
   availability: Availability = 'healthy';
   /** Of outlier detection; undefined while it has seen nothing of the host. */
   outlier: OutlierRecord | undefined;
+  /** Of active health checks; undefined where there are none. */
+  check: HealthState | undefined;
   #place: Place;
   #useHostname = false;
   #firstHealthyMs: number | undefined;
@@ -104,14 +107,20 @@ export class LiveHost implements Host {
   adopt(endpoint: Endpoint, place: Place, { useHostname, nowMs }: Reading): void {
     this.endpoint = endpoint;
     this.#place = place;
-    this.settle();
     this.#useHostname = useHostname;
-    if (this.availability === 'healthy') this.#firstHealthyMs ??= Math.floor(nowMs);
+    this.settle(nowMs);
   }
 
-  /** What its endpoint, its ejection and its health checks say together. */
-  settle(): void {
-    this.availability = this.outlier?.ejection.isEjected === true ? 'out' : availabilityOf(this.endpoint.health);
+  /** What its endpoint, its ejection and its health checks say together; `nowMs` where it may be healthy for the first time. */
+  settle(nowMs?: number): void {
+    this.availability = this.#weigh();
+    if (this.availability === 'healthy' && nowMs !== undefined) this.#firstHealthyMs ??= Math.floor(nowMs);
+  }
+
+  #weigh(): Availability {
+    if (this.outlier?.ejection.isEjected === true || this.check?.isHealthy === false) return 'out';
+    const said = availabilityOf(this.endpoint.health);
+    return said === 'healthy' && this.check?.isDegraded === true ? 'degraded' : said;
   }
 }
 
@@ -131,11 +140,15 @@ export function viewOf(host: LiveHost): HostView {
   };
 }
 
-function conditionOf({ endpoint: { health }, outlier }: LiveHost): Pick<HostView, 'state' | 'reason'> {
+function conditionOf({ endpoint: { health }, outlier, check }: LiveHost): Pick<HostView, 'state' | 'reason'> {
   if (outlier?.ejection.isEjected === true && outlier.last !== undefined) {
     const { reason, untilWallMs } = outlier.last;
     return { state: 'ejected', reason: `${reason}, until ${new Date(untilWallMs).toISOString()}` };
   }
-  if (health === 'unknown' || health === 'healthy') return { state: 'healthy' };
+  if (check?.isHealthy === false) return { state: 'unhealthy', reason: `health check: ${check.reason}` };
+  if (health === 'unknown' || health === 'healthy') {
+    if (check?.isDegraded === true) return { state: 'degraded', reason: 'health check: it says so itself' };
+    return { state: 'healthy' };
+  }
   return { state: health, reason: `the control plane reports it ${health}` };
 }

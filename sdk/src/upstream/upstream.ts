@@ -2,12 +2,22 @@ import { addressText } from '../balancer/hash-key.ts';
 import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
-import type { LoadAssignment } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { ClusterConfig } from '../model/target.ts';
+import {
+  assignmentOf,
+  countOf,
+  hashesHostname,
+  isQuicklyMade,
+  isSameForPicks,
+  NO_ASSIGNMENT,
+  whyNone,
+} from './assignment.ts';
 import { Breaker } from './breaker.ts';
 import { type Choice, chooseHost } from './choose.ts';
+import { type CheckerOwner, HealthChecker, type StartProbe } from './health/checker.ts';
+import { overNetwork } from './health/over-network.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { Latencies } from './latency.ts';
@@ -70,14 +80,13 @@ export interface UpstreamDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly emit: EventSink;
+  /** How a host's health is asked; over the network where absent. */
+  readonly probe?: StartProbe;
   /** Told when hosts may have gone some time after an update: many are brought in line in slices. */
   readonly onHostsChanged?: () => void;
 }
 
 export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
-
-/** Endpoints up to which hosts and tables wait for the first pick: making them takes a few tens of microseconds. */
-const FEW_ENDPOINTS = 100;
 
 /** Hosts, old and new ones, up to which they are brought in line and tabled at once: about a millisecond. */
 const FEW_HOSTS = 1_000;
@@ -95,10 +104,11 @@ const choice: Choice = {
 };
 
 /** A class: a mesh holds thousands of them, and functions that close over their state would outweigh the hosts. */
-class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, Making<HostSet> {
+class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, CheckerOwner, Making<HostSet> {
   readonly name: string;
   /** Requests under way. */
   active = 0;
+  isUsed = false;
   readonly #deps: UpstreamDeps;
   #config: ClusterConfig;
   #hosts: HostSet = NO_HOSTS;
@@ -110,6 +120,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
   #breakers: { readonly default: Breaker; readonly high: Breaker } | undefined;
   /** There is none before the first outcome. */
   #detector: OutlierDetector | undefined;
+  #checker: HealthChecker | undefined;
   #latencies: Latencies | undefined;
   #addresses: { readonly of: HostSet; readonly hosts: ReadonlyMap<string, LiveHost> } | undefined;
   #isClosed = false;
@@ -143,17 +154,25 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     this.#breakers?.default.adopt(next.cluster.circuitBreakers.default);
     this.#breakers?.high.adopt(next.cluster.circuitBreakers.high);
     this.#adoptOutlierDetection(next);
+    this.#adoptHealthChecks(next);
     if (this.#tables !== undefined) {
       if (!isSameForPicks(previous, next)) this.#apply(this.#tables);
     } else if (!isQuicklyMade(next)) this.#liveTables();
   }
 
   async prepare(): Promise<void> {
+    // As Envoy, which warms a cluster until each of its hosts has been checked once.
+    if (this.#config.cluster.healthChecks !== undefined) {
+      this.#liveTables();
+      await this.#reconciling?.settled();
+      await this.#checker?.checked();
+    }
     await this.#reconciling?.settled();
     await this.#tables?.settled();
   }
 
   pick(context: PickContext): Pick | PickFailure {
+    this.isUsed = true;
     choice.take = true;
     choice.random = this.#deps.random;
     const found = this.#find(context);
@@ -206,6 +225,10 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     return this.#destinations === undefined ? this.#hosts.all.length : this.#all().length;
   }
 
+  onHealthy(host: LiveHost): void {
+    this.#detector?.onHealthy(host);
+  }
+
   availabilityChanged(): void {
     this.#tables?.rebuild(this.#isSlow());
   }
@@ -227,6 +250,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     this.#reconciling?.close();
     this.#tables?.close();
     this.#detector?.stop();
+    this.#checker?.close();
     for (const host of this.#all()) host.removed = true;
   }
 
@@ -275,6 +299,27 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     return this.#detector;
   }
 
+  /** Envoy takes one health check a cluster. */
+  #checking({ cluster }: ClusterConfig): HealthChecker | undefined {
+    const check = cluster.healthChecks?.[0];
+    if (check !== undefined) this.#checker ??= new HealthChecker(check, cluster, this, this.#deps.probe ?? overNetwork);
+    return this.#checker;
+  }
+
+  #adoptHealthChecks(config: ClusterConfig): void {
+    const check = config.cluster.healthChecks?.[0];
+    if (check === undefined) {
+      if (this.#checker === undefined) return;
+      this.#checker.close();
+      this.#checker = undefined;
+      this.availabilityChanged();
+    } else if (this.#checker !== undefined) this.#checker.adopt(check, config.cluster);
+    else if (this.#tables !== undefined) {
+      this.#checking(config)?.follow(this.#hosts.all, true);
+      this.availabilityChanged();
+    }
+  }
+
   #adoptOutlierDetection({ cluster: { outlierDetection } }: ClusterConfig): void {
     if (outlierDetection !== undefined) this.#detector?.adopt(outlierDetection);
     else {
@@ -305,6 +350,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     // A call that began before the end may still pick; its connections are not kept.
     if (this.#isClosed) for (const host of hosts.all) host.removed = true;
     this.#detector?.forgetRemoved();
+    if (!this.#isClosed) this.#checking(this.#config)?.follow(hosts.all);
     this.#tables?.rebuild(this.#isSlow());
   }
 
@@ -356,38 +402,4 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, M
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
     return chooseHost(table, choice, exclude, selectionAttempts ?? defaultOf('hostSelectionAttempts'));
   }
-}
-
-/** Hash tables, and many hosts, take their time; a host that starts slowly starts when it comes, not when it is asked for. */
-function isQuicklyMade(config: ClusterConfig): boolean {
-  const { loadBalancer } = config.cluster;
-  if (isHashBalancer(loadBalancer) || ('slowStart' in loadBalancer && loadBalancer.slowStart !== undefined))
-    return false;
-  const assignment = assignmentOf(config);
-  return assignment === undefined || countOf(assignment) <= FEW_ENDPOINTS;
-}
-
-const assignmentOf = ({ cluster, assignment }: ClusterConfig): LoadAssignment | undefined =>
-  assignment ?? ('assignment' in cluster.discovery ? cluster.discovery.assignment : undefined);
-
-const NO_ASSIGNMENT: LoadAssignment = { clusterName: '', localities: [], overprovisioningFactor: 0 };
-
-const countOf = ({ localities }: LoadAssignment): number =>
-  localities.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
-
-const hashesHostname = ({ cluster: { loadBalancer } }: ClusterConfig): boolean =>
-  isHashBalancer(loadBalancer) && loadBalancer.useHostname;
-
-/** Both give the same table over the same hosts. */
-const isSameForPicks = (one: ClusterConfig, other: ClusterConfig): boolean =>
-  assignmentOf(one) === assignmentOf(other) &&
-  one.cluster.panicThreshold === other.cluster.panicThreshold &&
-  one.cluster.localityWeighted === other.cluster.localityWeighted &&
-  one.cluster.failTrafficOnPanic === other.cluster.failTrafficOnPanic &&
-  JSON.stringify(one.cluster.loadBalancer) === JSON.stringify(other.cluster.loadBalancer);
-
-function whyNone(config: ClusterConfig, count: number): string {
-  const { name } = config.cluster;
-  if (assignmentOf(config) === undefined) return `no endpoints of ${name} have been received`;
-  return count === 0 ? `${name} has no endpoints` : `none of the ${count} endpoints of ${name} is healthy`;
 }
