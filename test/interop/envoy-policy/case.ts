@@ -49,7 +49,8 @@ export type Area =
   | 'faults'
   | 'mirrors'
   | 'affinity'
-  | 'connections';
+  | 'connections'
+  | 'gRPC';
 
 export interface CaseHost extends FaultServerOptions {
   readonly priority?: number;
@@ -75,6 +76,8 @@ export interface Ask {
   readonly bodyBytes?: number;
   /** The body comes in pieces, its length is not told. */
   readonly streamed?: boolean;
+  /** How long a streamed body takes. */
+  readonly bodyMs?: number;
   /** Sends back the cookie or the `x-session` that the last answer brought. */
   readonly returnsSession?: boolean;
   readonly times?: number;

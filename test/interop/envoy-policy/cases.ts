@@ -3,6 +3,7 @@ import { AFFINITY } from './cases/affinity.ts';
 import { BREAKERS } from './cases/breakers.ts';
 import { CONNECTIONS } from './cases/connections.ts';
 import { FAULTS } from './cases/faults.ts';
+import { GRPC } from './cases/grpc.ts';
 import { HEALTH } from './cases/health.ts';
 import { MIRRORS } from './cases/mirrors.ts';
 import { OUTLIERS } from './cases/outliers.ts';
@@ -21,4 +22,5 @@ export const CASES: readonly PolicyCase[] = [
   ...MIRRORS,
   ...AFFINITY,
   ...CONNECTIONS,
+  ...GRPC,
 ];

@@ -170,12 +170,25 @@ function callHttp(to: { agent: http.Agent; port: number }, id: string, ask: Ask)
     request.on('connect', tunnel);
     request.on('error', () => done(true));
     if (abortAfterMs !== undefined) setTimeout(() => request.destroy(), abortAfterMs);
-    for (const piece of piecesOf(ask)) request.write(piece);
-    request.end();
+    void sendPieces(request, ask);
   });
 }
 
+async function sendPieces(request: http.ClientRequest, ask: Ask): Promise<void> {
+  for await (const piece of streamOf(ask)) request.write(piece);
+  request.end();
+}
+
 const PIECE = 1_000;
+
+/** The pieces in the time they are to take. */
+export async function* streamOf(ask: Ask): AsyncGenerator<string> {
+  const pieces = [...piecesOf(ask)];
+  for (const piece of pieces) {
+    if (ask.bodyMs !== undefined) await delay(ask.bodyMs / pieces.length);
+    yield piece;
+  }
+}
 
 /** A body as it is sent: as one, or streamed. */
 export function* piecesOf({ bodyBytes, streamed }: Ask): Generator<string> {

@@ -141,6 +141,7 @@ const TOLD_HEADERS = [
   'set-cookie',
   'x-session',
   'grpc-status',
+  'grpc-message',
 ];
 
 const EXPECTED = 'x-envoy-expected-rq-timeout-ms';

@@ -7,7 +7,7 @@ import type { CallStory } from '../../../sdk/src/model/events.ts';
 import type { FaultServers } from '../../harness/fault-server.ts';
 import { createStaticAds, type StaticAds } from '../../harness/static-ads.ts';
 import type { Answer, Ask, CallReport, DataPlane, PolicyCase } from './case.ts';
-import { headersOf, piecesOf } from './envoy-plane.ts';
+import { headersOf, piecesOf, streamOf } from './envoy-plane.ts';
 import { resourcesOf } from './resources.ts';
 
 /** A call that nothing ends is ended. */
@@ -43,7 +43,9 @@ export function sdkPlane(policyCase: PolicyCase, group: FaultServers): DataPlane
         .map(({ address }) => Number(address.split(':').at(-1)));
     },
     counters: async () => ({}),
-    close: () => mesh.close(),
+    async close() {
+      if (!(await inTime(mesh.close(), 12_000 + GRACE_MS))) throw new Error('the mesh did not close');
+    },
   };
 }
 
@@ -71,14 +73,30 @@ async function callMesh(
   const heard: Mutable<Heard> = { status: 0, headers: {}, body: '', broken: false };
   const sent = { host: 'service.test', ...headersOf({ id, script, scripts }), ...headers };
   const way = { mesh, origin, headers: sent, signal: AbortSignal.timeout(abortAfterMs) };
-  try {
-    if (ask.upgrade !== undefined) await upgradeMesh(way, ask.upgrade, heard);
-    else if (ask.dispatcher) await dispatchMesh(way, ask, heard);
-    else await fetchMesh(way, ask, heard);
-  } catch {
-    heard.broken = true;
-  }
-  return heard;
+  const asked =
+    ask.upgrade !== undefined
+      ? upgradeMesh(way, ask.upgrade, heard)
+      : ask.dispatcher
+        ? dispatchMesh(way, ask, heard)
+        : fetchMesh(way, ask, heard);
+  const hasEnded = await inTime(
+    asked.catch(() => {
+      heard.broken = true;
+    }),
+    abortAfterMs + GRACE_MS,
+  );
+  return hasEnded ? heard : { ...heard, broken: true, body: 'the call was aborted and did not end' };
+}
+
+/** For what follows an abort or a close. */
+const GRACE_MS = 3_000;
+
+async function inTime(done: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  return Promise.race([done.then(() => true), late]).finally(() => clearTimeout(timer));
 }
 
 interface MeshWay {
@@ -90,7 +108,9 @@ interface MeshWay {
 
 async function fetchMesh({ mesh, origin, headers, signal }: MeshWay, ask: Ask, heard: Mutable<Heard>): Promise<void> {
   const { method = 'GET', path = '/', bodyBytes, streamed } = ask;
-  const body = streamed ? new Blob([...piecesOf(ask)]).stream() : [...piecesOf(ask)].join('');
+  const body = streamed
+    ? ReadableStream.from(streamOf(ask)).pipeThrough(new TextEncoderStream())
+    : [...piecesOf(ask)].join('');
   const response = await mesh.fetch(origin + path, {
     method,
     headers,

@@ -66,6 +66,14 @@ export const BREAKERS: readonly PolicyCase[] = [
     tell: ['connections'],
     steps: [{ script: 'ok' }, { script: 'ok;wait=100', times: 3, atOnce: 3 }],
   }),
+  limit('per-host', {
+    rule: 'per_host_thresholds max_connections 1: one connection a host, the others wait',
+    hosts: [{ name: 'a' }, { name: 'b' }],
+    cluster: { circuit_breakers: { per_host_thresholds: [{ max_connections: 1 }] } },
+    counters: 'ignored',
+    tell: ['connections'],
+    steps: [{ script: 'ok;wait=200', times: 6, atOnce: 6 }],
+  }),
   limit('high-priority', {
     rule: 'thresholds of HIGH bound only requests of that priority',
     cluster: { circuit_breakers: { thresholds: [{ priority: 'HIGH', max_requests: 0 }] } },

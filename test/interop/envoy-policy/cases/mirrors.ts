@@ -73,6 +73,12 @@ export const MIRRORS: readonly PolicyCase[] = [
     steps: [{ script: 'ok', method: 'POST', bodyBytes: 5000 }, LATER],
     tell: ['body-bytes'],
   }),
+  mirror('stream', {
+    rule: 'the copy of a streamed body has all of it',
+    route: to({}),
+    steps: [{ script: 'ok', method: 'PUT', bodyBytes: 30_000, streamed: true }, LATER],
+    tell: ['body-bytes'],
+  }),
   mirror('retries', {
     rule: 'one copy a call, not one a try',
     route: {

@@ -261,6 +261,22 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
     ],
   },
   {
+    name: 'retry-budget-unset',
+    area: 'retry limits',
+    rule: 'neither budget nor max_retries: 3 retries at a time, however many requests are under way',
+    route: retry('5xx', 1),
+    steps: [{ script: '503;wait=300,ok;wait=500', times: 40, atOnce: 40 }],
+  },
+  {
+    name: 'retry-budget-unlimited',
+    area: 'retry limits',
+    rule: 'max_retries without a limit, as istiod writes it: every request is retried',
+    cluster: breaker({ max_retries: 4_294_967_295 }),
+    route: retry('5xx', 1),
+    steps: [{ script: '503;wait=300,ok;wait=500', times: 40, atOnce: 40 }],
+    differs: 'Where retries have no limit a budget holds: 20 % of the requests under way, 3 at least.',
+  },
+  {
     name: 'retry-budget-over-max-retries',
     area: 'retry limits',
     rule: 'a budget takes the place of max_retries',
@@ -291,6 +307,20 @@ export const RETRY_LIMITS: readonly PolicyCase[] = [
     steps: [
       { script: '503;wait=300,ok;wait=400', lastsMs: [300, 1500] },
       { script: 'ok;wait=500,503;wait=50', lastsMs: [300, 1500] },
+    ],
+  },
+  {
+    name: 'hedge-by-header',
+    area: 'retry limits',
+    rule: 'x-envoy-hedge-on-per-try-timeout of the request (from inside)',
+    manager: TRUSTED,
+    route: retry('5xx', 1, { per_try_timeout: '0.2s' }),
+    steps: [
+      {
+        script: 'ok;wait=330;body=first,ok;wait=1500;body=second',
+        headers: { 'x-envoy-hedge-on-per-try-timeout': 'true' },
+        lastsMs: [310, 1000],
+      },
     ],
   },
   {

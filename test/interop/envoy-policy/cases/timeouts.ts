@@ -25,6 +25,15 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     route: { timeout: '0.2s' },
     steps: [{ script: 'stall-body;body=abcdefgh', lastsMs: [190, 900] }],
   }),
+  timeout('upload', {
+    rule: 'the route timeout begins when the whole request has come',
+    route: { timeout: '0.4s' },
+    tell: ['body-bytes'],
+    steps: [
+      { script: 'ok;wait=100', method: 'POST', bodyBytes: 4_000, streamed: true, bodyMs: 800, lastsMs: [890, 2000] },
+      { script: 'stall', method: 'POST', bodyBytes: 4_000, streamed: true, bodyMs: 400, lastsMs: [790, 1600] },
+    ],
+  }),
   timeout('connecting', {
     rule: 'a port that refuses: UF, 503; the route timeout has no part in it',
     hosts: [{ name: 'a', connections: 'refuse' }],
@@ -116,6 +125,14 @@ export const TIMEOUTS: readonly PolicyCase[] = [
     connection: { max_stream_duration: '0.2s' },
     route: { timeout: '0s', ...retry('reset', 1) },
     steps: [{ script: 'stall', lastsMs: [190, 1400] }, { script: 'stall,ok' }],
+  }),
+  timeout('is-timeout-retry', {
+    rule: 'include_is_timeout_retry_header: a retry of a late try says so',
+    virtualHost: { include_is_timeout_retry_header: true },
+    route: retry('5xx', 1, { per_try_timeout: '0.3s' }),
+    tell: ['upstream-headers'],
+    steps: [{ script: 'stall,ok' }, { script: '503,ok' }],
+    differs: 'The field is ignored, with a warning.',
   }),
   timeout('header', {
     rule: 'x-envoy-upstream-rq-timeout-ms (from inside) replaces the route timeout, shorter or longer',
