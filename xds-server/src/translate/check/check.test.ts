@@ -49,7 +49,7 @@ describe('check VirtualService', () => {
     const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
       mirror: { host: reviews, subset: shadow }`);
     expect(findings(rule)).toEqual([
-      'error spec.http[0].mirror: subset "shadow" is not defined: no DestinationRule for reviews.default.svc.cluster.local; calls answer 503',
+      'error spec.http[0].mirror: subset "shadow" is not defined: no DestinationRule for reviews.default.svc.cluster.local; nothing is mirrored to it',
     ]);
   });
 
@@ -61,6 +61,15 @@ describe('check VirtualService', () => {
       corsPolicy: { allowOrigins: [{ exact: a }] }`);
     expect(findings(rule)).toEqual([
       'warning spec.http[0].corsPolicy: corsPolicy: not yet enforced, it is for the side that answers, and nothing here answers for a service yet',
+    ]);
+  });
+
+  it('faults without a percentage hit nobody', () => {
+    const rule = reviewsRule(`    - route: [{ destination: { host: reviews } }]
+      fault: { abort: { httpStatus: 500 }, delay: { fixedDelay: 1s } }`);
+    expect(findings(rule)).toEqual([
+      'warning spec.http[0].fault.delay: percentage is not written and so 0: nothing is delayed',
+      'warning spec.http[0].fault.abort: percentage is not written and so 0: nothing is aborted',
     ]);
   });
 

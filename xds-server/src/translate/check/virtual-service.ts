@@ -107,20 +107,39 @@ const checkHttp = (world: World, rule: VirtualService, http: HttpRoute, path: st
     const remarks = retryRemarks(http.retries, http.timeout, world.mesh().retryAttempts);
     findings.push(...remarks.map(({ field, message }) => warning(`${path}.retries.${field}`, message)));
   }
-  if (http.fault?.delay?.exponentialDelay !== undefined) {
-    findings.push(warning(`${path}.fault.delay.exponentialDelay`, 'no data plane has it, want fixedDelay'));
-  }
+  findings.push(...checkFault(http, path));
+  const fails = 'calls answer 503';
+  const lost = 'nothing is mirrored to it';
   const destinations = [
-    ...http.route.map(({ destination }, index) => ({ destination, at: `${path}.route[${index}].destination` })),
-    ...(http.mirror ? [{ destination: http.mirror, at: `${path}.mirror` }] : []),
-    ...http.mirrors.map(({ destination }, index) => ({ destination, at: `${path}.mirrors[${index}].destination` })),
+    ...http.route.map(({ destination }, index) => ({ destination, at: `${path}.route[${index}].destination`, fails })),
+    ...(http.mirror ? [{ destination: http.mirror, at: `${path}.mirror`, fails: lost }] : []),
+    ...http.mirrors.map(({ destination }, index) => ({
+      destination,
+      at: `${path}.mirrors[${index}].destination`,
+      fails: lost,
+    })),
   ];
   const scope = { world, view: ownView(rule.namespace), namespace: rule.namespace, port: portOf(world, rule) };
-  for (const { destination, at } of destinations) {
+  for (const { destination, at, fails } of destinations) {
     const { missing } = resolveDestination(scope, destination);
     if (missing === undefined) continue;
     const severity = missing.what === 'service' ? 'warning' : 'error';
-    findings.push({ severity, fieldPath: at, message: `${missing.message}; calls answer 503` });
+    findings.push({ severity, fieldPath: at, message: `${missing.message}; ${fails}` });
+  }
+  return findings;
+};
+
+/** Istio: a fault without a percentage hits nobody. */
+const checkFault = ({ fault }: HttpRoute, path: string): readonly Finding[] => {
+  const findings: Finding[] = [];
+  if (fault?.delay?.exponentialDelay !== undefined) {
+    findings.push(warning(`${path}.fault.delay.exponentialDelay`, 'no data plane has it, want fixedDelay'));
+  }
+  if (fault?.delay !== undefined && (fault.delay.percentage ?? fault.delay.percent) === undefined) {
+    findings.push(warning(`${path}.fault.delay`, 'percentage is not written and so 0: nothing is delayed'));
+  }
+  if (fault?.abort !== undefined && fault.abort.percentage === undefined) {
+    findings.push(warning(`${path}.fault.abort`, 'percentage is not written and so 0: nothing is aborted'));
   }
   return findings;
 };

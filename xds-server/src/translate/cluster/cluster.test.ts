@@ -186,13 +186,12 @@ describe('cluster, of a ServiceEntry', () => {
     ['DNS', 'STRICT_DNS'],
     ['DNS_ROUND_ROBIN', 'LOGICAL_DNS'],
   ])('resolution %s is %s with its addresses inside', (resolution, type) => {
-    const envoy = viewFrom('default', { kind: 'envoy' });
-    expect(clusterJson([external(resolution)], API, envoy)).toMatchObject({
+    const grpc = viewFrom('default', { kind: 'grpc' });
+    expect(clusterJson([external(resolution)], API, grpc)).not.toHaveProperty('dnsRefreshRate');
+    expect(clusterJson([external(resolution)], API)).toMatchObject({
       respectDnsTtl: true,
       dnsRefreshRate: '60s',
-    });
-    expect(clusterJson([external(resolution)], API)).not.toHaveProperty('dnsRefreshRate');
-    expect(clusterJson([external(resolution)], API)).toMatchObject({
+      dnsLookupFamily: 'ALL',
       type,
       loadAssignment: {
         clusterName: API,

@@ -66,7 +66,7 @@ const peerNames = (world: World, { key, service, policy }: ClusterBasis): readon
   return [...new Set(names)].sort();
 };
 
-/** Everyone else asks the platform for names, when they dial. */
+/** gRPC clients have a resolver of their own (gRFC A37). */
 const RESOLVER = {
   dnsRefreshRate: duration(defaultOf('dnsRefreshMs')),
   respectDnsTtl: true,
@@ -83,7 +83,7 @@ const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
       const assignment = loadAssignment(world, view, clusterName(key));
       return {
         ...(assignment && { loadAssignment: assignment }),
-        ...(view.kind === 'envoy' ? RESOLVER : {}),
+        ...(view.kind === 'grpc' ? {} : RESOLVER),
       };
     }
   }

@@ -26,16 +26,23 @@ interface Split {
 export const NO_CLUSTER = 'UnknownService';
 
 /**
- * `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout); the second is about a
- * header that clients in process do not read (gRFC A31).
+ * `timeout: 0s` and `max_grpc_timeout: 0s` together switch off Envoy's 15 s (Istio setTimeout). gRPC clients read neither,
+ * but `max_stream_duration`, of which 0 is no limit (gRFC A31).
  */
 const timeouts = (
   timeoutMs: number | undefined,
   client: View['kind'],
-): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout'> => ({
-  timeout: duration(timeoutMs ?? 0),
-  ...(client === 'sdk' ? {} : { maxGrpcTimeout: duration(timeoutMs ?? 0) }),
-});
+): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout' | 'maxStreamDuration'> => {
+  const timeout = duration(timeoutMs ?? 0);
+  switch (client) {
+    case 'sdk':
+      return { timeout };
+    case 'grpc':
+      return { timeout, maxStreamDuration: { maxStreamDuration: timeout } };
+    case 'envoy':
+      return { timeout, maxGrpcTimeout: timeout };
+  }
+};
 
 export interface Forward {
   readonly action: RouteActionInit;

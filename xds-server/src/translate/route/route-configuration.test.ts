@@ -227,13 +227,18 @@ spec: { selector: { app: web }, ports: [{ name: http, port: 80 }] }`;
 describe('routeConfiguration, actions', () => {
   const action = (http: string) => json(routesOf([reviewsRule(`    - ${http}`)])[0]);
 
-  it('timeout is the whole call’s; an Envoy hears max_grpc_timeout too, whose default is 15 s', () => {
+  it('timeout is the whole call’s; an Envoy hears max_grpc_timeout too, whose default is 15 s, gRPC max_stream_duration', () => {
     const rule = reviewsRule(`    - { timeout: 500ms, route: ${to('v1')} }`);
     expect(json(routesOf([rule])[0])).toMatchObject({ route: { timeout: '0.500s' } });
     expect(json(routesOf([rule])[0])).not.toHaveProperty('route.maxGrpcTimeout');
     expect(json(routesOf([rule], viewFrom('default', { kind: 'envoy' }))[0])).toMatchObject({
       route: { timeout: '0.500s', maxGrpcTimeout: '0.500s' },
     });
+    const grpc = viewFrom('default', { kind: 'grpc' });
+    expect(json(routesOf([rule], grpc)[0])).toMatchObject({
+      route: { maxStreamDuration: { maxStreamDuration: '0.500s' } },
+    });
+    expect(json(routesOf([], grpc)[0])).toMatchObject({ route: { maxStreamDuration: { maxStreamDuration: '0s' } } });
   });
 
   it('rewrites path prefix, path by regex, and authority', () => {
