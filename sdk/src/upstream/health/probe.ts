@@ -51,7 +51,7 @@ export function probeHost(target: ProbeTarget, done: (result: CheckResult) => vo
     },
   );
   dialling.unref();
-  end = dialling.cancel;
+  end = () => dialling.cancel();
   return {
     cancel() {
       isOver = true;
