@@ -129,8 +129,8 @@ class Connecting {
       }
       if (left > 1) continue;
       const error = this.#failed(result);
-      // Envoy TcpProxy: upstream_cx_connect_attempts_exceeded.
-      if (chain.connectAttempts > 1) story.raise('URX');
+      // Envoy TcpProxy, upstream_cx_connect_attempts_exceeded: also where one attempt is all there may be.
+      story.raise('URX');
       throw error;
     }
   }
