@@ -208,7 +208,7 @@ describe('ServiceEntry, WorkloadEntry, WorkloadGroup', () => {
     ]);
   });
 
-  it('reads a WorkloadGroup, whose template has no address', () => {
+  it('reads a WorkloadGroup, whose template has no address, and says that nobody is made from it', () => {
     const { object: group, problems } = parse(
       object(
         'WorkloadGroup',
@@ -216,7 +216,11 @@ describe('ServiceEntry, WorkloadEntry, WorkloadGroup', () => {
         istio,
       ),
     );
-    expect(problems).toEqual([]);
+    expect(problems).toEqual(
+      ['metadata', 'template'].map(
+        (field) => `spec.${field}: ignored: a process that registers itself says itself what it is`,
+      ),
+    );
     expect(group?.spec).toMatchObject({ template: { serviceAccount: 'sa', address: '' } });
   });
 });

@@ -77,8 +77,6 @@ export interface PodSpec {
   readonly serviceAccountName?: string;
   readonly nodeName?: string;
   readonly hostname?: string;
-  readonly subdomain?: string;
-  readonly hostNetwork: boolean;
   readonly containers: readonly PodContainer[];
 }
 

@@ -171,8 +171,6 @@ export const pod = message<PodSpec>(
     serviceAccountName: supported(text()),
     nodeName: supported(text()),
     hostname: supported(text()),
-    subdomain: supported(text()),
-    hostNetwork: supported(flag),
     containers: supported(list(podContainer)),
   },
   OPEN,

@@ -1,5 +1,5 @@
 import { checkServiceEntry, checkWorkloadEntry } from '../checks/service-entry.ts';
-import { list, mapOf, message, required, supported } from '../message.ts';
+import { ignored, list, mapOf, message, required, supported } from '../message.ts';
 import type {
   ServiceEntryPort,
   ServiceEntrySpec,
@@ -82,15 +82,18 @@ export const serviceEntry = message<ServiceEntrySpec>(
   { check: checkServiceEntry },
 );
 
+const OWN_WORDS = 'a process that registers itself says itself what it is';
+
 export const workloadGroup = message<WorkloadGroupSpec>(
   {
-    metadata: supported(
+    metadata: ignored(
       message<NonNullable<WorkloadGroupSpec['metadata']>>({
         labels: supported(mapOf(labelValue, wrongLabelName)),
         annotations: supported(mapOf(text())),
       }),
+      OWN_WORDS,
     ),
-    template: required(workloadFields(false)),
+    template: { ...ignored(workloadFields(false), OWN_WORDS), required: true },
   },
   {
     others: { probe: { kind: 'ignored', because: 'a registered process is alive while its stream is' } },
