@@ -152,6 +152,7 @@ class LiveMesh implements Mesh {
       turn: systemTurn,
       emit: events.emit,
       ...this.#policy,
+      sourceIp: () => this.#core.sourceIp(),
       lookupConnection: (target: string) => this.#core.lookupConnection(target),
     };
     if (bootstrap?.log === 'debug') this.on(createLog((line) => process.stderr.write(line)));

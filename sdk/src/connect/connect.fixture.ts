@@ -80,6 +80,7 @@ export function createConnectStage(): ConnectStage {
       emit,
       outboundPolicy: 'ALLOW_ANY',
       configTimeoutMs: 1_000,
+      sourceIp: () => '192.0.2.7',
       lookupConnection: () => stage.state,
     },
     async serve(connections, clusters) {

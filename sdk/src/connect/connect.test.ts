@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { xxHash64 } from '../balancer/hash/xx-hash-64.ts';
 import { cluster } from '../call/call.fixture.ts';
 import { TEST_CERTIFICATE, TEST_KEY } from '../connection/certificates.fixture.ts';
 import { MeshError } from '../errors.ts';
@@ -108,6 +109,27 @@ describe('connect', () => {
       ['DB', 'b'],
     ] as const) {
       const socket = await open(serverName === undefined ? {} : { serverName });
+      expect(await greeting(socket)).toBe(expected);
+      await close(socket);
+    }
+  });
+
+  it('by the source’s hash where the chain says so: always the same host, as Envoy hashes the address', async () => {
+    const ring = {
+      kind: 'ring-hash',
+      minimumRingSize: 1_024,
+      maximumRingSize: 8_388_608,
+      hashFunction: 'xx-hash',
+    } as const;
+    const loadBalancer = { ...ring, useHostname: false };
+    const live = await stage.serve(
+      { chains: [chain({ one: 1 }, { hashSourceIp: true })] },
+      { one: cluster('one', [a.port, b.port], { loadBalancer }) },
+    );
+    const peek = live.upstreams.get('one')?.peek({ hash: xxHash64('192.0.2.7') });
+    const expected = peek?.kind === 'peek' && peek.host.port === b.port ? 'b' : 'a';
+    for (let round = 0; round < 8; round++) {
+      const socket = await open();
       expect(await greeting(socket)).toBe(expected);
       await close(socket);
     }

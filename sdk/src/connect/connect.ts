@@ -109,7 +109,7 @@ class Connecting {
     story.cluster = upstream.name;
     const tried = new Set<unknown>();
     const context: PickContext = {
-      ...pickContextOf(chain, upstream, this.#destination),
+      ...pickContextOf(chain, upstream, this.#destination, this.#runtime),
       exclude: (host) => tried.has(host),
       // Another host is worth looking for: each try may take as long as the connect timeout.
       selectionAttempts: 2 * chain.connectAttempts,

@@ -10,6 +10,8 @@ export interface ConnectRuntime extends Patience {
   readonly emit: EventSink;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
   readonly configTimeoutMs: number;
+  /** The address that stands for the source where a chain hashes it. */
+  sourceIp(): string | undefined;
   /** With the clusters of filter chains: `Targets.lookupConnection`. */
   lookupConnection(target: string): TargetState<LiveTarget>;
 }

@@ -5,7 +5,7 @@ import type { ConnectionChain } from '../model/l4.ts';
 import { decideConnection } from '../route/l4.ts';
 import type { PickContext, Upstream } from '../upstream/upstream.ts';
 import type { Destination } from './destination.ts';
-import { ownAddress } from './own-address.ts';
+import type { ConnectRuntime } from './runtime.ts';
 
 /** Where a connection goes by its target's configuration. */
 export type ConnectionWay =
@@ -39,9 +39,15 @@ export function connectionWay(live: LiveTarget, destination: Destination, random
 }
 
 /** What a host is picked by. */
-export function pickContextOf(chain: ConnectionChain, upstream: Upstream, { host, port }: Destination): PickContext {
+export function pickContextOf(
+  chain: ConnectionChain,
+  upstream: Upstream,
+  { host, port }: Destination,
+  { sourceIp }: ConnectRuntime,
+): PickContext {
   if (upstream.config().cluster.discovery.kind === 'original-dst') {
     return { originalDestination: { address: host, port } };
   }
-  return chain.hashSourceIp ? { hash: xxHash64(ownAddress()) } : {};
+  const source = chain.hashSourceIp ? sourceIp() : undefined;
+  return source === undefined ? {} : { hash: xxHash64(source) };
 }

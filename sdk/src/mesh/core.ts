@@ -34,6 +34,7 @@ export interface CoreParts {
 export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'start'> {
   readonly discovery: Discovery;
   readonly targets: Targets<LiveTarget>;
+  readonly sourceIp: () => string | undefined;
   register(list: readonly Registration[]): void;
   /** Living upstreams, by cluster name. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
@@ -73,6 +74,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   return {
     discovery,
     targets,
+    sourceIp,
     upstreams: live.upstreams,
     lookup: (target) => targets.lookup(target),
     lookupConnection: (target) => targets.lookupConnection(target),

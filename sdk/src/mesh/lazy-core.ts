@@ -48,6 +48,11 @@ export class LazyCore {
     return this.#without(() => this.lookupConnection(target));
   }
 
+  /** For what is hashed by its source. */
+  sourceIp(): string | undefined {
+    return this.#core?.sourceIp();
+  }
+
   readonly start: MeshCore['start'] = (live, request, sending) => {
     // A target that is ready came out of a core.
     if (this.#core === undefined) throw new MeshError('MESH_NOT_READY', 'the mesh was closed');
