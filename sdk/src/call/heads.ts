@@ -11,21 +11,22 @@ export interface HeadsParts {
   readonly runtime: CallRuntime;
   readonly request: MeshRequest;
   readonly body: CallBody;
-  readonly source: BodySource | undefined;
   readonly options: CallOptions;
 }
 
 /** The heads of a forwarded call: of each attempt's request as it goes out, and of the answer as it goes to the caller. */
 export class Heads {
   readonly #parts: HeadsParts;
+  readonly #source: BodySource | undefined;
   /** Where the attempts go that follow. */
   way: Way;
   /** As it went out last, and for which attempt. */
   #outgoing: MeshRequest;
   #attempt = 1;
 
-  constructor(parts: HeadsParts, way: Way) {
+  constructor(parts: HeadsParts, source: BodySource | undefined, way: Way) {
     this.#parts = parts;
+    this.#source = source;
     this.way = way;
     this.#outgoing = parts.request;
   }
@@ -39,10 +40,10 @@ export class Heads {
   }
 
   requestFor(attempt: number, hostname: string | undefined, times: RequestTimes | undefined): WireRequest {
-    const { body, source, options } = this.#parts;
+    const { body, options } = this.#parts;
     const outgoing = this.outgoing(attempt, hostname);
     const { method, path } = outgoing;
-    const sent = body.kind === 'bytes' ? body.bytes : (source?.reader() ?? null);
+    const sent = body.kind === 'bytes' ? body.bytes : (this.#source?.reader() ?? null);
     const headers = wireHeaders(outgoing, body, times);
     return { method, path, headers, body: sent, upgrade: options.upgrade ?? null };
   }

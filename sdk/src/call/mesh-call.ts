@@ -23,7 +23,8 @@ import type { RequestTimes } from './request-head.ts';
 import { LiveStory } from './story.ts';
 import { StreamLimits, type StreamTimes } from './stream-limits.ts';
 import { type CallTerms, streamTimes, termsOf } from './terms.ts';
-import { pickFailure, Tries, type TriesOwner } from './tries.ts';
+import { pickFailure, Tries } from './tries.ts';
+import type { TriesOwner } from './tries-owner.ts';
 import type { Call, CallHandler, CallOptions, CallRuntime } from './types.ts';
 import { type Wishes, wishesOf } from './wishes.ts';
 
@@ -39,6 +40,7 @@ export interface MeshCallParts {
 /** One call's life: plan, deadline, tries, answer. Every way out goes through `#finish`, once. */
 export class MeshCall implements Call, TriesOwner {
   readonly story: LiveStory;
+  readonly #parts: MeshCallParts;
   readonly #runtime: CallRuntime;
   readonly #target: LiveTarget;
   readonly #request: MeshRequest;
@@ -61,7 +63,9 @@ export class MeshCall implements Call, TriesOwner {
   #status = 0;
   #isOver = false;
 
-  constructor({ runtime, target, request, body, handler, options }: MeshCallParts) {
+  constructor(parts: MeshCallParts) {
+    const { runtime, target, request, body, handler, options } = parts;
+    this.#parts = parts;
     this.#runtime = runtime;
     this.#target = target;
     this.#request = request;
@@ -87,8 +91,7 @@ export class MeshCall implements Call, TriesOwner {
     this.#wishes = wishesOf(this.#request);
     this.#terms = termsOf(action, this.#wishes, this.#options.policy);
     if (this.#body.kind === 'stream') this.#source = new BodySource(this.#body.stream, this.#terms.keepBytes);
-    const parts = { runtime: this.#runtime, request: this.#request, body: this.#body, options: this.#options };
-    this.#heads = new Heads({ ...parts, source: this.#source }, way);
+    this.#heads = new Heads(this.#parts, this.#source, way);
     this.#setDue(startMs, this.#source === undefined);
     if (this.#dueMs <= startMs) {
       this.#answerLater(timedOut('its deadline was over before it began'), way);
