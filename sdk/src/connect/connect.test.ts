@@ -198,6 +198,19 @@ describe('connect, when it does not work out', () => {
     await close(await open());
   });
 
+  it('one host may have a limit of its own (Envoy per_host_thresholds); a name’s known addresses are what is dialled', async () => {
+    const circuitBreakers = { default: { maxConnectionsPerHost: 1 }, high: {} };
+    const host = { address: 'db.internal', port: a.port, addresses: ['127.0.0.1'] };
+    const live = await stage.serve(
+      { chains: [chain({ one: 1 })] },
+      { one: cluster('one', [host], { circuitBreakers }) },
+    );
+    const first = await open();
+    expect(await failure()).toMatchObject({ code: 'MESH_OVERFLOW', flag: 'UO' });
+    expect(live.upstreams.get('one')?.breaker('default')).toMatchObject({ connections: 1, pending: 0 });
+    await close(first);
+  });
+
   it('names what is missing: no host (UH), no cluster (NC), no configuration (NC)', async () => {
     await stage.serve({ chains: [chain({ one: 1 })] }, { one: cluster('one', []) });
     expect(await failure()).toMatchObject({ code: 'MESH_NO_HEALTHY_UPSTREAM', flag: 'UH' });

@@ -150,13 +150,21 @@ class Connecting {
       const code = pick.flag === 'UO' ? 'MESH_OVERFLOW' : 'MESH_NO_HEALTHY_UPSTREAM';
       throw connectError(story, code, pick.reason, { flag: pick.flag });
     }
-    if (breaker.takePending()) return pick;
+    const hasRoom = pick.host.active <= breaker.maxConnectionsPerHost;
+    if (hasRoom && breaker.takePending()) return pick;
     breaker.giveConnection();
     pick.outcome({ error: 'overflow' });
     pick.release();
-    throw connectError(story, 'MESH_OVERFLOW', `as many connections to ${name} are being made as may be`, {
-      flag: 'UO',
-    });
+    throw connectError(
+      story,
+      'MESH_OVERFLOW',
+      hasRoom
+        ? `as many connections to ${name} are being made as may be`
+        : `${addressText(pick.host)} has as many connections as one host may have`,
+      {
+        flag: 'UO',
+      },
+    );
   }
 
   /** One host. Whatever ends the dial, only an established connection keeps what was taken for it. */
@@ -166,7 +174,15 @@ class Connecting {
     const timeoutMs = cluster.connectTimeoutMs > 0 ? cluster.connectTimeoutMs : defaultOf('connectTimeoutMs');
     let result: Socket | ConnectFailure | undefined;
     try {
-      result = await this.#dial({ address, port, tls, timeoutMs });
+      const { addresses } = pick.endpoint;
+      result = await this.#dial({
+        address,
+        port,
+        addresses,
+        tls,
+        timeoutMs,
+        keepAliveMs: cluster.tcpKeepAlive?.timeMs,
+      });
       if (isFailure(result)) pick.outcome({ error: result.kind === 'timeout' ? 'timeout' : 'connect' });
       else pick.connected(true);
       return result;
