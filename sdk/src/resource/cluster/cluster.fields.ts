@@ -48,7 +48,10 @@ export const fields: FieldRows = {
       'both families are tried side by side': 'happy_eyeballs_config',
     },
   }),
-  ...rowsOf('envoy.config.core.v3.TcpKeepalive', { supported: 'keepalive_probes keepalive_time keepalive_interval' }),
+  ...rowsOf('envoy.config.core.v3.TcpKeepalive', {
+    supported: 'keepalive_time',
+    ignored: { "Node sets the time only, the rest is the platform's": 'keepalive_probes keepalive_interval' },
+  }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.EdsClusterConfig', { supported: 'eds_config service_name' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', { supported: 'slow_start_config' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.SlowStartConfig', SLOW_START),
