@@ -83,11 +83,13 @@ describe("import '@inmesh/sdk'", () => {
         "http/undici/request.ts",
         "http/waiting-exchange.ts",
         "index.ts",
+        "match/grpc-timeout.ts",
         "mesh.ts",
         "mesh/events.ts",
         "mesh/lazy-core.ts",
         "mesh/ready.ts",
         "model/resource-name.ts",
+        "propagation/deadline.ts",
         "propagation/propagate.ts",
         "propagation/store.ts",
         "telemetry/channels.ts",
@@ -109,6 +111,13 @@ describe('propagate', () => {
   it('is light enough for any server: nothing of the mesh is loaded with it', () => {
     const { own, packages } = loadedBy(`await import(${file('propagation/propagate.ts')});`);
     expect(packages).toEqual([]);
-    expect(own).toEqual(['defaults.ts', 'propagation/propagate.ts', 'propagation/store.ts']);
+    expect(own).toEqual([
+      'clock.ts',
+      'defaults.ts',
+      'match/grpc-timeout.ts',
+      'propagation/deadline.ts',
+      'propagation/propagate.ts',
+      'propagation/store.ts',
+    ]);
   });
 });
