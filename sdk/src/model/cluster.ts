@@ -162,6 +162,8 @@ export interface Cluster {
   /** Envoy CommonLbConfig.healthy_panic_threshold in percent; 0 = off (Istio's default). */
   readonly panicThreshold: number;
   readonly localityWeighted: boolean;
+  /** Envoy CommonLbConfig.override_host_status: what the host of a session may be; unknown, healthy, degraded where absent. */
+  readonly overrideHostStatus?: readonly Health[];
   /** Envoy ZoneAwareLbConfig.fail_traffic_on_panic: a priority that panics has nobody instead of everybody. */
   readonly failTrafficOnPanic?: boolean;
   readonly outlierDetection?: OutlierDetection;

@@ -113,14 +113,15 @@ export class LiveHost implements Host {
 
   /** What its endpoint, its ejection and its health checks say together; `nowMs` where it may be healthy for the first time. */
   settle(nowMs?: number): void {
-    this.availability = this.#weigh();
+    this.availability = availabilityOf(this.status);
     if (this.availability === 'healthy' && nowMs !== undefined) this.#firstHealthyMs ??= Math.floor(nowMs);
   }
 
-  #weigh(): Availability {
-    if (this.outlier?.ejection.isEjected === true || this.check?.isHealthy === false) return 'out';
-    const said = availabilityOf(this.endpoint.health);
-    return said === 'healthy' && this.check?.isDegraded === true ? 'degraded' : said;
+  /** Envoy Host::healthStatus */
+  get status(): Health {
+    if (this.outlier?.ejection.isEjected === true || this.check?.isHealthy === false) return 'unhealthy';
+    const { health } = this.endpoint;
+    return this.check?.isDegraded === true && availabilityOf(health) === 'healthy' ? 'degraded' : health;
   }
 }
 

@@ -379,14 +379,15 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     return this.#destinations.hostOf(destination, choice.take);
   }
 
-  /** Envoy HostUtility::selectOverrideHost with the statuses it takes by default: UNKNOWN, HEALTHY and DEGRADED. */
+  /** Envoy HostUtility::selectOverrideHost; by default UNKNOWN, HEALTHY and DEGRADED hosts are taken. */
   #override(addresses: readonly string[]): LiveHost | undefined {
     if (this.#addresses?.of !== this.#hosts) {
       this.#addresses = { of: this.#hosts, hosts: new Map(this.#hosts.all.map((host) => [addressText(host), host])) };
     }
+    const { overrideHostStatus: statuses } = this.#config.cluster;
     for (const address of addresses) {
       const host = this.#addresses.hosts.get(address);
-      if (host !== undefined && host.availability !== 'out') return host;
+      if (host !== undefined && (statuses?.includes(host.status) ?? host.availability !== 'out')) return host;
     }
     return undefined;
   }

@@ -142,6 +142,11 @@ export const ENABLED: ReadonlySet<string> = new Set([
   'outlier-enforcing-failure-percentage-share',
   // health checks
   'health-tcp',
+  'health-http',
+  'health-http-statuses',
+  'health-http-timeout',
+  'health-http-recovers',
+  'health-all-down',
   // faults
   'fault-abort',
   'fault-abort-retried',

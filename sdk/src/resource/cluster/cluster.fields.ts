@@ -29,7 +29,8 @@ export const fields: FieldRows = {
       [NOT_YET_ENFORCED]: 'lrs_server lrs_report_endpoint_metrics',
       'a subset is a cluster of its own': 'lb_subset_config',
       'the host the caller dialled is taken': 'original_dst_lb_config',
-      'a cluster never waits for health checks': 'wait_for_warm_on_init ignore_health_on_host_removal',
+      'a cluster waits for its first health checks; a host that is removed is gone': `wait_for_warm_on_init
+        ignore_health_on_host_removal`,
       'idle connections age out': 'cleanup_interval close_connections_on_host_health_failure preconnect_policy',
       'there is no downstream connection': 'connection_pool_per_downstream_connection protocol_selection',
     },
@@ -64,15 +65,15 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.Cluster.MaglevLbConfig', { supported: 'table_size' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
     supported: `healthy_panic_threshold locality_weighted_lb_config consistent_hashing_lb_config
-      zone_aware_lb_config`,
+      zone_aware_lb_config override_host_status`,
     ignored: {
       'updates are taken as they come': 'update_merge_window ignore_new_hosts_until_first_hc',
       'connections to hosts that stay are kept': 'close_connections_on_host_set_change',
-      'no session is bound to a host': 'override_host_status',
     },
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig', {
     supported: 'use_hostname_for_hashing hash_balance_factor',
+  ...rowsOf('envoy.config.core.v3.HealthStatusSet', { supported: 'statuses' }),
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig', ZONE_AWARE),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers', {

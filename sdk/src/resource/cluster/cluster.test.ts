@@ -212,6 +212,13 @@ describe('cluster', () => {
     expect(ok(list)).toMatchObject({ loadBalancer: { kind: 'least-request' }, localityWeighted: true });
   });
 
+  it('override_host_status: the states in which a session keeps its host', () => {
+    const overrideHostStatus = { statuses: ['HEALTHY', 'DRAINING'] };
+    expect(ok({ commonLbConfig: { overrideHostStatus } })).toMatchObject({
+      overrideHostStatus: ['healthy', 'draining'],
+    });
+  });
+
   it('reads fail_traffic_on_panic in both places, and the full scan of least request', () => {
     const zoneAwareLbConfig = { failTrafficOnPanic: true };
     expect(ok({ commonLbConfig: { zoneAwareLbConfig } })).toMatchObject({ failTrafficOnPanic: true });

@@ -5,6 +5,7 @@ import type { Cluster, Discovery } from '../../model/cluster.ts';
 import type { HealthCheck } from '../../model/health-check.ts';
 import { parse } from '../any.ts';
 import { callPolicyIn } from '../call-policy.ts';
+import { HEALTH } from '../endpoint/endpoint.ts';
 import { decodeAssignment } from '../endpoint/load-assignment.ts';
 import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
@@ -56,6 +57,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     loadBalancer: sharedValue(loadBalancer),
     ...localities,
     panicThreshold: inRange(panicThreshold, 0, 100, at.at('common_lb_config').at('healthy_panic_threshold')),
+    ...decodeOverrideHostStatus(message),
     ...(outlierDetection && {
       outlierDetection: sharedValue(decodeOutlierDetection(outlierDetection, at.at('outlier_detection'))),
     }),
@@ -67,6 +69,11 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     ...decodeOrigin(message),
     ...(policy && policy.sources.length > 0 && { callPolicies: policy.sources }),
   };
+}
+
+function decodeOverrideHostStatus({ commonLbConfig }: Message): Pick<Cluster, 'overrideHostStatus'> | undefined {
+  const statuses = commonLbConfig?.overrideHostStatus?.statuses;
+  return statuses && { overrideHostStatus: sharedValue(statuses.flatMap((status) => HEALTH.get(status) ?? [])) };
 }
 
 const isCheck = (check: HealthCheck | undefined): check is HealthCheck => check !== undefined;

@@ -27,7 +27,7 @@ export const fields: FieldRows = {
   ...rowsOf('envoy.config.endpoint.v3.Endpoint', {
     supported: 'address hostname',
     ignored: {
-      'there are no active health checks': 'health_check_config',
+      'every host is checked, where calls go': 'health_check_config',
       'the first address is dialled': 'additional_addresses',
     },
   }),

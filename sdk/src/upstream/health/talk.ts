@@ -155,15 +155,14 @@ function holds(bytes: Buffer, patterns: readonly Uint8Array[]): boolean {
   return true;
 }
 
-const extra = ({ set }: HeaderMutation): string[] => ['user-agent', 'inmesh-health-check', ...set.flatMap(pair)];
+const AGENT = { name: 'user-agent', value: 'inmesh-health-check' };
 
-const asRecord = (mutation: HeaderMutation): Record<string, string> => {
-  const record: Record<string, string> = { 'user-agent': 'inmesh-health-check' };
-  for (const { name, value } of mutation.set) record[name] = value;
-  return record;
-};
+const added = ({ set, remove }: HeaderMutation) => [AGENT, ...set].filter(({ name }) => !remove.includes(name));
 
-const pair = ({ name, value }: HeaderMutation['set'][number]): string[] => [name, value];
+const extra = (mutation: HeaderMutation): string[] => added(mutation).flatMap(({ name, value }) => [name, value]);
+
+const asRecord = (mutation: HeaderMutation): Record<string, string> =>
+  Object.fromEntries(added(mutation).map(({ name, value }) => [name, value]));
 
 const SERVING = 1;
 const SERVING_NAMES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'];
