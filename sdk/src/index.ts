@@ -13,6 +13,7 @@ export type {
   BrokenRequest,
   FailureReason,
 } from './breaker/breaker.ts';
+export type { HedgeOptions, RetryOptions } from './call/policy-options.ts';
 export type { ConnectOptions } from './connect/destination.ts';
 export type { MeshSocket } from './connect/mesh-socket.ts';
 export type { ClientConfig, GenericXdsConfig } from './discovery/client-config.ts';

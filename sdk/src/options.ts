@@ -12,7 +12,7 @@ export interface MeshOptions extends BootstrapOptions {
    */
   readonly localReply?: 'resolve' | 'throw';
   /** Call policy of all calls, as `mesh` of a single one; what the configuration says of the same thing wins. */
-  readonly policy?: CallPolicy;
+  readonly policy?: Omit<CallPolicy, 'localReply'>;
   /** Whose address stands for the source where a route hashes it: this process's own (the default), or the inbound client's. */
   readonly sourceIp?: 'own' | 'inbound';
   /** How long a call waits for the first configuration of its host, ms. */
