@@ -68,7 +68,8 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.core.v3.KeepaliveSettings', {
-    supported: 'interval timeout interval_jitter connection_idle_interval',
+    supported: 'interval timeout',
+    ignored: { 'a PING goes out at every interval': 'interval_jitter connection_idle_interval' },
   }),
   ...rowsOf('envoy.type.matcher.v3.MetadataMatcher', { supported: 'filter path value invert' }),
   ...rowsOf('envoy.type.matcher.v3.MetadataMatcher.PathSegment', { supported: 'key' }),

@@ -49,6 +49,17 @@ describe('MeshConfig', () => {
     expect(retries(mesh('{ defaultHttpRetryPolicy: { attempts: 0 } }'))).toBe('off');
   });
 
+  it('dnsRefreshRate of DNS clusters', () => {
+    const api = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: api, namespace: default }
+spec: { hosts: [api.example.com], resolution: DNS, ports: [{ number: 443, name: https, protocol: HTTPS }] }`;
+    const world = worldFromYaml(api, mesh('dnsRefreshRate: 7s'));
+    const made = cluster(world, viewFrom('default'), 'outbound|443||api.example.com');
+    expect(made?.dnsRefreshRate?.seconds).toBe(7n);
+  });
+
   it('rootNamespace holds the DestinationRules of last resort', () => {
     const rule = reviewsPolicy('{ loadBalancer: { simple: RANDOM } }')
       .replace('namespace: default', 'namespace: admin')

@@ -22,6 +22,7 @@ export interface MeshSettings {
   readonly retryAttempts: RetryAttempts;
   readonly defaultHttpRetryPolicy: MeshConfigSpec['defaultHttpRetryPolicy'];
   readonly connectTimeoutMs: number;
+  readonly dnsRefreshMs: number;
   readonly tcpKeepalive: MeshConfigSpec['tcpKeepalive'];
   /** undefined: switched off. */
   readonly localityLbSetting: LocalityLoadBalancer | undefined;
@@ -42,6 +43,7 @@ export const meshSettings = (config?: MeshConfigSpec, retryAttempts: RetryAttemp
   retryAttempts,
   defaultHttpRetryPolicy: config?.defaultHttpRetryPolicy,
   connectTimeoutMs: config?.connectTimeout ?? defaultOf('connectTimeoutMs'),
+  dnsRefreshMs: config?.dnsRefreshRate ?? defaultOf('dnsRefreshMs'),
   tcpKeepalive: config?.tcpKeepalive,
   localityLbSetting: localityOf(config?.localityLbSetting),
   enableAutoMtls: config?.enableAutoMtls ?? true,

@@ -51,7 +51,9 @@ export const fields: FieldRows = {
   }),
   ...rowsOf('envoy.config.core.v3.TcpKeepalive', {
     supported: 'keepalive_time',
-    ignored: { "Node sets the time only, the rest is the platform's": 'keepalive_probes keepalive_interval' },
+    ignored: {
+      'the number of probes and their distance are the operating system’s': 'keepalive_probes keepalive_interval',
+    },
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.EdsClusterConfig', { supported: 'eds_config service_name' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', { supported: 'slow_start_config' }),
@@ -71,9 +73,9 @@ export const fields: FieldRows = {
       'connections to hosts that stay are kept': 'close_connections_on_host_set_change',
     },
   }),
+  ...rowsOf('envoy.config.core.v3.HealthStatusSet', { supported: 'statuses' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ConsistentHashingLbConfig', {
     supported: 'use_hostname_for_hashing hash_balance_factor',
-  ...rowsOf('envoy.config.core.v3.HealthStatusSet', { supported: 'statuses' }),
   }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig', ZONE_AWARE),
   ...rowsOf('envoy.config.cluster.v3.CircuitBreakers', {

@@ -10,6 +10,7 @@ export interface MeshConfigSpec {
   readonly defaultHttpRetryPolicy?: HttpRetry;
   readonly connectTimeout?: number;
   readonly tcpKeepalive?: NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>;
+  readonly dnsRefreshRate?: number;
   readonly localityLbSetting?: LocalityLoadBalancer;
   readonly enableAutoMtls?: boolean;
   readonly defaultServiceExportTo: readonly string[];

@@ -6,7 +6,7 @@ import {
   checkTls,
 } from '../checks/destination-rule.ts';
 import type { Fields } from '../message.ts';
-import { later, list, mapOf, message, oneOf, required, supported, translatedOnly } from '../message.ts';
+import { ignored, later, list, mapOf, message, oneOf, required, supported, translatedOnly } from '../message.ts';
 import type {
   ClientTls,
   ConnectionPool,
@@ -113,10 +113,12 @@ const loadBalancer = message<LoadBalancerSettings>(
 
 const keepAlive = { kind: 'ignored', because: 'a CallPolicy sends pings (keepAlive.http2Ping)' } as const;
 
+const SYSTEM_PROBES = 'Node sets the time before the first probe, the others are the operating system’s';
+
 export const keepalive = message<NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>>({
-  probes: supported(uint32),
+  probes: ignored(uint32, SYSTEM_PROBES),
   time: supported(duration()),
-  interval: supported(duration()),
+  interval: ignored(duration(), SYSTEM_PROBES),
 });
 
 export const connectionPool = message<ConnectionPool>({
@@ -124,7 +126,7 @@ export const connectionPool = message<ConnectionPool>({
     message<NonNullable<ConnectionPool['tcp']>>({
       maxConnections: supported(count),
       connectTimeout: supported(duration()),
-      tcpKeepalive: later(keepalive),
+      tcpKeepalive: supported(keepalive),
       maxConnectionDuration: supported(duration()),
       idleTimeout: supported(duration(0)),
     }),

@@ -75,7 +75,6 @@ const OTHERS = {
     'tlsDefaults',
   ),
   ...ignoredAll('write it in the DestinationRule of each host', 'h2UpgradePolicy'),
-  ...ignoredAll('names are looked up again as clients see fit', 'dnsRefreshRate'),
   ...ignoredAll('configuration comes from where the control plane was told to read', 'configSources'),
   ...ignoredAll('there is one cluster, and Thrift is bytes', 'serviceSettings', 'serviceScopeConfigs', 'thriftConfig'),
 };
@@ -88,7 +87,9 @@ const meshConfig = message<MeshConfigSpec>(
     outboundTrafficPolicy: supported(outboundTrafficPolicy),
     defaultHttpRetryPolicy: supported(httpRetry),
     connectTimeout: supported(duration()),
-    tcpKeepalive: later(keepalive),
+    tcpKeepalive: supported(keepalive),
+    // Envoy refuses a shorter one (Cluster.dns_refresh_rate).
+    dnsRefreshRate: supported(duration(2)),
     localityLbSetting: supported(locality),
     // Quiet: it is `true` in every installation, and there is no mTLS it could switch on yet.
     enableAutoMtls: translatedOnly(truth),

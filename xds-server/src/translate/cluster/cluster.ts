@@ -5,11 +5,11 @@ import {
   Cluster_DnsLookupFamily,
   ClusterSchema,
 } from '@inmesh/sdk/internal/gen/cluster';
-import { defaultOf } from '../../defaults.ts';
 import type { MeshService } from '../../registry/read-model.ts';
 import { clusterCallPolicy, clusterPolicyMetadata, healthChecks } from '../call-policy/cluster.ts';
 import { duration } from '../duration.ts';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
+import type { MeshSettings } from '../mesh-settings.ts';
 import { clusterName } from '../names.ts';
 import { configPath } from '../origin.ts';
 import { ADS } from '../proto.ts';
@@ -67,11 +67,11 @@ const peerNames = (world: World, { key, service, policy }: ClusterBasis): readon
 };
 
 /** gRPC clients have a resolver of their own (gRFC A37). */
-const RESOLVER = {
-  dnsRefreshRate: duration(defaultOf('dnsRefreshMs')),
+const resolver = (mesh: MeshSettings) => ({
+  dnsRefreshRate: duration(mesh.dnsRefreshMs),
   respectDnsTtl: true,
   dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
-};
+});
 
 const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
   switch (type) {
@@ -83,7 +83,7 @@ const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
       const assignment = loadAssignment(world, view, clusterName(key));
       return {
         ...(assignment && { loadAssignment: assignment }),
-        ...(view.kind === 'grpc' ? {} : RESOLVER),
+        ...(view.kind === 'grpc' ? {} : resolver(world.mesh())),
       };
     }
   }
