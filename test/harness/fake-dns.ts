@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { isIP } from 'node:net';
 
 /** What a name answers. Addresses of both families stand in one list; a question gets those of its own. */
-export type DnsAnswer =
+type DnsAnswer =
   | { readonly addresses: readonly string[]; readonly ttl?: number }
   | 'NXDOMAIN'
   | 'SERVFAIL'
