@@ -165,7 +165,6 @@ describe('check DestinationRule', () => {
 
   it.each([
     ['{ mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem }', 'mode: MUTUAL is not yet served'],
-    ['{ mode: SIMPLE, caCertificates: /ca.pem }', 'caCertificates: roots of one'],
     ['{ mode: SIMPLE, caCrl: /crl.pem }', 'caCrl: revocation lists are not yet checked'],
     ['{ mode: SIMPLE, insecureSkipVerify: true }', 'insecureSkipVerify: a server is never trusted unchecked'],
     ['{ mode: SIMPLE, credentialName: api }', 'credentialName: certificates by name are not yet served'],
@@ -176,8 +175,8 @@ describe('check DestinationRule', () => {
     expect(more).toEqual([]);
   });
 
-  it('tls SIMPLE with the platform’s roots, and DISABLE, do what they say', () => {
-    for (const mode of ['SIMPLE', 'DISABLE']) expect(findings(reviewsPolicy(`{ tls: { mode: ${mode} } }`))).toEqual([]);
+  it('tls SIMPLE with the platform’s roots or those of a file, and DISABLE, do what they say', () => {
+    for (const mode of ['SIMPLE', 'SIMPLE, caCertificates: /ca.pem', 'DISABLE']) expect(findings(reviewsPolicy(`{ tls: { mode: ${mode} } }`))).toEqual([]);
   });
 
   it('a second rule for the host adds subsets, not a policy', () => {

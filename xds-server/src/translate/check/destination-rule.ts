@@ -96,8 +96,6 @@ const checkTls = (tls: ClientTls, path: string): readonly Finding[] => {
   if (tls.mode === 'MUTUAL') return [refused('mode', 'MUTUAL is not yet served, no client certificate is sent')];
   if (tls.mode !== 'SIMPLE') return [];
   const findings: Finding[] = [];
-  if (tls.caCertificates && tls.caCertificates !== 'system')
-    findings.push(refused('caCertificates', "roots of one's own are not yet read, the platform's are"));
   if (tls.caCrl) findings.push(refused('caCrl', 'revocation lists are not yet checked'));
   if (tls.insecureSkipVerify) findings.push(refused('insecureSkipVerify', 'a server is never trusted unchecked'));
   if (tls.credentialName) findings.push(refused('credentialName', 'certificates by name are not yet served'));
