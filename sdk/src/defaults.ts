@@ -140,6 +140,12 @@ export const DEFAULTS = {
   ),
   explainSourcesMs: entry(1_000, 'ms', 'Inmesh', 'how long explain waits for the positions of the rules'),
   stallMs: entry(20, 'ms', 'Inmesh', 'a timer later than this gives sockets one turn before it fails anything'),
+  excuseMs: entry(
+    100,
+    'ms',
+    'Inmesh',
+    'a timeout later than this, and than a fifth of its time, is not counted against the host: this process stood still',
+  ),
   directResponseBytes: entry(
     4_096,
     'bytes',

@@ -55,6 +55,18 @@ describe('a mesh', () => {
     expect(events.map(({ kind }) => kind)).toContain('unejected');
   });
 
+  it('a process that stood still ejects nobody for what came late', async () => {
+    await using test = await startTestMesh((_request, response) => setTimeout(() => response.end(), 50));
+    const outlierDetection = { consecutive5xx: 1, maxEjectionPercent: 100 };
+    test.ads.set(CLUSTER, cluster(CLUSTER, { outlierDetection }));
+    await (await test.mesh.fetch(test.url)).text();
+    const answers = [1, 2, 3].map(() => test.mesh.fetch(test.url, { mesh: { timeoutMs: 200 } }));
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const until = performance.now() + 600; performance.now() < until; );
+    expect((await Promise.all(answers)).map(({ status }) => status)).toContain(504);
+    expect(test.mesh.ejections()).toEqual([]);
+  });
+
   it("hands propagated headers to hosts of the mesh alone, never over the caller's", async () => {
     await using test = await startTestMesh((request, response) =>
       response.end(`${request.headers.b3} ${request.headers.baggage}`),

@@ -6,6 +6,9 @@ export interface Patience {
   readonly turn: Turn;
 }
 
+/** Of its time, that a timer must be late by to excuse what it fails. */
+const EXCUSE_SHARE = 0.2;
+
 let late = false;
 
 /** What runs now was called by a timer that a stall made late: what it fails has not had its time, and is not to blame. */
@@ -19,10 +22,11 @@ export function patientTimer({ clock, turn }: Patience, ms: number, run: () => v
   const due = nowMs + ms;
   let isCancelled = false;
   const timer = clock.after(ms, () => {
-    if (clock.now() - due <= defaultOf('stallMs')) return run();
+    const overdueMs = clock.now() - due;
+    if (overdueMs <= defaultOf('stallMs')) return run();
     turn(() => {
       if (isCancelled) return;
-      late = true;
+      late = overdueMs > Math.max(defaultOf('excuseMs'), ms * EXCUSE_SHARE);
       try {
         run();
       } finally {
