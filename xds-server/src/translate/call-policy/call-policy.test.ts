@@ -54,7 +54,7 @@ const own = (more: object) => ({
 
 describe('CallPolicy on routes', () => {
   it.each<[string, string, object]>([
-    ['bodyBuffer is Envoy per_request_buffer_limit_bytes', 'bodyBuffer: 9', { perRequestBufferLimitBytes: 9 }],
+    ['bodyBuffer is Envoy request_body_buffer_limit', 'bodyBuffer: 9', { requestBodyBufferLimit: '9' }],
     [
       'onPerTryTimeout is Envoy hedge_on_per_try_timeout',
       'hedging: {onPerTryTimeout: true}',
@@ -89,8 +89,8 @@ describe('CallPolicy on routes', () => {
       policy(TO_READ, 'bodyBuffer: 3'),
     ];
     expect(routes(texts)).toMatchObject([
-      { perRequestBufferLimitBytes: 3, metadata: own({ faultScope: 'ATTEMPT' }) },
-      { perRequestBufferLimitBytes: 2, metadata: own({ faultScope: 'ATTEMPT' }) },
+      { requestBodyBufferLimit: '3', metadata: own({ faultScope: 'ATTEMPT' }) },
+      { requestBodyBufferLimit: '2', metadata: own({ faultScope: 'ATTEMPT' }) },
     ]);
   });
 
@@ -102,14 +102,14 @@ describe('CallPolicy on routes', () => {
     );
     const old = policy(TO_SERVICE, 'bodyBuffer: 2', ', creationTimestamp: 2026-01-01T00:00:00Z');
     expect(routes([SERVICE, young, old])).toMatchObject([
-      { perRequestBufferLimitBytes: 2, metadata: own({ retryNonIdempotent: true }) },
+      { requestBodyBufferLimit: '2', metadata: own({ retryNonIdempotent: true }) },
     ]);
   });
 
   it('other clients get Envoy fields only, gRPC clients none', () => {
     const texts = [SERVICE, policy(TO_SERVICE, 'bodyBuffer: 9, hedging: {onPerTryTimeout: true, delay: 1s}')];
     const [envoy] = routes(texts, 'envoy');
-    expect(envoy).toMatchObject({ perRequestBufferLimitBytes: 9, route: { hedgePolicy: {} } });
+    expect(envoy).toMatchObject({ requestBodyBufferLimit: '9', route: { hedgePolicy: {} } });
     expect(envoy).not.toHaveProperty('metadata.typedFilterMetadata');
     expect(routes(texts, 'grpc')).toEqual(routes([SERVICE], 'grpc'));
   });

@@ -45,8 +45,8 @@ export const hedgeOf = (
 export const bufferOf = (
   { bodyBuffer }: EffectiveCallPolicy,
   client: View['kind'],
-): Pick<Fields<typeof RouteSchema>, 'perRequestBufferLimitBytes'> =>
-  bodyBuffer === undefined || client === 'grpc' ? {} : { perRequestBufferLimitBytes: bodyBuffer };
+): Pick<Fields<typeof RouteSchema>, 'requestBodyBufferLimit'> =>
+  bodyBuffer === undefined || client === 'grpc' ? {} : { requestBodyBufferLimit: BigInt(bodyBuffer) };
 
 /** What Envoy has no field for, to clients that know it; `undefined`: nothing is asked for. */
 export const callPolicyMetadata = (policy: EffectiveCallPolicy, client: View['kind']) => {
