@@ -69,11 +69,13 @@ export function answerOf(table: RouteTable, request: MeshRequest, options: Answe
     reason: 'reason' in decision ? `404: ${decision.reason}` : '',
   };
   if (decision.kind === 'none') return answer;
-  const rule = trace.considered.at(-1)?.rule ?? 'the virtual host wants TLS';
+  // Envoy VirtualHost.require_tls answers before any route is looked at.
+  const matched = trace.considered.at(-1);
+  const rule = matched?.rule ?? 'the virtual host wants TLS';
   const found = {
     ...answer,
     virtualCluster: virtualClusterOf(decision, request),
-    route: decision.routeName,
+    route: matched && decision.routeName,
     reason: `virtual host ${decision.virtualHost}, ${rule}`,
   };
   const { action } = decision;

@@ -22,7 +22,7 @@ export const referencesOf = (rule: VirtualService, complete: (host: string) => s
   ),
 ];
 
-const delegateReference = (namespace: string, name: string): string => `delegate ${namespace}/${name}`;
+export const delegateReference = (namespace: string, name: string): string => `delegate ${namespace}/${name}`;
 
 /** Ports of `hostname` that rules the client imports send to, directly or through a delegate. */
 export const importedDestinations = (

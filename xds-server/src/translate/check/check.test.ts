@@ -116,6 +116,16 @@ describe('check VirtualService', () => {
     ]);
   });
 
+  it('a delegate that nobody delegates to has no effect', () => {
+    const delegate = route('{ host: reviews }')
+      .replace('name: reviews,', 'name: books,')
+      .replace('hosts: [reviews]', '');
+    expect(findings(delegate)).toEqual([
+      'warning spec: no effect: it has no hosts, and no VirtualService delegates to it',
+    ]);
+    expect(findings(delegate, reviewsRule('    - delegate: { name: books }'))).toEqual([]);
+  });
+
   it('a rule for gateways alone is not served yet', () => {
     expect(
       findings(reviewsRule('    - route: [{ destination: { host: reviews } }]', { rest: '  gateways: [public]' })),

@@ -7,6 +7,7 @@ import { notEnforced } from '../route/notes.ts';
 import { retryRemarks } from '../route/retry-policy.ts';
 import { isOpaque } from '../route/route-configuration.ts';
 import { selectService } from '../service-lookup.ts';
+import { delegateReference } from '../sidecar-destinations.ts';
 import { isVisible, NO_LOCALITY, type View } from '../view.ts';
 import { appliesToMesh, virtualServicesFor } from '../virtual-service-lookup.ts';
 import type { VirtualService, World } from '../world.ts';
@@ -28,6 +29,8 @@ export const checkVirtualService = (world: World, rule: VirtualService): readonl
   }
   if (audienceOf(world, rule) === undefined)
     findings.push(warning('spec.exportTo', 'no effect: it is exported to no namespace'));
+  if (spec.hosts.length === 0 && world.virtualServicesTo(delegateReference(rule.namespace, rule.name)).length === 0)
+    findings.push(warning('spec', 'no effect: it has no hosts, and no VirtualService delegates to it'));
   findings.push(...checkConnectionRoutes(world, rule, ownView(rule.namespace)));
   if (spec.http.length > 0) findings.push(...spec.hosts.flatMap((_, index) => checkHost(world, rule, index)));
   findings.push(...unreachable(spec.http));
