@@ -172,7 +172,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
   }
 
   pick(context: PickContext): Pick | PickFailure {
-    this.isUsed = true;
+    if (!this.isUsed) this.#firstUse();
     choice.take = true;
     choice.random = this.#deps.random;
     const found = this.#find(context);
@@ -290,6 +290,11 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
 
   #all(): readonly LiveHost[] {
     return this.#destinations === undefined ? this.#hosts.all : [...this.#hosts.all, ...this.#destinations.all()];
+  }
+
+  #firstUse(): void {
+    this.isUsed = true;
+    this.#checker?.onFirstUse();
   }
 
   #detecting(): OutlierDetector | undefined {

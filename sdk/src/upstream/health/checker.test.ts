@@ -96,7 +96,6 @@ it('a host that stops answering is left out after the threshold, and comes back 
   void upstream.prepare();
   await clock.pass(0);
   upstream.pick({});
-  await clock.pass(60_000);
   answers.set('h0', undefined);
   await clock.pass(10_000);
   expect(usable()).toEqual(['h1:80']);
@@ -106,6 +105,21 @@ it('a host that stops answering is left out after the threshold, and comes back 
   expect(usable()).toEqual(['h0:80', 'h1:80']);
   const told = events.flatMap((event) => (event.kind === 'host-health' && event.host === 'h0:80' ? [event.state] : []));
   expect(told).toEqual(['healthy', 'unhealthy', 'healthy']);
+});
+
+it('the first call ends the long pauses of a cluster that is not called', async () => {
+  const { upstream, asked, clock } = rig(1);
+  void upstream.prepare();
+  await clock.pass(0);
+  asked.length = 0;
+  await clock.pass(5_000);
+  expect(asked).toEqual([]);
+  upstream.peek({});
+  await clock.pass(5_000);
+  expect(asked).toEqual([]);
+  upstream.pick({});
+  await clock.pass(3_000);
+  expect(asked).toHaveLength(3);
 });
 
 it('a check goes on while hosts are replaced: the new ones are checked, the old ones no more', async () => {

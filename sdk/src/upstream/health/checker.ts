@@ -77,6 +77,17 @@ export class HealthChecker {
     this.#settleFirst();
   }
 
+  /** The cluster is called for the first time: the pauses of one that is not end (a client has its clusters as it calls them). */
+  onFirstUse(): void {
+    for (const session of this.#sessions.values()) {
+      const { check } = session.host;
+      if (session.probe !== undefined || check?.isChecked !== true) continue;
+      session.timer?.cancel();
+      const since = { isOk: check.isHealthy, transition: 'none', isUsed: true } as const;
+      this.#pause(session, nextCheckMs(this.#check, since, this.#owner.random));
+    }
+  }
+
   /** Resolves once every host has been checked. */
   checked(): Promise<void> {
     if (this.#areAllChecked()) return Promise.resolve();

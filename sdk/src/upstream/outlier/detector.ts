@@ -115,7 +115,10 @@ export class OutlierDetector {
     if (host.outlier !== undefined) return host.outlier;
     host.outlier = createRecord();
     // A call may outlive its endpoint.
-    if (!host.removed) this.#hosts.add(host);
+    if (host.removed) return host.outlier;
+    this.#hosts.add(host);
+    // Hosts of ORIGINAL_DST come and go without an update.
+    if (this.#hosts.size > this.#owner.hostCount()) this.forgetRemoved();
     return host.outlier;
   }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { xxHash64 } from '../../balancer/hash/xx-hash-64.ts';
 import { systemTurn } from '../../clock.ts';
+import { defaultOf } from '../../defaults.ts';
 import type { OutlierDetection } from '../../model/cluster.ts';
 import { patientTimer } from '../../wire/late-timer.ts';
 import type { Outcome } from '../pick.ts';
@@ -264,6 +265,18 @@ describe('a changed cluster', () => {
     expect(rig.ejected()).toEqual(['h0']);
     rig.configure(rules({ consecutive5xx: 1, maxEjectionPercent: 50 }), 4);
     expect(rig.ejected()).toEqual(['h0']);
+  });
+
+  it('dialled addresses that were forgotten are forgotten here too (ORIGINAL_DST)', () => {
+    const rig = createRig(rules({ consecutive5xx: 1 }), 0, { discovery: { kind: 'original-dst' } });
+    const most = defaultOf('originalDestinationHosts');
+    for (let port = 1; port <= 2 * most; port++) {
+      const picked = rig.upstream.pick({ originalDestination: { address: '10.0.0.1', port } });
+      if (picked.kind === 'failure') throw new Error(picked.reason);
+      picked.outcome(BAD);
+      picked.release();
+    }
+    expect(rig.upstream.ejections().length).toBeLessThanOrEqual(most);
   });
 
   it('only the keys of the ejected host move, and they come back (Maglev)', async () => {
