@@ -1,11 +1,15 @@
 import { startFaultServers } from '../../harness/fault-server.ts';
 import { hostsOf, type PolicyCase } from './case.ts';
 import { type CaseSetup, startLive } from './envoy-plane.ts';
+import { inTime } from './in-time.ts';
 import { type Outcome, play } from './play.ts';
 import { sdkPlane } from './sdk-plane.ts';
 
 /** So many cases at a time: most of them wait. */
 const AT_ONCE = 12;
+
+/** A case takes 4 s at most; one that hangs is told. */
+const CASE_MS = 25_000;
 
 async function inTurn<T>(list: readonly T[], work: (one: T) => Promise<void>): Promise<void> {
   const left = list.values();
@@ -14,6 +18,16 @@ async function inTurn<T>(list: readonly T[], work: (one: T) => Promise<void>): P
       for (const one of left) await work(one);
     }),
   );
+}
+
+/** One case that cannot be played leaves the others. */
+async function outcomeOf(played: Promise<Outcome>): Promise<Outcome> {
+  const missed = (why: string): Outcome => ({ lines: [], missed: [why], counters: {}, details: [] });
+  const done = await inTime(
+    played.catch((error: unknown) => missed(String(error))),
+    CASE_MS,
+  );
+  return done?.value ?? missed(`not over within ${CASE_MS} ms`);
 }
 
 const startUpstreams = (policyCase: PolicyCase) =>
@@ -32,14 +46,14 @@ export async function playLive(binary: string, cases: readonly PolicyCase[]): Pr
     try {
       await inTurn(setups, async ({ policyCase, group }) => {
         const plane = live.plane(policyCase);
-        outcomes.set(policyCase.name, await play(policyCase, plane, group));
+        outcomes.set(policyCase.name, await outcomeOf(play(policyCase, plane, group)));
         await plane.close();
       });
     } finally {
       await live.stop();
     }
   } finally {
-    for (const { group } of setups) await group.close();
+    await Promise.all(setups.map(({ group }) => inTime(group.close(), CASE_MS)));
   }
   return outcomes;
 }
@@ -48,21 +62,24 @@ export async function playLive(binary: string, cases: readonly PolicyCase[]): Pr
 export async function playSdk(cases: readonly PolicyCase[]): Promise<ReadonlyMap<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
   await inTurn(cases, async (policyCase) => {
-    const group = await startUpstreams(policyCase);
-    try {
-      const plane = sdkPlane(policyCase, group);
-      outcomes.set(policyCase.name, await play(policyCase, plane, group).finally(() => plane.close()));
-    } catch (error) {
-      // One case that cannot be played leaves the others.
-      outcomes.set(policyCase.name, { lines: [], missed: [String(error)], counters: {}, details: [] });
-    } finally {
-      await group.close();
-    }
+    outcomes.set(policyCase.name, await outcomeOf(playAlone(policyCase)));
   });
   return outcomes;
 }
 
-/** A busy machine upsets what hangs on milliseconds: a case that does not fit is played again, up to twice. */
+async function playAlone(policyCase: PolicyCase): Promise<Outcome> {
+  const group = await startUpstreams(policyCase);
+  try {
+    const plane = sdkPlane(policyCase, group);
+    return await play(policyCase, plane, group).finally(() => plane.close());
+  } finally {
+    await group.close();
+  }
+}
+
+/** A busy machine upsets what hangs on milliseconds: what does not fit is played again, with fewer beside it. */
+const ROUNDS = 5;
+
 export async function playUntilFit(
   cases: readonly PolicyCase[],
   playAll: (cases: readonly PolicyCase[]) => Promise<ReadonlyMap<string, Outcome>>,
@@ -70,7 +87,7 @@ export async function playUntilFit(
 ): Promise<ReadonlyMap<string, Outcome>> {
   const outcomes = new Map<string, Outcome>();
   let left = cases;
-  for (let round = 0; round < 3 && left.length > 0; round++) {
+  for (let round = 0; round < ROUNDS && left.length > 0; round++) {
     for (const [name, outcome] of await playAll(left)) outcomes.set(name, outcome);
     left = left.filter((policyCase) => !fits(policyCase, outcomes.get(policyCase.name)));
   }

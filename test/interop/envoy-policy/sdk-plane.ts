@@ -8,6 +8,7 @@ import type { FaultServers } from '../../harness/fault-server.ts';
 import { createStaticAds, type StaticAds } from '../../harness/static-ads.ts';
 import type { Answer, Ask, CallReport, DataPlane, PolicyCase } from './case.ts';
 import { headersOf, piecesOf, streamOf } from './envoy-plane.ts';
+import { inTime } from './in-time.ts';
 import { resourcesOf } from './resources.ts';
 
 /** A call that nothing ends is ended. */
@@ -90,14 +91,6 @@ async function callMesh(
 
 /** For what follows an abort or a close. */
 const GRACE_MS = 3_000;
-
-async function inTime(done: Promise<void>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  return Promise.race([done.then(() => true), late]).finally(() => clearTimeout(timer));
-}
 
 interface MeshWay {
   readonly mesh: Mesh;

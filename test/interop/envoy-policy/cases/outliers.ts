@@ -18,7 +18,7 @@ const hosts = (count: number, more: Partial<CaseHost> = {}): readonly CaseHost[]
   Array.from({ length: count }, (_, at) => ({ ...more, name: 'abcdefghij'.charAt(at) || `h${at}` }));
 
 /** Hosts of a case about shares; each is asked once, all at once. */
-const MANY = 160;
+const MANY = 100;
 const HALF: PolicyCase['share'] = { of: { ejected: true }, is: 0.5 };
 
 const BAD_A = { a: '503' };
