@@ -186,7 +186,8 @@ describe('check DestinationRule', () => {
   });
 
   it('tls SIMPLE with the platform’s roots or those of a file, and DISABLE, do what they say', () => {
-    for (const mode of ['SIMPLE', 'SIMPLE, caCertificates: /ca.pem', 'DISABLE']) expect(findings(reviewsPolicy(`{ tls: { mode: ${mode} } }`))).toEqual([]);
+    for (const mode of ['SIMPLE', 'SIMPLE, caCertificates: /ca.pem', 'DISABLE'])
+      expect(findings(reviewsPolicy(`{ tls: { mode: ${mode} } }`))).toEqual([]);
   });
 
   it('a second rule for the host adds subsets, not a policy', () => {
