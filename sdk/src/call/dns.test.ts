@@ -25,7 +25,7 @@ function named(port: number, isLogical: boolean): ClusterState {
   const { cluster, assignment = { clusterName: 'a', localities: [], overprovisioningFactor: 140 } } = state.config;
   const options = { refreshRateMs: 20, respectTtl: false, jitterMs: 0, family: 'v4-only' } as const;
   const discovery = { kind: 'dns', assignment, options, ...(isLogical && { logical: true as const }) } as const;
-  return { kind: 'ready', config: { cluster: { ...cluster, discovery } } };
+  return { kind: 'ready', config: { cluster: { ...cluster, discovery }, assignment: undefined } };
 }
 
 describe('a cluster of names', () => {

@@ -419,14 +419,21 @@ describe('upgrades', () => {
     );
     const target = await to(port);
     const answer = new Answer();
+    let switched: string[] = [];
     const upgraded = new Promise<Duplex>((resolve) => {
       Object.assign(answer, {
-        onUpgrade: (status: number, _: string[], socket: Duplex) => status === 101 && resolve(socket),
+        onUpgrade(status: number, headers: string[], socket: Duplex) {
+          switched = headers;
+          if (status === 101) resolve(socket);
+        },
       });
     });
-    startCall(stage.runtime, target, ASKED, { kind: 'none' }, answer, { ...OPTIONS, upgrade: 'websocket' });
+    // The key and what it must be answered with are those of RFC 6455 §1.3.
+    const asked = { ...ASKED, headers: ['sec-websocket-key', 'dGhlIHNhbXBsZSBub25jZQ=='] };
+    startCall(stage.runtime, target, asked, { kind: 'none' }, answer, { ...OPTIONS, upgrade: 'websocket' });
     const socket = await upgraded;
     expect(seen).toMatchObject({ ':method': 'CONNECT', ':protocol': 'websocket', ':path': '/' });
+    expect(switched).toEqual(expect.arrayContaining(['upgrade', 'websocket', 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=']));
     socket.write('ping');
     expect(String((await once(socket, 'data'))[0])).toBe('ping');
     socket.end();

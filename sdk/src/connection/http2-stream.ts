@@ -38,6 +38,8 @@ export class Http2Stream implements Connection, RequestController {
   #head: readonly string[] = [];
   #trailers: ParsedHeaders = {};
   #error: Error | undefined;
+  #upgrade = '';
+  #webSocketKey: string | undefined;
   #hasHead = false;
   #isOver = false;
   #hasLeft = false;
@@ -56,6 +58,10 @@ export class Http2Stream implements Connection, RequestController {
         new StreamFailure('upgrade', `${request.upgrade}: the peer takes no upgrades over HTTP/2 (RFC 8441)`),
       );
       return;
+    }
+    if (request.upgrade !== null) {
+      this.#upgrade = request.upgrade;
+      this.#webSocketKey = headerOf(request.headers, 'sec-websocket-key');
     }
     const isBare = request.body === null && request.upgrade === null;
     let stream: ClientHttp2Stream | undefined;
@@ -157,8 +163,7 @@ export class Http2Stream implements Connection, RequestController {
     this.#handler?.onResponseStarted();
     if (isUpgrade && status === 200) {
       this.#isOver = true;
-      // For a caller of HTTP/1.1 it is an upgrade (Envoy Http::Utility::transformUpgradeResponseFromH2toH1).
-      this.#handler?.onRequestUpgrade(this, 101, fields, stream);
+      this.#handler?.onRequestUpgrade(this, 101, { ...fields, ...this.#switched(fields) }, stream);
       return;
     }
     if (isUpgrade) stream.end();
@@ -166,6 +171,21 @@ export class Http2Stream implements Connection, RequestController {
       if (!this.#isOver) this.#handler?.onResponseData(this, chunk);
     });
     this.#handler?.onResponseStart(this, status, fields);
+  }
+
+  /** For a caller of HTTP/1.1 it is an upgrade (Envoy Http::Utility::transformUpgradeResponseFromH2toH1). */
+  #switched(fields: ParsedHeaders): ParsedHeaders {
+    const switched = { connection: 'upgrade', upgrade: this.#upgrade };
+    const key = this.#webSocketKey;
+    if (key === undefined || fields['sec-websocket-accept'] !== undefined) return switched;
+    // A peer of HTTP/2 need not prove that it understood (RFC 8441 §5); a WebSocket client waits for it.
+    const { createHash } = process.getBuiltinModule('node:crypto');
+    return {
+      ...switched,
+      'sec-websocket-accept': createHash('sha1')
+        .update(key + WEBSOCKET)
+        .digest('base64'),
+    };
   }
 
   #send(stream: ClientHttp2Stream, body: WireRequest['body']): void {
@@ -215,6 +235,13 @@ const drained = (stream: ClientHttp2Stream): Promise<void> =>
   });
 
 const COLON = 58;
+/** RFC 6455 §1.3 */
+const WEBSOCKET = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
+
+function headerOf(headers: readonly string[], name: string): string | undefined {
+  const at = headers.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name);
+  return at < 0 ? undefined : headers[at + 1];
+}
 
 /** RFC 9113 §8.2.2: of the connection, not of the request; `host` becomes `:authority`. */
 const NOT_SENT: ReadonlySet<string> = new Set([

@@ -36,6 +36,7 @@ const found = (addresses: readonly string[], ttlMs?: number): Resolution => ({ k
 const FAILED: Resolution = { kind: 'failed', reason: 'SERVFAIL' };
 
 const config = (names: readonly string[], options: Partial<DnsOptions> = {}, logical = false): ClusterConfig => ({
+  assignment: undefined,
   cluster: clusterOf({
     discovery: {
       kind: 'dns',
@@ -178,7 +179,7 @@ describe('STRICT_DNS', () => {
     await dns.settled(taker, clock);
     expect(taker.addresses).toEqual(['10.0.0.1', '10.0.0.1']);
     const { discovery: _, ...plain } = clusterOf();
-    dns.adopt(taker, { cluster: { ...plain, discovery: { kind: 'eds', serviceName: 'x' } } });
+    dns.adopt(taker, { assignment: undefined, cluster: { ...plain, discovery: { kind: 'eds', serviceName: 'x' } } });
     expect(clock.pending()).toEqual([]);
   });
 
