@@ -6,6 +6,7 @@ import { createFakeClock, settle } from '../../../test/harness/fake-clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { AdsStatus } from '../discovery/transport.ts';
 import { createGrpcTransport } from './grpc-transport.ts';
+import { startSession } from './session.ts';
 
 const open: (() => void)[] = [];
 afterEach(() => {
@@ -124,5 +125,35 @@ describe('the process', () => {
   it('is kept alive by one that somebody waits for', async () => {
     const { code } = await run(await deafServer(), 'setTimeout(() => process.exit(7), 300).unref();');
     expect(code).toBe(7);
+  });
+});
+
+describe('GOAWAY', () => {
+  it('a session that is ended after it is over, though its peer keeps the connection', async () => {
+    const goAway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, ...[0, 0, 0, 0], ...[0, 0, 0, 0]]);
+    const sockets: net.Socket[] = [];
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      sockets.push(socket.on('error', () => {}).resume());
+      socket.write(Buffer.concat([SETTINGS_FRAME, goAway]));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    open.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    const ended = Promise.withResolvers<string>();
+    const session = startSession(
+      net.connect(port, '127.0.0.1'),
+      'http://127.0.0.1',
+      { kind: 'upstream', clock: createFakeClock() },
+      {
+        connected: () => {},
+        // Node has begun to close the session by then.
+        goingAway: () => setImmediate(() => session.destroy()),
+        ended: ended.resolve,
+      },
+    );
+    expect(await ended.promise).toBe('the connection was closed');
   });
 });

@@ -77,7 +77,7 @@ export function ours(answer: RouteAnswer): Outcome {
   };
 }
 
-/** Envoy answers gRPC callers itself in gRPC's way; this client's gRPC channel is another shell (docs/compatibility.md). */
+/** Envoy answers gRPC callers itself in gRPC's way; so do calls (test/interop/envoy-policy, grpc-*), and not what is compared here. */
 export const isGrpcReply = ({ upstream, headers }: LiveAnswer): boolean =>
   upstream === undefined && valueIn(headers, 'grpc-status') !== undefined;
 
