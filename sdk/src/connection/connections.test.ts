@@ -201,6 +201,12 @@ describe('the age of idle connections', () => {
     expect(origin.connections).toBe(2);
   });
 
+  it('closes an idle connection whose time is over, though nobody asks for one', async () => {
+    const host = hostAt((await serveHttp((_, reply) => reply.end('x'))).port);
+    await get(await checkout(host, clusterOf({ maxConnectionDurationMs: 30, idleTimeoutMs: 60_000 })));
+    await until(() => connections.stats().open === 0);
+  });
+
   it('drops a connection that its peer has closed, also before its first request', async () => {
     const origin = await serveHttp((_, reply) => reply.end('x'));
     const host = hostAt(origin.port);
