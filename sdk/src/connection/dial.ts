@@ -116,13 +116,25 @@ class Dialling implements Dial {
       if (this.#settle()) this.#on.connected(raw);
       return;
     }
-    const socket = openTls({ socket: raw }, tls);
+    const socket = this.#openTls(raw, tls);
+    if (socket === undefined) return;
     this.#hold(socket);
     socket.once('secureConnect', () => {
       if (this.#settle()) this.#on.connected(socket);
     });
     // Stays for the life of the socket: an idle one may fail at any time.
     socket.on('error', (error) => this.#fail(classifyConnectError(error, true)));
+  }
+
+  /** What it needs may be missing, a file of CA certificates say. */
+  #openTls(raw: Socket, tls: TlsTarget): Socket | undefined {
+    try {
+      return openTls({ socket: raw }, tls);
+    } catch (error) {
+      raw.destroy();
+      this.#fail(classifyConnectError(error, true));
+      return undefined;
+    }
   }
 
   #hold(socket: Socket): void {
