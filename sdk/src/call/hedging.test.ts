@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closeOrigins, serveHttp } from '../connection/origin.fixture.ts';
+import { closeOrigins, serveHttp, until } from '../connection/origin.fixture.ts';
 import type { ForwardAction, RetryPolicy } from '../model/action.ts';
 import { forward, route } from '../route/route.fixture.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -82,7 +82,7 @@ describe('a hedge', () => {
 
   it('whose answer is bad is dropped while another goes on', async () => {
     const { port, answerFirst, arrived } = await slowFirst(500);
-    setTimeout(answerFirst, 60);
+    void until(() => arrived() === 2).then(answerFirst);
     expect(await call(port, { hedge })).toMatchObject({ status: 200, text: 'slow' });
     expect(arrived()).toBe(2);
   });

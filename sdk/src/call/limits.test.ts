@@ -60,7 +60,7 @@ describe('a silent stream (RouteAction.idle_timeout)', () => {
     const before = await call('/silent', { idleTimeoutMs: 30 });
     expect(before).toMatchObject({ status: 504, text: 'stream timeout' });
     expect(flags(before)).toEqual(['SI']);
-    const within = await call('/part', { idleTimeoutMs: 200 });
+    const within = await call('/part', { idleTimeoutMs: 1_000 });
     expect(within).toMatchObject({ status: 200, text: 'x', error: { code: 'MESH_TIMEOUT', flag: 'SI' } });
   });
 
@@ -74,7 +74,7 @@ describe('the longest time of a stream (RouteAction.max_stream_duration)', () =>
     const answer = await call('/silent', { maxStreamDurationMs: 30 });
     expect(answer).toMatchObject({ status: 504, text: 'downstream duration timeout' });
     expect(flags(answer)).toEqual([]);
-    expect(await call('/part', { maxStreamDurationMs: 200 })).toMatchObject({ error: { code: 'MESH_TIMEOUT' } });
+    expect(await call('/part', { maxStreamDurationMs: 1_000 })).toMatchObject({ error: { code: 'MESH_TIMEOUT' } });
   });
 
   const grpc = (timeout: string): Asked => ({
@@ -115,7 +115,7 @@ describe('limits of one attempt', () => {
     expect(before.status).toBe(504);
     expect(flags(before)).toEqual(['UT', 'URX']);
     expect(before.call?.story.attempts).toHaveLength(2);
-    const within = await call('/part', { retry: { ...policy, perTryIdleTimeoutMs: 200 } });
+    const within = await call('/part', { retry: { ...policy, perTryIdleTimeoutMs: 1_000 } });
     expect(within).toMatchObject({ status: 200, error: { code: 'MESH_TIMEOUT', flag: 'UT' } });
   });
 
@@ -124,7 +124,7 @@ describe('limits of one attempt', () => {
     const answer = await call('/silent', { retry: { ...retry, on: ['reset'] } }, { more });
     expect(answer).toMatchObject({ status: 504, text: 'upstream max stream duration reached' });
     expect(flags(answer)).toEqual(['UMSDR', 'URX']);
-    expect(await call('/part', {}, { more: { maxStreamDurationMs: 200 } })).toMatchObject({
+    expect(await call('/part', {}, { more: { maxStreamDurationMs: 1_000 } })).toMatchObject({
       status: 200,
       error: { flag: 'UMSDR' },
     });

@@ -119,7 +119,7 @@ describe('a mirrored request', () => {
     expect((await dead.call()).status).toBe(200);
     await dead.settled();
     const { port } = await serveHttp(() => {});
-    const silent = await setUp({ mirrorPort: port, action: { timeoutMs: 30 } });
+    const silent = await setUp({ mirrorPort: port, action: { timeoutMs: 1_500 } });
     expect((await silent.call()).status).toBe(200);
     await silent.settled();
   });
