@@ -142,7 +142,8 @@ class Live {
       this.counts.connectionsOpen--;
       this.#sockets.delete(peer);
     });
-    if (this.#options.connections === 'close') socket.end();
+    // Read, or the peer's end is never heard of.
+    if (this.#options.connections === 'close') socket.resume().end();
     else if (this.#options.connections !== 'hold') server.emit('connection', socket);
     else socket.resume();
   }
