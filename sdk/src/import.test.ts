@@ -93,6 +93,7 @@ describe("import '@inmesh/sdk'", () => {
         "propagation/propagate.ts",
         "propagation/store.ts",
         "telemetry/channels.ts",
+        "telemetry/event-counts.ts",
         "telemetry/log.ts",
       ]
     `);

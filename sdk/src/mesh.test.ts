@@ -50,6 +50,9 @@ describe('a mesh', () => {
     const events: MeshEvent[] = [];
     test.mesh.on((event) => events.push(event));
     expect((await test.mesh.fetch(test.url)).mesh?.flag).toBe('UH');
+    const metrics = await test.mesh.metrics();
+    expect(metrics).toContain(`inmesh_ejections_total{cluster="${CLUSTER}",reason="consecutive-5xx"} 1`);
+    expect(metrics).toContain(`inmesh_ejected_hosts{cluster="${CLUSTER}"} 1`);
     for (const ejection of test.mesh.ejections()) expect(test.mesh.uneject(ejection)).toBe(true);
     expect((await test.mesh.fetch(test.url)).mesh?.local).toBe(false);
     expect(events.map(({ kind }) => kind)).toContain('unejected');

@@ -78,6 +78,11 @@ export interface Mesh extends AsyncDisposable {
   ejections(): readonly Ejection[];
   /** Ends the ejection of a host (`address:port`) at once; false where it is not ejected. */
   uneject(ejection: Pick<Ejection, 'cluster' | 'host'>): boolean;
+  /**
+   * What has been counted so far, in Prometheus' text format: warnings and refusals of configuration, ejections, retries
+   * that were refused. For the answer of the application's own `/metrics`.
+   */
+  metrics(): Promise<string>;
   /** Hears every event until the returned function is called. */
   on(listener: EventSink): () => void;
   /** Leaves the mesh: registered services are gone at once, calls under way may end. */
@@ -223,6 +228,11 @@ class LiveMesh implements Mesh {
 
   uneject({ cluster, host }: Pick<Ejection, 'cluster' | 'host'>): boolean {
     return this.#core.upstreams.get(cluster)?.uneject(host) === true;
+  }
+
+  async metrics(): Promise<string> {
+    const { metricsText } = await import('./telemetry/metrics.ts');
+    return metricsText(this.#events.counts, this.ejections());
   }
 
   on(listener: EventSink): () => void {

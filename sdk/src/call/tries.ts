@@ -210,7 +210,9 @@ export class Tries implements AttemptOwner {
 
   #refused(refusal: RetryRefusal): void {
     const { story } = this.#parts.owner;
+    const { target, cluster } = story;
     story.retryRefused = refusal;
+    this.#parts.runtime.emit({ kind: 'retry-refused', target, cluster, reason: refusal });
     const flag = REFUSAL_FLAGS[refusal];
     if (flag !== undefined) story.raise(flag);
   }

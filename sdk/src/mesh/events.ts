@@ -1,5 +1,6 @@
 import type { EventSink, MeshEvent } from '../model/events.ts';
 import { isCallChannelWatched, publish } from '../telemetry/channels.ts';
+import { EventCounts } from '../telemetry/event-counts.ts';
 
 /** The one stream of events of a mesh: to its listeners and to diagnostics channels. */
 export interface Events {
@@ -7,12 +8,16 @@ export interface Events {
   /** Somebody wants `call` events. */
   isObserved(): boolean;
   on(listener: EventSink): () => void;
+  readonly counts: EventCounts;
 }
 
 export function createEvents(): Events {
   const listeners = new Set<EventSink>();
+  const counts = new EventCounts();
   return {
+    counts,
     emit(event: MeshEvent) {
+      counts.record(event);
       publish(event);
       for (const listener of listeners) {
         try {

@@ -131,6 +131,13 @@ export type MeshEvent =
       readonly state: 'healthy' | 'unhealthy';
       readonly reason: string;
     }
+  /** A call would have been tried again, but for this. */
+  | {
+      readonly kind: 'retry-refused';
+      readonly target: string;
+      readonly cluster: string;
+      readonly reason: RetryRefusal;
+    }
   | { readonly kind: 'xds-connected'; readonly server: string; readonly protocol: 'delta' | 'sotw' }
   | { readonly kind: 'xds-disconnected'; readonly server: string; readonly reason: string; readonly retryMs: number }
   /** Another control plane of the list is listened to from now on (gRFC A71). */

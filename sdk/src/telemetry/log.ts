@@ -27,6 +27,8 @@ export function describe(event: MeshEvent): string {
       return `${event.cluster}: ${event.host} is back (${event.cause})`;
     case 'host-health':
       return `${event.cluster}: ${event.host} is ${event.state} (${event.reason})`;
+    case 'retry-refused':
+      return `${event.target}: not tried again (${event.reason}): ${event.cluster}`;
     case 'xds-connected':
       return `connected to ${event.server} (${event.protocol})`;
     case 'xds-disconnected':

@@ -1,0 +1,91 @@
+import type { MeshEvent } from '../model/events.ts';
+
+/** A metric that counts events. */
+export interface CountedMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly labels: readonly string[];
+}
+
+interface Rule extends CountedMetric {
+  /** The labels' values of an event that counts. */
+  readonly values: (event: MeshEvent) => readonly string[] | undefined;
+}
+
+const rule = <K extends MeshEvent['kind']>(
+  kind: K,
+  metric: CountedMetric,
+  values: (event: Extract<MeshEvent, { kind: K }>) => readonly string[],
+): Rule => ({
+  ...metric,
+  values: (event) => (event.kind === kind ? values(event as Extract<MeshEvent, { kind: K }>) : undefined),
+});
+
+const shortType = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+
+const RULES: readonly Rule[] = [
+  rule(
+    'xds-warning',
+    {
+      name: 'inmesh_xds_warnings_total',
+      help: 'Fields of accepted xDS resources that have no effect here.',
+      labels: ['type'],
+    },
+    ({ typeUrl }) => [shortType(typeUrl)],
+  ),
+  rule(
+    'xds-nack',
+    { name: 'inmesh_xds_rejects_total', help: 'xDS responses with a resource that was refused.', labels: ['type'] },
+    ({ typeUrl }) => [shortType(typeUrl)],
+  ),
+  rule(
+    'xds-stale',
+    {
+      name: 'inmesh_xds_stale_total',
+      help: 'Resources taken from the snapshot on disk while no control plane could be reached.',
+      labels: ['type'],
+    },
+    ({ typeUrl }) => [shortType(typeUrl)],
+  ),
+  rule(
+    'ejected',
+    { name: 'inmesh_ejections_total', help: 'Hosts left out by outlier detection.', labels: ['cluster', 'reason'] },
+    ({ cluster, reason }) => [cluster, reason],
+  ),
+  rule(
+    'retry-refused',
+    {
+      name: 'inmesh_retries_refused_total',
+      help: 'Calls that would have been retried, and why they were not.',
+      labels: ['cluster', 'reason'],
+    },
+    ({ cluster, reason }) => [cluster, reason],
+  ),
+];
+
+/** How often something has happened, with its labels' values. */
+export interface Count {
+  readonly values: readonly string[];
+  count: number;
+}
+
+/** What the rare events of a mesh add up to. Calls are not among them: their event is made only for somebody. */
+export class EventCounts {
+  readonly #counts: ReadonlyMap<Rule, Map<string, Count>> = new Map(RULES.map((each) => [each, new Map()]));
+
+  record(event: MeshEvent): void {
+    if (event.kind === 'call') return;
+    for (const [each, counts] of this.#counts) {
+      const values = each.values(event);
+      if (values === undefined) continue;
+      const key = values.join('\n');
+      const known = counts.get(key);
+      if (known === undefined) counts.set(key, { values, count: 1 });
+      else known.count++;
+    }
+  }
+
+  all(): readonly (readonly [metric: CountedMetric, counts: readonly Count[]])[] {
+    return [...this.#counts].map(([metric, counts]) => [metric, [...counts.values()]]);
+  }
+}

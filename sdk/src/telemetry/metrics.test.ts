@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import type { MeshEvent } from '../model/events.ts';
+import { EventCounts } from './event-counts.ts';
+import { metricsText } from './metrics.ts';
+
+const CLUSTER = 'outbound|80||a.default.svc.cluster.local';
+const typeUrl = 'type.googleapis.com/envoy.config.cluster.v3.Cluster';
+const EVENTS: readonly MeshEvent[] = [
+  { kind: 'xds-warning', typeUrl, resource: CLUSTER, message: 'x: ignored' },
+  { kind: 'xds-warning', typeUrl, resource: CLUSTER, message: 'y: ignored' },
+  { kind: 'xds-nack', typeUrl, errors: ['z: refused'] },
+  { kind: 'xds-stale', typeUrl, resource: CLUSTER, sentMs: 0 },
+  { kind: 'ejected', cluster: CLUSTER, host: '10.0.0.1:80', reason: 'consecutive-5xx', untilMs: 0, count: 1 },
+  { kind: 'retry-refused', target: 'a:80', cluster: CLUSTER, reason: 'body' },
+  { kind: 'warning', message: 'counts nowhere' },
+];
+
+const ejection = (host: string, isEjected: boolean) => ({
+  cluster: CLUSTER,
+  host,
+  isEjected,
+  reason: 'consecutive-5xx' as const,
+  sinceMs: 0,
+  untilMs: 0,
+  count: 1,
+  counters: {
+    consecutive5xx: 5,
+    consecutiveGatewayFailures: 0,
+    consecutiveLocalOriginFailures: 0,
+    requests: 5,
+    failures: 5,
+  },
+});
+
+describe('metrics', () => {
+  it('are what events add up to, and who is out now', async () => {
+    const counts = new EventCounts();
+    for (const event of EVENTS) counts.record(event);
+    const text = await metricsText(counts, [ejection('10.0.0.1:80', true), ejection('10.0.0.2:80', false)]);
+    expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([
+      'inmesh_xds_warnings_total{type="Cluster"} 2',
+      'inmesh_xds_rejects_total{type="Cluster"} 1',
+      'inmesh_xds_stale_total{type="Cluster"} 1',
+      `inmesh_ejections_total{cluster="${CLUSTER}",reason="consecutive-5xx"} 1`,
+      `inmesh_retries_refused_total{cluster="${CLUSTER}",reason="body"} 1`,
+      `inmesh_ejected_hosts{cluster="${CLUSTER}"} 1`,
+    ]);
+  });
+
+  it('are named before anything has happened', async () => {
+    expect(await metricsText(new EventCounts(), [])).toContain('# TYPE inmesh_ejections_total counter');
+  });
+});
