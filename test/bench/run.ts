@@ -25,6 +25,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   pick: { title: 'pick: balancers and tables', run: load('pick') },
   import: { title: 'import cost', run: load('import') },
   dispatch: { title: 'the call path beside raw undici dispatch', run: load('dispatch') },
+  dead: { title: 'every upstream dead', run: load('dead') },
   envoy: { title: 'every policy on, beside app → Envoy → Envoy → app', run: load('envoy') },
   memory: { title: 'holding a mesh: memory, stalls, idle CPU', run: load('memory') },
   push: { title: 'control plane pushes', run: load('push') },
