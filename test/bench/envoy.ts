@@ -1,6 +1,6 @@
 /**
- * A call with every policy on, inside the process, beside the same call through two Envoys, as sidecars stand: app → Envoy →
- * Envoy → app. Plaintext on every hop.
+ * A call with every policy on, inside the process, beside undici's call without any, and beside the same call through two
+ * Envoys, as sidecars stand: app → Envoy → Envoy → app. Each by undici's `request`, plaintext on every hop.
  */
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -154,33 +154,62 @@ async function burst({ run, pids }: Contender, concurrency: number, ms: number):
   return { perSecond, cpuUs: (user + system + others) / calls };
 }
 
-async function compare(mine: Contender, theirs: Contender, concurrency: number): Promise<BenchRow[]> {
-  const samples: { mine: Sample; theirs: Sample }[] = [];
+/** Ratios of the mesh to another way, round by round. */
+function ratios(mine: readonly Sample[], theirs: readonly Sample[]) {
+  const of = (pick: (sample: Sample) => number) =>
+    spread(mine.map((sample, round) => pick(sample) / pick(theirs[round] ?? sample)));
+  return { rate: of(({ perSecond }) => perSecond), cpu: of(({ cpuUs }) => cpuUs) };
+}
+
+const described = (samples: readonly Sample[]): string =>
+  `${spread(samples.map(({ perSecond }) => perSecond)).median.toFixed(0)}/s, ${spread(samples.map(({ cpuUs }) => cpuUs)).median.toFixed(0)} µs`;
+
+interface Contenders {
+  readonly mesh: Contender;
+  readonly undici: Contender;
+  readonly envoys: Contender;
+}
+
+async function compare({ mesh, undici, envoys }: Contenders, concurrency: number): Promise<BenchRow[]> {
+  const samples: { readonly [Name in keyof Contenders]: Sample[] } = { mesh: [], undici: [], envoys: [] };
   for (let round = -1; round < ROUNDS; round++) {
-    const one = await burst(mine, concurrency, ROUND_MS);
-    const other = await burst(theirs, concurrency, ROUND_MS);
-    if (round >= 0) samples.push({ mine: one, theirs: other });
+    const one = await burst(mesh, concurrency, ROUND_MS);
+    const two = await burst(undici, concurrency, ROUND_MS);
+    const three = await burst(envoys, concurrency, ROUND_MS);
+    // The round before the first one warms up.
+    if (round < 0) continue;
+    samples.mesh.push(one);
+    samples.undici.push(two);
+    samples.envoys.push(three);
   }
-  const rate = spread(samples.map(({ mine: a, theirs: b }) => a.perSecond / b.perSecond));
-  const cpu = spread(samples.map(({ mine: a, theirs: b }) => a.cpuUs / b.cpuUs));
-  const each = (pick: (sample: { mine: Sample; theirs: Sample }) => Sample): string => {
-    const perSecond = spread(samples.map((sample) => pick(sample).perSecond)).median;
-    return `${perSecond.toFixed(0)}/s, ${spread(samples.map((sample) => pick(sample).cpuUs)).median.toFixed(0)} µs`;
-  };
+  return [
+    ...rowsOf(concurrency, 'two Envoys', samples.mesh, samples.envoys, BUDGET),
+    ...rowsOf(concurrency, 'undici straight to the origin', samples.mesh, samples.undici),
+  ];
+}
+
+function rowsOf(
+  concurrency: number,
+  what: string,
+  mine: readonly Sample[],
+  theirs: readonly Sample[],
+  budget?: typeof BUDGET,
+): BenchRow[] {
+  const { rate, cpu } = ratios(mine, theirs);
   const name = `${concurrency} at a time`;
-  const note = `${rate.min.toFixed(2)} to ${rate.max.toFixed(2)}; mesh ${each((s) => s.mine)}; Envoys ${each((s) => s.theirs)}`;
+  const note = `${rate.min.toFixed(2)} to ${rate.max.toFixed(2)}; mesh ${described(mine)}; the other ${described(theirs)}`;
   return [
     {
-      name: `${name}: req/s over two Envoys`,
+      name: `${name}: req/s over ${what}`,
       value: rate.median,
       unit: 'ratio',
-      note: `${note}; budget ≥ ${BUDGET.rate}`,
+      note: budget ? `${note}; budget ≥ ${budget.rate}` : note,
     },
     {
-      name: `${name}: CPU of all processes over two Envoys`,
+      name: `${name}: CPU of all processes over ${what}`,
       value: cpu.median,
       unit: 'ratio',
-      note: `${cpu.min.toFixed(2)} to ${cpu.max.toFixed(2)}; budget ≤ ${BUDGET.cpu}`,
+      note: `${cpu.min.toFixed(2)} to ${cpu.max.toFixed(2)}${budget ? `; budget ≤ ${budget.cpu}` : ''}`,
     },
   ];
 }
@@ -196,12 +225,15 @@ async function against(binary: string, origin: Origin): Promise<BenchRow[]> {
   for (const concurrency of CONCURRENCY) {
     const pool = new Pool(`http://127.0.0.1:${first}`, { connections: concurrency });
     const url = 'http://reviews:9080/reviews/0';
-    const mine = { run: async () => (await mesh.fetch(url)).json(), pids: [origin.pid] };
-    const theirs = {
-      run: async () => (await pool.request({ path: '/reviews/0', method: 'GET' })).body.json(),
-      pids: [origin.pid, ...envoys.map(({ pid }) => pid)],
+    const ask = (to: Pool) => async () => (await to.request({ path: '/reviews/0', method: 'GET' })).body.json();
+    const direct = new Pool(`http://127.0.0.1:${origin.port}`, { connections: concurrency });
+    const contenders = {
+      mesh: { run: async () => (await mesh.request(url)).body.json(), pids: [origin.pid] },
+      undici: { run: ask(direct), pids: [origin.pid] },
+      envoys: { run: ask(pool), pids: [origin.pid, ...envoys.map(({ pid }) => pid)] },
     };
-    rows.push(...(await compare(mine, theirs, concurrency)));
+    rows.push(...(await compare(contenders, concurrency)));
+    await direct.close();
     await pool.close();
   }
   await mesh.close();
