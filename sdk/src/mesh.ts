@@ -27,6 +27,7 @@ import { waitUntilReady } from './mesh/ready.ts';
 import type { EventSink } from './model/events.ts';
 import type { ExplainOptions, MeshOptions, ReadyOptions, Registration } from './options.ts';
 import { createLog } from './telemetry/log.ts';
+import type { StartProbe } from './upstream/health/checker.ts';
 import type { Ejection } from './upstream/outlier/record.ts';
 
 /** A mesh: everything an application does with it. */
@@ -94,6 +95,8 @@ interface MeshDeps {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly clock: Clock;
   readonly random: Random;
+  /** How hosts are asked for their health; over the network where absent. */
+  readonly probe?: StartProbe;
 }
 
 /**
@@ -128,7 +131,7 @@ class LiveMesh implements Mesh {
   #installation: Disposable | undefined;
 
   constructor(bootstrap: Bootstrap | undefined, options: MeshOptions, deps: MeshDeps) {
-    const { clock, random } = deps;
+    const { clock, random, probe } = deps;
     const events = this.#events;
     this.#deps = deps;
     this.#isOff = bootstrap === undefined;
@@ -140,7 +143,7 @@ class LiveMesh implements Mesh {
     };
     const { configTimeoutMs } = this.#policy;
     const { transport, sourceIp = 'own' } = options;
-    const parts = { transport, clock, random, events, configTimeoutMs, sourceIp, policy: this.#policy.policy };
+    const parts = { transport, clock, random, events, configTimeoutMs, sourceIp, policy: this.#policy.policy, probe };
     this.#core = new LazyCore(bootstrap, parts);
     const runtime: MeshRuntime = {
       clock,

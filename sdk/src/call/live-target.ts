@@ -8,6 +8,7 @@ import type { RouteConfiguration } from '../model/route.ts';
 import type { ClusterConfig, TargetConfig } from '../model/target.ts';
 import { compileRouteTable, compileRouteTableSteps } from '../route/compile.ts';
 import type { RouteTable } from '../route/table.ts';
+import type { StartProbe } from '../upstream/health/checker.ts';
 import { runSliced } from '../upstream/slices.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 
@@ -40,6 +41,8 @@ export interface LiveTargetsDeps {
   readonly onHostsChanged?: () => void;
   /** For DNS clusters; the system's where absent. */
   readonly resolver?: Resolver;
+  /** How hosts are asked for their health; over the network where absent. */
+  readonly probe?: StartProbe;
 }
 
 /** Routes up to which a table is compiled by its first decision: it takes about as long as that decision. */
@@ -96,8 +99,9 @@ class PreparedTarget implements LiveTarget {
 }
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
-export function createLiveTargets({ clock, random, emit, onHostsChanged, resolver }: LiveTargetsDeps): LiveTargets {
-  const upstreamDeps = { clock, random, emit, ...(onHostsChanged && { onHostsChanged }) };
+export function createLiveTargets(deps: LiveTargetsDeps): LiveTargets {
+  const { clock, random, emit, onHostsChanged, resolver, probe } = deps;
+  const upstreamDeps = { clock, random, emit, ...(onHostsChanged && { onHostsChanged }), ...(probe && { probe }) };
   const dns = new DnsClusters(
     () => createNames({ clock, random, resolver: resolver ?? createResolver() }),
     () => onHostsChanged?.(),

@@ -157,12 +157,16 @@ function explainForward(
     timeoutMs: action.timeoutMs || null,
     retries: {
       calls: 1 + (retry?.numRetries ?? 0),
-      on: retry?.on ?? [],
+      on: retry?.on.flatMap((word) => conditionOf(word, retry.retriableStatusCodes)) ?? [],
       perTryTimeoutMs: retry?.perTryTimeoutMs ?? null,
     },
     notes,
   };
 }
+
+/** A status is more to a reader than the word that says that there are some. */
+const conditionOf = (word: string, statuses: readonly number[]): string | string[] =>
+  word === 'retriable-status-codes' && statuses.length > 0 ? statuses.map(String) : word;
 
 /** The host has a `tls` route and no `http` route: the same as for a call. */
 function byTlsRoute(live: LiveTarget, decision: RouteDecision, { target, random }: Question): TlsRoute | undefined {

@@ -14,6 +14,7 @@ import type { AdsTransport } from '../discovery/transport.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
+import type { StartProbe } from '../upstream/health/checker.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
 import { createSourceIp } from './source-ip.ts';
@@ -28,6 +29,8 @@ export interface CoreParts {
   readonly sourceIp?: 'own' | 'inbound';
   /** Of all calls. */
   readonly policy?: PolicyOptions | undefined;
+  /** How hosts are asked for their health; over the network where absent. */
+  readonly probe?: StartProbe | undefined;
 }
 
 /** Everything below the shells, wired. Loaded when a mesh is made, not when the package is imported. */
@@ -58,7 +61,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   });
   const connections = createConnections({ clock });
   const onHostsChanged = () => connections.drainRemoved();
-  const live = createLiveTargets({ clock, random, emit, onHostsChanged });
+  const live = createLiveTargets({ clock, random, emit, onHostsChanged, ...(parts.probe && { probe: parts.probe }) });
   const targets = createTargets({
     discovery,
     clock,

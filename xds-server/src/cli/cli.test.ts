@@ -257,6 +257,33 @@ spec: {hosts: [greeter], http: [{route: [{destination: {host: greeter}}], retrie
     expect(explained.out()).toContain(said);
   });
 
+  it('asks no host how it is, and says which answers are retried', async () => {
+    const checked = `apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: partner}
+spec:
+  hosts: [partner.test]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1, ports: {http: 1}}]
+---
+apiVersion: inmesh.io/v1alpha1
+kind: CallPolicy
+metadata: {name: partner}
+spec: {targetRefs: [{kind: ServiceEntry, name: partner}], healthCheck: {tcp: {}}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: partner}
+spec: {hosts: [partner.test], http: [{route: [{destination: {host: partner.test}}], retries: {attempts: 1, retryOn: '5xx,418'}}]}
+`;
+    write('mesh.yaml', checked);
+    const explained = inmesh(['explain', '--config', folder, '--from', 'default/web', 'GET', 'http://partner.test/']);
+    expect(await explained.ended).toBe(0);
+    expect(explained.out()).toContain('127.0.0.1:1  healthy');
+    expect(explained.out()).toContain('up to 2 calls, on 5xx, 418');
+  });
+
   it.each([
     [['--from', 'a/b', 'GET', 'http://a/', '--retry-attempts', 'tries'], '--retry-attempts: got "tries", want'],
     [['--from', 'web', 'GET', 'http://a/'], '--from: got "web", want NAMESPACE/WORKLOAD'],

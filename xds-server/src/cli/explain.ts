@@ -22,6 +22,8 @@ Says what a request would meet and why: the rules looked at, the one that matche
                               metadata}; a runtime key is a percentage, true (all) or false (none); where a key is not
                               given, the route's own fraction decides, by "random"`;
 
+type Probe = NonNullable<NonNullable<Parameters<typeof createMesh>[1]>['probe']>;
+
 interface ExplainCommand {
   readonly config: string;
   readonly meshConfig: string | undefined;
@@ -106,6 +108,11 @@ function randomOf(text: string): number {
   throw new UsageError(`--random: got "${text}", want an integer 0–4294967295`);
 }
 
+const takenForHealthy: Probe = (_, done) => {
+  queueMicrotask(() => done({ kind: 'ok', isDegraded: false }));
+  return { cancel() {} };
+};
+
 /** What the mesh says, and what only this command knows: nobody has registered here. */
 async function explained(server: XdsServer, command: ExplainCommand): Promise<Explanation> {
   const { namespace, workload, method, url, headers, random } = command;
@@ -120,8 +127,8 @@ async function explained(server: XdsServer, command: ExplainCommand): Promise<Ex
       ...(known?.serviceAccount !== undefined && { serviceAccount: known.serviceAccount }),
       ...(place.length > 0 && { locality: place.join('/') }),
     },
-    // Whoever asks, it is not the process this runs in.
-    { env: {} },
+    // Whoever asks, it is not the process this runs in: hosts that it would check are not called from here.
+    { env: {}, probe: takenForHealthy },
   );
   try {
     const explanation = await mesh.explain({ method, url, headers, random });
