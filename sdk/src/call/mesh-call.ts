@@ -136,8 +136,12 @@ export class MeshCall implements Call, TriesOwner {
       fault: fault?.scope === 'attempt' ? fault : undefined,
     });
     const failure = this.#tries.start(nowMs);
-    if (failure === undefined) this.#arm(nowMs);
-    else this.#answerLater(pickFailure(failure), way);
+    if (failure !== undefined) {
+      // Envoy Filter::continueDecodeHeaders: what goes nowhere is not mirrored.
+      this.#answerLater(pickFailure(failure), way);
+      return;
+    }
+    this.#arm(nowMs);
     if (way.action.mirrors.length > 0) this.#mirror(way);
   }
 

@@ -47,13 +47,16 @@ interface Setting {
   readonly answer?: string;
   readonly mirrorPort?: number;
   readonly cluster?: Partial<Cluster>;
+  /** Of the call itself. */
+  readonly hosts?: 0 | 1;
 }
 
-async function setUp({ action, mirrors = [toMirror], answer = 'copy', mirrorPort, cluster: more }: Setting = {}) {
+async function setUp(setting: Setting = {}) {
+  const { action, mirrors = [toMirror], answer = 'copy', mirrorPort, cluster: more, hosts = 1 } = setting;
   const own = await origin('{"stars":5}');
   const other = await origin(answer);
   const target = await stage.target([route('r', {}, forward({ a: 1 }, { mirrors, ...action }))], {
-    a: cluster('a', [own.port]),
+    a: cluster('a', hosts === 0 ? [] : [own.port]),
     m: cluster('m', [mirrorPort ?? other.port], more),
   });
   const call = (asked: Asked = {}) => ask(stage, target, asked).ended;
@@ -125,9 +128,24 @@ describe('a mirrored request', () => {
   });
 
   it('is the first to go when room becomes scarce', async () => {
-    const more = { circuitBreakers: { default: { maxRequests: 1 }, high: {} } };
-    const { call, other, settled } = await setUp({ cluster: more });
+    const more = { circuitBreakers: { default: { maxPendingRequests: 2 }, high: {} } };
+    const { call, other, settled } = await setUp({ cluster: more, mirrors: [toMirror, toMirror] });
     expect((await call()).status).toBe(200);
+    await settled();
+    expect(other.arrived).toHaveLength(1);
+  });
+
+  it('is sent to a cluster of small limits that has nothing to do', async () => {
+    const limits = { maxConnections: 1, maxPendingRequests: 1, maxRequests: 1 };
+    const { call, other, settled } = await setUp({ cluster: { circuitBreakers: { default: limits, high: {} } } });
+    expect((await call()).status).toBe(200);
+    await settled();
+    expect(other.arrived).toHaveLength(1);
+  });
+
+  it('is not sent for a call that has no host (Envoy Filter::continueDecodeHeaders)', async () => {
+    const { call, other, settled } = await setUp({ hosts: 0 });
+    expect((await call()).status).toBe(503);
     await settled();
     expect(other.arrived).toEqual([]);
   });

@@ -110,8 +110,9 @@ export class Breaker implements BreakerCounts {
   }
 }
 
-/** Four fifths of a limit, and the last place of a small one. */
-const isNearly = (count: number, limit = Number.POSITIVE_INFINITY): boolean => count + 1 > limit * 0.8;
+/** Four fifths of a limit, and the last place of a small one; where nothing is under way there is room. */
+const isNearly = (count: number, limit = Number.POSITIVE_INFINITY): boolean =>
+  count > 0 ? count + 1 > limit * 0.8 : limit === 0;
 
 /** Where no resource limits retries at all the mesh does: a storm of retries is nobody's wish. */
 function budgetOf({ retryBudget, maxRetries }: CircuitBreaker, hasDefaultBudget: boolean): RetryBudget | undefined {
