@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { rules, service, startOrigin, world } from './sdk/world.ts';
 
@@ -11,6 +14,9 @@ spec: { targetRefs: [${target}], ${spec} }
 `;
 const http = (more: string): string =>
   rules('shop', `- name: all\n  route: [{ destination: { host: shop } }]\n  ${more}`);
+
+/** A HealthCheckResponse in its frame. */
+const SERVING = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
 
 describe('CallPolicy, from YAML to calls', () => {
   it('retryNonIdempotent: a POST is retried too, and only then', async () => {
@@ -71,6 +77,26 @@ describe('CallPolicy, from YAML to calls', () => {
       Array.from({ length: 10 }, async () => (await w.mesh.fetch('http://shop/')).text()),
     );
     expect(new Set(answers)).toEqual(new Set(['good']));
+  });
+
+  it('healthCheck by gRPC: a server that minds its authority answers it', async () => {
+    const server = createServer();
+    server.on('stream', (stream, headers) => {
+      asked.push(headers[':authority']);
+      stream.respond({ 'content-type': 'application/grpc' }, { waitForTrailers: true });
+      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+      stream.end(SERVING);
+    });
+    const asked: (string | undefined)[] = [];
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const checked = service('shop', { v1: port }).replace('port: 80', 'port: 80, appProtocol: grpc');
+    await using w = await world(`${checked}${policy('healthCheck: { grpc: {} }')}`);
+    expect((await w.mesh.fetch('http://shop/')).status).toBe(200);
+    const host = expect.stringMatching(/^shop(\.default\.svc\.cluster\.local)?$/);
+    expect(asked).toEqual([host, 'shop']);
+    server.close();
   });
 
   it('is told by explain, and follows edits', async () => {

@@ -137,6 +137,7 @@ describe('CallPolicy on clusters', () => {
       {
         ...check,
         httpHealthCheck: {
+          host: 'reviews.shop.svc.cluster.local',
           path: '/live',
           expectedStatuses: [
             { start: '200', end: '201' },
@@ -154,7 +155,7 @@ describe('CallPolicy on clusters', () => {
         interval: '2s',
         noTrafficInterval: '2s',
         unhealthyThreshold: 1,
-        grpcHealthCheck: { serviceName: 's' },
+        grpcHealthCheck: { serviceName: 's', authority: 'reviews.shop.svc.cluster.local' },
       },
     ],
   ])('%s health checks are Envoy health_checks', (_, spec, expected) => {

@@ -26,10 +26,11 @@ export const clusterCallPolicy = (
 ): EffectiveCallPolicy =>
   effectiveCallPolicy(service === undefined || client === 'grpc' ? [] : world.callPolicies(service), CLUSTER_FIELDS);
 
-/** Times and thresholds that are not written are those of a Kubernetes probe. */
-export const healthChecks = ({
-  healthCheck,
-}: EffectiveCallPolicy): Pick<Fields<typeof ClusterSchema>, 'healthChecks'> => {
+/** Times and thresholds that are not written are those of a Kubernetes probe; the host asked for is the service. */
+export const healthChecks = (
+  { healthCheck }: EffectiveCallPolicy,
+  hostname: string,
+): Pick<Fields<typeof ClusterSchema>, 'healthChecks'> => {
   if (healthCheck === undefined) return {};
   const { interval, timeout, unhealthyThreshold, healthyThreshold, port } = healthCheck;
   const check: HealthCheckInit = {
@@ -40,14 +41,17 @@ export const healthChecks = ({
     // As often while nobody calls: whoever asks for checks wants to know before the first call.
     noTrafficInterval: duration(interval ?? defaultOf('healthIntervalMs')),
     ...(port === undefined ? {} : { altPort: port }),
-    healthChecker: checker(healthCheck),
+    healthChecker: checker(healthCheck, hostname),
   };
   return { healthChecks: [check] };
 };
 
-const checker = ({ http, grpc }: HealthCheckSettings): Checker => {
-  if (http !== undefined) return { case: 'httpHealthCheck', value: httpCheck(http) };
-  if (grpc !== undefined) return { case: 'grpcHealthCheck', value: { serviceName: grpc.service ?? '' } };
+const checker = ({ http, grpc }: HealthCheckSettings, hostname: string): Checker => {
+  // Without a host Envoy asks for the name of the cluster: the | in it is none of an authority (RFC 3986), and servers refuse it.
+  const named = hostname.includes('*') ? '' : hostname;
+  if (http !== undefined) return { case: 'httpHealthCheck', value: httpCheck({ ...http, host: http.host || named }) };
+  if (grpc !== undefined)
+    return { case: 'grpcHealthCheck', value: { serviceName: grpc.service ?? '', authority: named } };
   return { case: 'tcpHealthCheck', value: {} };
 };
 

@@ -46,7 +46,7 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget, view.kind)] },
     ...(outlier && { outlierDetection: outlierDetection(outlier) }),
     ...tcpKeepalive(pool, mesh),
-    ...healthChecks(calls),
+    ...healthChecks(calls, key.host),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol, calls.keepAlive),
     ...transportSocket(policy.tls, { key, serviceNames: peerNames(world, basis), client: view.kind }),
     metadata: { filterMetadata: { istio: metadata(basis) }, ...clusterPolicyMetadata(calls, view.kind) },
