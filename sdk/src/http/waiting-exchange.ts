@@ -1,3 +1,4 @@
+import { BodySource } from '../call/body-source.ts';
 import type { LiveTarget } from '../call/live-target.ts';
 import { blocked, type LocalReply, notReady } from '../call/local-reply.ts';
 import type { LiveStory } from '../call/story.ts';
@@ -53,7 +54,10 @@ export class WaitingExchange implements Exchange {
     if (state.kind !== 'ready') return this.#without(state);
     if (this.#handler.onStart?.() === false) return;
     const body = await this.#outgoing.body.open();
-    if (this.#isAborted) return;
+    if (this.#isAborted) {
+      if (body.kind === 'stream') new BodySource(body.stream, 0).close();
+      return;
+    }
     const { request } = this.#outgoing;
     addPropagated(request.headers);
     const options = optionsOf(this.#runtime, this.#outgoing, deadlineMs);

@@ -238,6 +238,22 @@ describe('abort', () => {
     await expect(call).rejects.toBe(reason);
   });
 
+  it('while the body of a Request is opened: the body is given up too', async () => {
+    await using test = await startTestMesh((_request, response) => response.end());
+    await (await test.mesh.fetch(test.url)).text();
+    const abort = new AbortController();
+    let cancelled = false;
+    const cancel = () => {
+      cancelled = true;
+    };
+    const body = new ReadableStream({ pull: () => new Promise(() => {}), cancel });
+    const request = new Request(test.url, { method: 'PUT', body, duplex: 'half' });
+    const call = test.mesh.fetch(request, { signal: abort.signal });
+    abort.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    await until(() => cancelled);
+  });
+
   it('while the answer is awaited', async () => {
     await using test = await startTestMesh(() => {});
     const abort = new AbortController();
