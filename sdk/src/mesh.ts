@@ -15,6 +15,7 @@ import { MeshError } from './errors.ts';
 import type { Explanation } from './explain/explanation.ts';
 import { createMeshFetch, createPlainFetch, type MeshFetch } from './http/fetch/mesh-fetch.ts';
 import { install } from './http/install.ts';
+import { policyFault } from './http/policy-fault.ts';
 import { questionOf } from './http/question.ts';
 import type { MeshRuntime } from './http/runtime.ts';
 import { createDispatch, createInterceptor } from './http/undici/dispatch.ts';
@@ -100,8 +101,8 @@ interface MeshDeps {
 }
 
 /**
- * Makes a mesh from options and the environment. Throws MESH_BOOTSTRAP_INVALID when what is given cannot be used. Without a
- * control plane the mesh is off: calls go out as written.
+ * Makes a mesh from options and the environment. Throws MESH_BOOTSTRAP_INVALID when what is given cannot be used,
+ * MESH_CONFIG_INVALID where its policy has a number that is none. Without a control plane the mesh is off: calls go out as written.
  */
 export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> = {}): Mesh {
   const deps = { env: process.env, clock: systemClock, random: systemRandom, ...given };
@@ -112,6 +113,8 @@ export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> =
     host: { name: hostname(), pid: process.pid },
     hasTransport: options.transport !== undefined,
   });
+  const fault = options.policy && policyFault(options.policy);
+  if (fault !== undefined) throw new MeshError('MESH_CONFIG_INVALID', `policy.${fault}`);
   return new LiveMesh(bootstrap, options, deps);
 }
 

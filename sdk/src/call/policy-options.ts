@@ -22,7 +22,7 @@ export interface RetryOptions {
   /** Retries after the first attempt. */
   readonly attempts?: number;
   readonly perTryTimeoutMs?: number;
-  /** What `retriable-status-codes` stands for. */
+  /** Answers with these are retried, whatever `on` says. */
   readonly statusCodes?: readonly number[];
 }
 

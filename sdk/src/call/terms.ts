@@ -90,7 +90,10 @@ function withOptions(policy: RetryPolicy | undefined, asked: PolicyOptions['retr
   const { on = [], attempts, perTryTimeoutMs, statusCodes = [] } = asked;
   return retryPolicy(policy, {
     ...NO_WISHES,
-    retryOn: typeof on === 'string' ? on.split(',').map((word) => word.trim()) : on,
+    retryOn: [
+      ...(typeof on === 'string' ? on.split(',').map((word) => word.trim()) : on),
+      ...(statusCodes.length > 0 ? ['retriable-status-codes'] : []),
+    ],
     retriableStatusCodes: statusCodes,
     maxRetries: attempts,
     perTryTimeoutMs,

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { readAll, startTestMesh } from '../../../test/harness/test-mesh.ts';
+import { createMesh } from '../mesh.ts';
 import { propagate } from '../propagation/propagate.ts';
 
 describe('call policy asked for by the application', () => {
@@ -12,6 +13,23 @@ describe('call policy asked for by the application', () => {
     const response = await test.mesh.fetch(test.url, { mesh });
     expect(response.status).toBe(200);
     expect(response.mesh?.attempts.map(({ status }) => status)).toEqual([503, 503, 200]);
+  });
+
+  it('retries of statuses, without a word for them', async () => {
+    await using test = await startTestMesh((_, response) => response.writeHead(418).end());
+    const response = await test.mesh.fetch(test.url, { mesh: { retry: { statusCodes: [418], attempts: 1 } } });
+    expect(response.mesh?.attempts.map(({ status }) => status)).toEqual([418, 418]);
+  });
+
+  it.each([
+    [{ timeoutMs: Number.NaN }, 'timeoutMs is NaN: a number from 0 is wanted'],
+    [{ retry: { attempts: -1 } }, 'retry.attempts is -1'],
+    [{ hedge: { delayMs: -5 } }, 'hedge.delayMs is -5'],
+  ])('of numbers that are none: a call rejects, a mesh is not made', async (policy, what) => {
+    await using test = await startTestMesh((_, response) => response.end());
+    await expect(test.mesh.fetch(test.url, { mesh: policy })).rejects.toThrow(`mesh.${what}`);
+    await expect(test.mesh.fetch(test.url, { mesh: policy })).rejects.toBeInstanceOf(TypeError);
+    expect(() => createMesh({ policy })).toThrow(`[MESH_CONFIG_INVALID] policy.${what}`);
   });
 
   it('of all calls of a mesh, whose own comes first', async () => {

@@ -1,5 +1,6 @@
 import type { CallPolicy, MeshRequestInit } from '../call-policy.ts';
 import type { Redirect } from '../platform-types.ts';
+import { policyFault } from '../policy-fault.ts';
 import { bodyOfRequest, extractBody, NO_BODY, type RequestBody, withLength } from '../request-body.ts';
 import { indexOfHeader, readHeaders, takeConnectionHeaders } from '../request-headers.ts';
 
@@ -66,6 +67,8 @@ const NO_INIT: MeshRequestInit = {};
 export function normaliseFetch(input: unknown, given?: MeshRequestInit | null): Normalised {
   const init = given ?? NO_INIT;
   if (typeof init !== 'object' && typeof init !== 'function') throw new TypeError('RequestInit is not an object');
+  const fault = init.mesh && policyFault(init.mesh);
+  if (fault !== undefined) throw new TypeError(`mesh.${fault}`);
   const request = isRequestLike(input) ? input : undefined;
   const url = parseUrl(request?.url ?? input);
   if (url === undefined || asksForThePlatform(init, request)) return 'platform';

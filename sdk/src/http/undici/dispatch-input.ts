@@ -1,6 +1,7 @@
 import type { CallPolicy } from '../call-policy.ts';
 import { authorityOf, type Dialled, dialledOf, pathOf } from '../dialled.ts';
 import type { Outgoing } from '../outgoing.ts';
+import { policyFault } from '../policy-fault.ts';
 import { extractBody, NO_BODY, type RequestBody, withLength } from '../request-body.ts';
 import { invalidArgument, takeConnectionHeaders } from '../request-headers.ts';
 
@@ -25,6 +26,8 @@ export function readDispatch(input: DispatchInput): Outgoing | undefined {
   const { origin, method, upgrade } = input;
   if (method === 'CONNECT') return undefined;
   if (origin === undefined || origin === '') throw invalidArgument('opts.origin must be a non-empty string or URL.');
+  const fault = input.mesh && policyFault(input.mesh);
+  if (fault !== undefined) throw invalidArgument(`opts.mesh.${fault}`);
   const dialled = dialledFrom(origin, input);
   const headers = readDispatchHeaders(input.headers);
   const { host, contentLength } = takeConnectionHeaders(headers);
