@@ -42,3 +42,18 @@ export function holdProcess(): Timer {
   const timer = setInterval(() => {}, LONGEST_TIMER_MS);
   return { cancel: () => clearInterval(timer) };
 }
+
+/** A timer that a call waits for, with nothing else under way: unlike the clock's own it keeps the process alive. */
+export function awaitedTimer(clock: Clock, ms: number, run: () => void): Timer {
+  const hold = holdProcess();
+  const timer = clock.after(ms, () => {
+    hold.cancel();
+    run();
+  });
+  return {
+    cancel() {
+      hold.cancel();
+      timer.cancel();
+    },
+  };
+}

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { Timer } from '../clock.ts';
+import { awaitedTimer, type Timer } from '../clock.ts';
 import type { WireRequest } from '../connection/exchange.ts';
 import type { HedgePolicy } from '../model/action.ts';
 import type { ResponseFlag, RetryRefusal } from '../model/events.ts';
@@ -219,7 +219,7 @@ export class Tries implements AttemptOwner {
 
   #tryAfter(ms: number): void {
     this.#pause?.cancel();
-    this.#pause = this.#parts.runtime.clock.after(ms, () => {
+    this.#pause = awaitedTimer(this.#parts.runtime.clock, ms, () => {
       this.#pause = undefined;
       this.#next();
     });

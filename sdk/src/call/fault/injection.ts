@@ -1,4 +1,4 @@
-import type { Timer } from '../../clock.ts';
+import { awaitedTimer, type Timer } from '../../clock.ts';
 import type { FaultPolicy } from '../../model/action.ts';
 import type { ResponseFlag } from '../../model/events.ts';
 import type { MeshRequest } from '../../model/request.ts';
@@ -43,7 +43,7 @@ export class Injection {
       return 0;
     }
     this.#on.raise('DI');
-    this.#timer = runtime.clock.after(ms, () => this.#afterDelay());
+    this.#timer = awaitedTimer(runtime.clock, ms, () => this.#afterDelay());
     return ms;
   }
 
