@@ -7,6 +7,8 @@ import { cluster, targetConfig } from '@inmesh/sdk/internal/call/call.fixture';
 import { createLiveTargets } from '@inmesh/sdk/internal/call/live-target';
 import { systemClock, systemRandom } from '@inmesh/sdk/internal/clock';
 import { createConnections } from '@inmesh/sdk/internal/connection/connections';
+import type { RetryPolicy } from '@inmesh/sdk/internal/model/action';
+import type { Cluster } from '@inmesh/sdk/internal/model/cluster';
 import { forward, path, request, route } from '@inmesh/sdk/internal/route/route.fixture';
 import { type Dispatcher, Pool } from 'undici';
 
@@ -95,18 +97,57 @@ function rawUndici(ports: readonly number[]): Contender {
   };
 }
 
-/** Ten routes of which the last one matches, a split, ten endpoints, a timeout, and a listener for the call event. */
+const RETRY: RetryPolicy = {
+  on: ['5xx', 'reset', 'connect-failure', 'refused-stream'],
+  retriableStatusCodes: [],
+  numRetries: 2,
+  perTryTimeoutMs: 5_000,
+  baseIntervalMs: 25,
+  maxIntervalMs: 250,
+  previousHosts: true,
+  hostSelectionAttempts: 5,
+};
+
+const LIMIT = { maxConnections: 1_024, maxPendingRequests: 1_024, maxRequests: 4_096 };
+const RATES = { minimumHosts: 5, requestVolume: 100, enforcing: 100, enforcingLocalOrigin: 100 };
+
+const LIMITS: Partial<Cluster> = {
+  circuitBreakers: { default: LIMIT, high: {} },
+  outlierDetection: {
+    intervalMs: 10_000,
+    baseEjectionTimeMs: 30_000,
+    maxEjectionTimeMs: 300_000,
+    maxEjectionPercent: 10,
+    consecutive5xx: 5,
+    enforcingConsecutive5xx: 100,
+    consecutiveGatewayFailure: 5,
+    enforcingConsecutiveGatewayFailure: 100,
+    consecutiveLocalOriginFailure: 5,
+    enforcingConsecutiveLocalOriginFailure: 100,
+    splitExternalLocalOriginErrors: false,
+    successRate: { ...RATES, stdevFactor: 1_900 },
+    failurePercentage: { ...RATES, threshold: 85 },
+    maxEjectionTimeJitterMs: 0,
+    unejectOnHealthCheck: true,
+    alwaysEjectOneHost: false,
+  },
+};
+
+/**
+ * Ten routes of which the last one matches, a split, ten endpoints, timeouts of call and attempt, retries, limits, outlier
+ * detection of every kind, and a listener for the call event.
+ */
 async function mesh(ports: readonly number[]): Promise<Contender> {
   const emit = (): void => {};
   const connections = createConnections({ clock: systemClock });
   const runtime = createCallRuntime({ clock: systemClock, random: systemRandom, connections, emit });
-  const to = forward({ a: 90, b: 10 }, { timeoutMs: 15_000 });
+  const to = forward({ a: 90, b: 10 }, { timeoutMs: 15_000, retry: RETRY });
   const routes = Array.from({ length: 9 }, (_, i) => route(`r${i}`, { path: path('prefix', `/other-${i}`) }, to));
   const loadBalancer = { kind: 'least-request', choiceCount: 2 } as const;
   const target = await createLiveTargets({ clock: systemClock, random: systemRandom, emit }).prepare(
     targetConfig([...routes, route('all', {}, to)], {
-      a: cluster('a', ports.slice(0, 9), { loadBalancer }),
-      b: cluster('b', ports.slice(9), { loadBalancer }),
+      a: cluster('a', ports.slice(0, 9), { loadBalancer, ...LIMITS }),
+      b: cluster('b', ports.slice(9), { loadBalancer, ...LIMITS }),
     }),
   );
   const options = { localReply: 'resolve', originalDestination: { host: 'reviews', port: 9080 } } as const;
