@@ -1,6 +1,6 @@
 import http from 'node:http';
 import http2 from 'node:http2';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type FaultServerOptions, type FaultServers, startFaultServers } from './fault-server.ts';
 
 let group: FaultServers | undefined;
@@ -95,4 +95,20 @@ describe('a fault server', () => {
     expect(await gone).toBe(0);
     session.destroy();
   });
+
+  it.each(['goaway', 'close,reset', 'reset-body,close'])(
+    'knows that a connection of HTTP/2 is over: %s',
+    async (steps) => {
+      const { servers } = await start({ name: 'a', protocol: 'h2' });
+      const session = http2.connect(`http://127.0.0.1:${servers[0]?.port}`);
+      session.on('error', () => {});
+      for (const script of steps.split(',')) {
+        const stream = session.request({ 'x-script': script, 'x-call': script });
+        stream.on('error', () => {});
+        stream.resume();
+      }
+      await new Promise((resolve) => session.once('close', resolve));
+      await vi.waitFor(() => expect(servers[0]?.counts).toMatchObject({ connectionsTotal: 1, connectionsOpen: 0 }));
+    },
+  );
 });

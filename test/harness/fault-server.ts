@@ -5,6 +5,7 @@ import { type Duplex, pipeline } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Arrival, FaultLedger } from './fault-server-ledger.ts';
 import { type FaultStep, parseScript, stepOf } from './fault-server-script.ts';
+import { goAway, refusingPort, reset } from './fault-server-sockets.ts';
 
 /** How one server of a group misbehaves apart from the scripts that requests bring along. */
 export interface FaultServerOptions {
@@ -91,21 +92,6 @@ async function start(options: FaultServerOptions, ledger: FaultLedger): Promise<
   };
 }
 
-let lastRefusing = 1;
-
-/** A low port that nobody listens on: one that was free a moment ago may soon be somebody else's. */
-async function refusingPort(): Promise<number> {
-  for (;;) {
-    const port = ++lastRefusing;
-    const socket = net.connect(port, '127.0.0.1');
-    const refuses = await new Promise((resolve) =>
-      socket.on('connect', () => resolve(false)).on('error', () => resolve(true)),
-    );
-    socket.destroy();
-    if (refuses) return port;
-  }
-}
-
 /** What an answer is written to, in HTTP/1.1 or HTTP/2. */
 interface Exchange {
   readonly socket: net.Socket;
@@ -182,7 +168,7 @@ class Live {
   }
 
   resetAll(): void {
-    for (const socket of this.#sockets.values()) socket.resetAndDestroy();
+    for (const socket of this.#sockets.values()) reset(socket);
   }
 
   #socketOf(socket: net.Socket): net.Socket {
@@ -218,7 +204,7 @@ class Live {
     const { dropsAfter = Number.POSITIVE_INFINITY } = this.#options;
     const { arrival, step } = this.#register(request, socket);
     if (connection && ++connection.requests > dropsAfter) {
-      socket.resetAndDestroy();
+      reset(socket);
       return;
     }
     this.counts.peak = Math.max(this.counts.peak, ++this.counts.active);
@@ -239,7 +225,7 @@ class Live {
       case 'stall':
         return;
       case 'reset':
-        socket.resetAndDestroy();
+        reset(socket);
         return;
       case 'close':
         socket.destroySoon();
@@ -251,10 +237,10 @@ class Live {
         stream?.close(step.code);
         return;
       case 'goaway':
-        stream?.session?.goaway();
+        if (stream !== undefined) goAway(stream);
         break;
       case 'goaway-below':
-        stream?.session?.goaway(http2.constants.NGHTTP2_NO_ERROR, Math.max(0, (stream.id ?? 0) - 2));
+        if (stream !== undefined) goAway(stream, Math.max(0, (stream.id ?? 0) - 2));
         return;
     }
     const body = step.body ?? this.#options.name;
@@ -272,7 +258,7 @@ class Live {
     else response.write(half);
     // What was written must have left before the reset overtakes it.
     if (step.action !== 'stall-body')
-      setTimeout(() => (step.action === 'truncate' ? socket.destroySoon() : socket.resetAndDestroy()), 20);
+      setTimeout(() => (step.action === 'truncate' ? socket.destroySoon() : reset(socket)), 20);
   }
 
   #head(step: FaultStep, { response, socket }: Exchange, length: number | undefined): void {

@@ -18,7 +18,7 @@ export const STAGES = [
   'cancel',
 ] as const;
 
-export type Stage = (typeof STAGES)[number];
+type Stage = (typeof STAGES)[number];
 
 const PATHS = ['/retry', '/hedge', '/mirror', '/fault', '/plain'];
 

@@ -1,5 +1,5 @@
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Worker } from 'node:worker_threads';
 import type { FaultServerOptions } from '../../harness/fault-server.ts';
 
 /** What a fault server has counted. */
@@ -52,13 +52,14 @@ export const ENDPOINTS: Readonly<Record<string, readonly string[]>> = {
 
 export async function startUpstreams(): Promise<Upstreams> {
   const servers = [...HTTP1, ...HTTP2, ...COPIES];
-  const worker = new Worker(new URL('./fault-worker.ts', import.meta.url), { workerData: servers });
-  const [ports] = (await once(worker, 'message')) as [readonly number[]];
+  const child = fork(new URL('./fault-process.ts', import.meta.url), { execArgv: [] });
+  child.send(servers);
+  const [ports] = (await once(child, 'message')) as [readonly number[]];
   return {
     ports: new Map(servers.map(({ name }, index) => [name, ports[index] ?? 0])),
     async counts() {
-      worker.postMessage('counts');
-      const [list] = (await once(worker, 'message')) as [readonly Counts[]];
+      child.send('counts');
+      const [list] = (await once(child, 'message')) as [readonly Counts[]];
       return {
         requests: list.reduce((total, { requests }) => total + requests, 0),
         open: list.flatMap(({ connectionsOpen }, at) =>
@@ -67,7 +68,9 @@ export async function startUpstreams(): Promise<Upstreams> {
       };
     },
     async [Symbol.asyncDispose]() {
-      await worker.terminate();
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
     },
   };
 }
