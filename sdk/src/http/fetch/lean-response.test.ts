@@ -1,5 +1,7 @@
 import { inspect } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import v8 from 'node:v8';
+import vm from 'node:vm';
+import { describe, expect, it, vi } from 'vitest';
 import { createFakeClock } from '../../../../test/harness/fake-clock.ts';
 import { systemClock } from '../../clock.ts';
 import { LeanResponse } from './lean-response.ts';
@@ -203,5 +205,35 @@ describe('the body of a response', () => {
     expect([body.push(big), body.push(big)]).toEqual([true, true]);
     body.end();
     expect((await whole).byteLength).toBe(160_000);
+  });
+});
+
+describe('a response that is dropped', () => {
+  v8.setFlagsFromString('--expose-gc');
+  const collect = vm.runInNewContext('gc') as () => void;
+
+  it.each<[string, (response: Response) => unknown]>([
+    ['cancelled', (response) => response.body?.cancel()],
+    ['read whole', (response) => response.text()],
+    ['read as a stream', (response) => response.body?.getReader().read()],
+    ['never read', () => {}],
+  ])('holds nothing of its call: %s', async (how, use) => {
+    const calls = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const call = { resume() {}, abort() {} };
+        const body = new ResponseBody(call, systemClock);
+        body.push(Buffer.from('x'));
+        const response = LeanResponse.create({ ...HEAD, headers: [] }, body);
+        LeanResponse.watch(response, body);
+        const using = use(response);
+        if (how !== 'never read') body.end();
+        await using;
+        return new WeakRef(call);
+      }),
+    );
+    await vi.waitFor(() => {
+      collect();
+      expect(calls.filter((call) => call.deref() !== undefined)).toEqual([]);
+    });
   });
 });

@@ -22,6 +22,19 @@ const dropped = new FinalizationRegistry<ResponseBody>((body) =>
 );
 
 /**
+ * A body that is over is not watched any more: the error it failed with may hold, by the frames of its stack, the very
+ * stream that is watched, which then would never be dropped.
+ */
+function watchFor(object: object, body: ResponseBody): void {
+  dropped.register(object, body, body);
+  body.onOver = forget;
+}
+
+const forget = (body: ResponseBody): void => {
+  dropped.unregister(body);
+};
+
+/**
  * fetch's Response without what it costs: the platform's own by prototype, so `instanceof` holds, with every member
  * overridden, since the inherited ones read private state this object does not have. Headers, streams and blobs are made
  * when they are asked for.
@@ -46,7 +59,7 @@ export class LeanResponse {
 
   /** Once it is known that the body has not come with the head. */
   static watch(response: Response, body: ResponseBody): void {
-    dropped.register(response, body, body);
+    watchFor(response, body);
   }
 
   get mesh(): CallStory | undefined {
@@ -211,7 +224,7 @@ function streamOf(body: ResponseBody): ReadableStream<Uint8Array> {
     },
   };
   dropped.unregister(body);
-  if (!body.hasEnded) dropped.register(source, body, body);
+  if (!body.hasEnded) watchFor(source, body);
   return new ReadableStream(source, { highWaterMark: 0 });
 }
 

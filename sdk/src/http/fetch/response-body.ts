@@ -16,6 +16,8 @@ const FAILED = 2;
  * connection back; large ones hold the sender up until somebody reads.
  */
 export class ResponseBody {
+  /** Called once when no more of it comes, unless it is over already. */
+  onOver: ((body: ResponseBody) => void) | undefined;
   readonly #control: BodyControl;
   readonly #clock: Clock;
   #chunks: Uint8Array[] = [];
@@ -141,5 +143,6 @@ export class ResponseBody {
     if (state === FAILED) this.#chunks = [];
     this.#idle?.cancel();
     this.#notify();
+    this.onOver?.(this);
   }
 }
