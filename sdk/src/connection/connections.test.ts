@@ -149,6 +149,21 @@ describe('checkout', () => {
   });
 });
 
+describe('a host that is dead', () => {
+  it.each([
+    ['refuses', '127.0.0.1', 'unreachable'],
+    ['has a name without an address', 'nobody.invalid', 'name'],
+  ])('is dialled once for each who waits, and never by itself: it %s', async (_, address, kind) => {
+    const host = hostAt(await deadPort(), address);
+    const waiters = Array.from({ length: 20 }, () => new Waiter(host));
+    for (const waiter of waiters) connections.checkout(waiter);
+    await until(() => waiters.every(({ failure }) => failure !== undefined));
+    expect(new Set(waiters.map(({ failure }) => failure?.kind))).toEqual(new Set([kind]));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(connections.stats()).toEqual({ open: 0, idle: 0, dialling: 0, waiting: 0, dialled: 20 });
+  });
+});
+
 describe('the age of idle connections', () => {
   const withHint = (seconds: number | undefined) =>
     serveHttp((_, reply) => {
