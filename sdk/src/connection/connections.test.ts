@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import net from 'node:net';
 import os from 'node:os';
@@ -161,6 +162,19 @@ describe('a host that is dead', () => {
     expect(new Set(waiters.map(({ failure }) => failure?.kind))).toEqual(new Set([kind]));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(connections.stats()).toEqual({ open: 0, idle: 0, dialling: 0, waiting: 0, dialled: 20 });
+  });
+});
+
+describe('a peer of HTTP/2 that allows no streams and closes', () => {
+  it('is dialled once for who waits, not without end', async () => {
+    const server = http2.createServer({ settings: { maxConcurrentStreams: 0 } });
+    server.on('session', (session) => session.once('remoteSettings', () => session.destroy()));
+    const { port } = await serve(server);
+    const waiter = new Waiter(hostAt(port), clusterOf({ http2: true }));
+    connections.checkout(waiter);
+    await until(() => waiter.failure !== undefined);
+    expect(waiter.failure?.kind).toBe('lost');
+    expect(connections.stats()).toMatchObject({ open: 0, dialling: 0, waiting: 0, dialled: 1 });
   });
 });
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
-import type { ConnectFailure } from './connect-failure.ts';
+import { ConnectFailure } from './connect-failure.ts';
 import {
   type Connection,
   type ConnectionBreaker,
@@ -84,6 +84,8 @@ export class Lane implements ConnectionHome {
   readonly #waiting: ConnectionWaiter[] = [];
   readonly #dials: Dial[] = [];
   readonly #open = new Set<PooledConnection>();
+  /** Those that have not had room yet: a peer may allow no streams, or be going away already. */
+  readonly #barren = new Set<PooledConnection>();
   /** Requests that a connection of this host takes at a time, as its last one had it. */
   #capacity: number | undefined;
   #timeoutMs = defaultOf('connectTimeoutMs');
@@ -197,6 +199,7 @@ export class Lane implements ConnectionHome {
 
   returned(connection: PooledConnection): void {
     if (this.#serving === connection) return;
+    if (connection.hasRoom) this.#barren.delete(connection);
     if (this.#waiting.length > 0) this.#serve(connection);
     if (!connection.hasRoom) {
       if (connection.isReady) this.#unready(connection);
@@ -219,6 +222,8 @@ export class Lane implements ConnectionHome {
   closed(connection: PooledConnection): void {
     if (connection.isReady) this.#unready(connection);
     this.#open.delete(connection);
+    // As a failed dial: who dialled on for the same waiter would do so without end.
+    if (this.#barren.delete(connection)) this.#failWaiters(BARREN, this.#perDial());
     this.#giveConnection();
     this.dialMore();
     this.#parts.changed(this);
@@ -257,6 +262,7 @@ export class Lane implements ConnectionHome {
         forget();
         this.#capacity = connection.capacity;
         this.#open.add(connection);
+        this.#barren.add(connection);
         this.returned(connection);
         this.dialMore();
         this.#parts.changed(this);
@@ -264,15 +270,19 @@ export class Lane implements ConnectionHome {
       failed: (failure) => {
         const carried = this.#perDial();
         forget();
-        // A failed dial fails those it was for, unless other dials are still enough for all who wait.
-        const excess = this.#waiting.length - this.#expected(this.#dials.length);
-        for (let left = Math.min(excess, carried); left > 0; left--) this.#nextWaiter()?.onConnectFailure(failure);
+        this.#failWaiters(failure, carried);
         this.#giveConnection();
         this.dialMore();
         this.#parts.changed(this);
       },
     });
     this.#dials.push(dial);
+  }
+
+  /** A failed dial fails those it was for, unless other dials are still enough for all who wait. */
+  #failWaiters(failure: ConnectFailure, carried: number): void {
+    const excess = this.#waiting.length - this.#expected(this.#dials.length);
+    for (let left = Math.min(excess, carried); left > 0; left--) this.#nextWaiter()?.onConnectFailure(failure);
   }
 
   #serve(connection: PooledConnection): void {
@@ -353,3 +363,5 @@ export class Lane implements ConnectionHome {
 
 const positive = (value: number | undefined): number | undefined =>
   value !== undefined && value > 0 ? value : undefined;
+
+const BARREN = new ConnectFailure('lost', 'the connection was closed before it took a request');
