@@ -417,4 +417,5 @@ it('a killed control plane fails no call, and one in its place is followed', asy
     greeter.child.kill('SIGTERM');
     await greeter.ended;
   }
-});
+  // Three processes start one after the other.
+}, 60_000);
