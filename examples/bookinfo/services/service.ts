@@ -42,7 +42,8 @@ export async function serve(
   answer: Answer,
   version = process.env.SERVICE_VERSION ?? 'v1',
 ): Promise<void> {
-  const middleware = propagate({ headers: HANDED_ON }); // mesh: what came in goes along with calls out
+  // mesh: what came in goes along with calls out; not the deadline, or who gives up first at 500 ms would be a race
+  const middleware = propagate({ headers: HANDED_ON, deadline: false });
   const server = createServer((request, response) => {
     process.send?.({ asked: true });
     middleware(request, response, () => void write(answer, request, response));
