@@ -110,7 +110,9 @@ export class MeshCall implements Call, TriesOwner {
     this.#injection = new Injection(parts, {
       raise: (flag) => this.story.raise(flag),
       goOn: () => {
-        if (!this.#isOver) this.#send(way, this.#runtime.clock.now());
+        if (this.#isOver) return;
+        this.#setDue(startMs, this.#source === undefined);
+        this.#send(way, this.#runtime.clock.now());
       },
       abort: (abort) => this.#answerLater(faultReply(abort), way),
     });
@@ -123,7 +125,6 @@ export class MeshCall implements Call, TriesOwner {
   #send(way: Way, nowMs: number): void {
     const terms = this.#terms ?? termsOf(way.action, undefined);
     const runtime = this.#runtime;
-    this.#setDue(this.story.timings.startMs, this.#source === undefined);
     const { fault } = way.action;
     this.#tries = new Tries({
       owner: this,

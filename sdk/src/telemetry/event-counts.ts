@@ -8,8 +8,9 @@ export interface CountedMetric {
 }
 
 interface Rule extends CountedMetric {
-  /** The labels' values of an event that counts. */
-  readonly values: (event: MeshEvent) => readonly string[] | undefined;
+  readonly kind: MeshEvent['kind'];
+  /** The labels' values of an event of this kind. */
+  readonly values: (event: MeshEvent) => readonly string[];
 }
 
 const rule = <K extends MeshEvent['kind']>(
@@ -18,7 +19,8 @@ const rule = <K extends MeshEvent['kind']>(
   values: (event: Extract<MeshEvent, { kind: K }>) => readonly string[],
 ): Rule => ({
   ...metric,
-  values: (event) => (event.kind === kind ? values(event as Extract<MeshEvent, { kind: K }>) : undefined),
+  kind,
+  values: (event) => values(event as Extract<MeshEvent, { kind: K }>),
 });
 
 const shortType = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
@@ -71,21 +73,21 @@ export interface Count {
 
 /** What the rare events of a mesh add up to. Calls are not among them: their event is made only for somebody. */
 export class EventCounts {
-  readonly #counts: ReadonlyMap<Rule, Map<string, Count>> = new Map(RULES.map((each) => [each, new Map()]));
+  /** By kind: most events count nowhere, and some come with every call. */
+  readonly #counted: ReadonlyMap<MeshEvent['kind'], { readonly rule: Rule; readonly counts: Map<string, Count> }> =
+    new Map(RULES.map((each) => [each.kind, { rule: each, counts: new Map() }]));
 
   record(event: MeshEvent): void {
-    if (event.kind === 'call') return;
-    for (const [each, counts] of this.#counts) {
-      const values = each.values(event);
-      if (values === undefined) continue;
-      const key = values.join('\n');
-      const known = counts.get(key);
-      if (known === undefined) counts.set(key, { values, count: 1 });
-      else known.count++;
-    }
+    const counted = this.#counted.get(event.kind);
+    if (counted === undefined) return;
+    const values = counted.rule.values(event);
+    const key = values.join('\n');
+    const known = counted.counts.get(key);
+    if (known === undefined) counted.counts.set(key, { values, count: 1 });
+    else known.count++;
   }
 
   all(): readonly (readonly [metric: CountedMetric, counts: readonly Count[]])[] {
-    return [...this.#counts].map(([metric, counts]) => [metric, [...counts.values()]]);
+    return [...this.#counted.values()].map(({ rule: metric, counts }) => [metric, [...counts.values()]]);
   }
 }
