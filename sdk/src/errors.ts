@@ -13,6 +13,8 @@ export type MeshErrorCode =
   | 'MESH_BLOCKED'
   | 'MESH_BREAKER_OPEN'
   | 'MESH_FAULT_ABORT'
+  | 'MESH_IDENTITY_UNAVAILABLE'
+  | 'MESH_PEER_REFUSED'
   | 'MESH_LOCAL_REPLY';
 
 export interface MeshErrorInit {
