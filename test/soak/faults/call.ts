@@ -24,7 +24,7 @@ const PATHS = ['/retry', '/hedge', '/mirror', '/fault', '/plain'];
 
 /** What endpoints do, attempt by attempt; more often than not they answer. */
 const SCRIPTS = [
-  ...Array<string>(24).fill('ok'),
+  ...Array<string>(80).fill('ok'),
   ...['ok;wait=2', 'ok;wait=20', '503', '503,ok', '500', '429', 'reset', 'reset,ok', 'close', 'close,ok'],
   ...['stall', 'stall,ok', 'reset-headers', 'reset-body', 'truncate', 'stall-body'],
 ];

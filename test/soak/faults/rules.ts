@@ -27,9 +27,9 @@ spec:
   trafficPolicy:
     loadBalancer: { simple: ${edit % 3 === 0 ? 'LEAST_REQUEST' : 'ROUND_ROBIN'} }
     connectionPool:
-      tcp: { maxConnections: 40, connectTimeout: 1s }
-      http: { http1MaxPendingRequests: 30, http2MaxRequests: 60, idleTimeout: 5s${http} }
-    outlierDetection: { consecutive5xxErrors: 6, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 50 }
+      tcp: { maxConnections: 60, connectTimeout: 1s }
+      http: { http1MaxPendingRequests: 60, http2MaxRequests: 120, idleTimeout: 5s${http} }
+    outlierDetection: { consecutive5xxErrors: 8, interval: 1s, baseEjectionTime: 2s, maxEjectionPercent: 50 }
 `;
 
 const RETRIES = (retries: number): string =>

@@ -35,6 +35,7 @@ const HTTP1: readonly FaultServerOptions[] = [
 const HTTP2: readonly FaultServerOptions[] = [
   { name: 'two-a', protocol: 'h2' },
   { name: 'two-b', protocol: 'h2', maxConcurrentStreams: 4 },
+  { name: 'two-c', protocol: 'h2' },
 ];
 
 const COPIES: readonly FaultServerOptions[] = [
