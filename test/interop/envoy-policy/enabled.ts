@@ -188,6 +188,11 @@ export const ENABLED: ReadonlySet<string> = new Set([
   'affinity-session-cookie-returns',
   'affinity-session-header-returns',
   'affinity-session-strict',
+  'health-grpc',
+  'health-grpc-no-service',
+  'outlier-enforcing-success-rate-share',
+  'outlier-enforcing-local-origin-share',
+  'outlier-enforcing-local-origin-success-rate-share',
   // connections
   'connection-reused',
   'connection-max-requests',

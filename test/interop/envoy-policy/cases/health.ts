@@ -28,6 +28,10 @@ const health = (name: string, given: Pick<PolicyCase, 'rule'> & Partial<PolicyCa
   ...given,
 });
 
+/** What a gRPC server answers to Health/Check: one message with `status`, then `grpc-status: 0`. */
+const serving = (status: number): string =>
+  `ok;content-type=application/grpc;trailer.grpc-status=0;body=\0\0\0\0\x02\x08${String.fromCharCode(status)}`;
+
 /** Checks carry no script: what a host answers to them stands in its own. */
 export const HEALTH: readonly PolicyCase[] = [
   health('http', {
@@ -66,5 +70,21 @@ export const HEALTH: readonly PolicyCase[] = [
     hosts: [{ name: 'a', script: '503' }],
     cluster: checked({ http_health_check: { path: '/health' } }),
     steps: [{ script: 'ok', quiet: true }, { waitMs: 500 }, { script: 'ok', times: 2 }],
+  }),
+  health('grpc', {
+    rule: 'grpc_health_check: SERVING alone is healthy; NOT_SERVING is left out',
+    hosts: [
+      { name: 'a', protocol: 'h2', script: serving(1) },
+      { name: 'b', protocol: 'h2', script: serving(2) },
+    ],
+    cluster: checked({ grpc_health_check: { service_name: 'reviews' } }),
+  }),
+  health('grpc-no-service', {
+    rule: 'a host that does not know the health service (UNIMPLEMENTED) is left out',
+    hosts: [
+      { name: 'a', protocol: 'h2', script: serving(1) },
+      { name: 'b', protocol: 'h2', script: 'ok;content-type=application/grpc;grpc-status=12' },
+    ],
+    cluster: checked({ grpc_health_check: {} }),
   }),
 ];

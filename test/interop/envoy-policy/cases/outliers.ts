@@ -21,6 +21,24 @@ const hosts = (count: number, more: Partial<CaseHost> = {}): readonly CaseHost[]
 const MANY = 100;
 const HALF: PolicyCase['share'] = { of: { ejected: true }, is: 0.5 };
 
+/** Four hosts in ten answer errors: far enough below the mean to be outliers. */
+const FEW_BAD = Object.fromEntries(
+  hosts(MANY)
+    .slice(0, 40)
+    .map(({ name }) => [name, '503']),
+);
+/** As many refuse connections. */
+const FEW_REFUSE = hosts(MANY).map((host, at) => (at < 40 ? { ...host, connections: 'refuse' as const } : host));
+const SOME: PolicyCase['share'] = { of: { ejected: true }, is: 0.2 };
+const BY_RATE = {
+  consecutive_5xx: 1000,
+  interval: '1s',
+  success_rate_request_volume: 1,
+  success_rate_stdev_factor: 1000,
+  success_rate_minimum_hosts: 5,
+};
+const LOCAL = { split_external_local_origin_errors: true, enforcing_local_origin_success_rate: 0 };
+
 const BAD_A = { a: '503' };
 
 const ejection = (name: string, given: Omit<PolicyCase, 'name' | 'area'>): PolicyCase => ({
@@ -363,5 +381,35 @@ export const OUTLIERS: readonly PolicyCase[] = [
     }),
     share: HALF,
     steps: [{ script: '503;wait=500', times: MANY, atOnce: MANY }, { waitMs: 1300 }],
+  }),
+  ejection('enforcing-success-rate-share', {
+    rule: 'enforcing_success_rate 50: of four hosts in ten that are far below the mean half are ejected',
+    hosts: hosts(MANY),
+    cluster: outlier({ ...BY_RATE, enforcing_success_rate: 50 }),
+    share: SOME,
+    steps: [{ script: 'ok', scripts: FEW_BAD, times: 3 * MANY, atOnce: MANY }, { waitMs: 1300 }],
+  }),
+  ejection('enforcing-local-origin-share', {
+    rule: 'enforcing_consecutive_local_origin_failure 50: of four hosts in ten that refuse connections half are ejected',
+    hosts: FEW_REFUSE,
+    cluster: outlier({
+      ...LOCAL,
+      consecutive_local_origin_failure: 1,
+      enforcing_consecutive_local_origin_failure: 50,
+    }),
+    share: SOME,
+    steps: [{ script: 'ok', times: MANY }],
+  }),
+  ejection('enforcing-local-origin-success-rate-share', {
+    rule: 'enforcing_local_origin_success_rate 50: the same by the rate of connections that stand',
+    hosts: FEW_REFUSE,
+    cluster: outlier({
+      ...BY_RATE,
+      ...LOCAL,
+      consecutive_local_origin_failure: 1000,
+      enforcing_local_origin_success_rate: 50,
+    }),
+    share: SOME,
+    steps: [{ script: 'ok', times: 3 * MANY, atOnce: 10 }, { waitMs: 1300 }],
   }),
 ];
