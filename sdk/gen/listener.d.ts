@@ -177,6 +177,11 @@ export {
   file_envoy_extensions_filters_http_router_v3_router,
 } from './types/envoy/extensions/filters/http/router/v3/router_pb.js';
 export {
+  type ConnectionLimit,
+  ConnectionLimitSchema,
+  file_envoy_extensions_filters_network_connection_limit_v3_connection_limit,
+} from './types/envoy/extensions/filters/network/connection_limit/v3/connection_limit_pb.js';
+export {
   type TcpProxy,
   TcpProxySchema,
   type TcpProxy_OnDemand,

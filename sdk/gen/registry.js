@@ -81,6 +81,7 @@ import {
   file_envoy_extensions_filters_common_fault_v3_fault,
   file_envoy_extensions_filters_http_fault_v3_fault,
   file_envoy_extensions_filters_http_router_v3_router,
+  file_envoy_extensions_filters_network_connection_limit_v3_connection_limit,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
   file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
 } from './listener.js';
@@ -95,6 +96,7 @@ import {
   file_envoy_extensions_transport_sockets_tls_v3_common,
   file_envoy_extensions_transport_sockets_tls_v3_secret,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
+  file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config,
 } from './tls.js';
 import {
   file_envoy_config_cluster_v3_circuit_breaker,
@@ -230,6 +232,7 @@ const files = [
   file_envoy_extensions_filters_common_fault_v3_fault,
   file_envoy_extensions_filters_http_fault_v3_fault,
   file_envoy_extensions_filters_http_router_v3_router,
+  file_envoy_extensions_filters_network_connection_limit_v3_connection_limit,
   file_envoy_extensions_filters_network_http_connection_manager_v3_http_connection_manager,
   file_envoy_extensions_filters_network_tcp_proxy_v3_tcp_proxy,
   file_envoy_config_endpoint_v3_endpoint,
@@ -240,6 +243,7 @@ const files = [
   file_envoy_extensions_transport_sockets_tls_v3_common,
   file_envoy_extensions_transport_sockets_tls_v3_secret,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
+  file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config,
   file_envoy_config_cluster_v3_circuit_breaker,
   file_envoy_config_cluster_v3_cluster,
   file_envoy_config_cluster_v3_filter,

@@ -62,3 +62,10 @@ export {
   UpstreamTlsContextSchema,
   file_envoy_extensions_transport_sockets_tls_v3_tls,
 } from './types/envoy/extensions/transport_sockets/tls/v3/tls_pb.js';
+export {
+  type SPIFFECertValidatorConfig,
+  SPIFFECertValidatorConfigSchema,
+  type SPIFFECertValidatorConfig_TrustDomain,
+  SPIFFECertValidatorConfig_TrustDomainSchema,
+  file_envoy_extensions_transport_sockets_tls_v3_tls_spiffe_validator_config,
+} from './types/envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config_pb.js';

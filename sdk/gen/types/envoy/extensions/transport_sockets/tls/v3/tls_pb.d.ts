@@ -20,6 +20,16 @@ export declare const file_envoy_extensions_transport_sockets_tls_v3_tls: GenFile
  */
 export declare type UpstreamTlsContext = Message<"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"> & {
   /**
+   * @generated from field: bool auto_host_sni = 6;
+   */
+  autoHostSni: boolean;
+
+  /**
+   * @generated from field: bool auto_sni_san_validation = 7;
+   */
+  autoSniSanValidation: boolean;
+
+  /**
    * @generated from field: envoy.extensions.transport_sockets.tls.v3.CommonTlsContext common_tls_context = 1;
    */
   commonTlsContext?: CommonTlsContext | undefined;
