@@ -28,14 +28,20 @@ function defaults(entries: Readonly<Record<string, Default>>): string {
   return table(['name', 'value', 'unit', 'meaning', 'source'], rows);
 }
 
+/** The last section of a page that is otherwise written by hand. */
+function ending(page: string, heading: string, render: () => string): () => string {
+  return () => {
+    const text = readFileSync(path.join(FOLDER, page), 'utf8');
+    const at = text.indexOf(heading);
+    if (at < 0) throw new Error(`docs/${page} has no line "${heading}"`);
+    return `${text.slice(0, at)}${heading}\n\n${render()}`;
+  };
+}
+
 function callPolicy(): string {
   const { agrees, differs, 'not yet': later } = policyCounts();
-  const sections = [...policyRows()].map(
-    ([area, rows]) => `## ${area.charAt(0).toUpperCase()}${area.slice(1)}\n\n${table(POLICY_HEAD, rows)}\n`,
-  );
-  return `# Call policy beside live Envoy
-
-Printed from the cases of \`test/interop/envoy-policy\` by \`npm run docs\`. Each case gives live Envoy 1.40 (\`--concurrency 1\`) and the SDK the
+  const rows = [...policyRows()].flatMap(([area, list]) => list.map((row) => [area, ...row]));
+  return `Printed from the cases of \`test/interop/envoy-policy\` by \`npm run docs\`. Each case gives live Envoy 1.40 (\`--concurrency 1\`) and the SDK the
 same resources, the same misbehaving upstreams and the same calls, and compares statuses, response flags, tries, what arrived
 at the upstreams, ejected hosts and local bodies. Envoy's part is recorded, counters of its \`/stats\` included, and played again where an
 Envoy binary is found; the SDK is held to the recording in every run of \`npm run interop\`. What is chance is counted and must lie
@@ -46,7 +52,8 @@ ${agrees + differs + later} cases: ${agrees} agree, ${differs} differ on purpose
 How to read Envoy's column: status, response flags (\`-\`: none), tries; \`arrived\` where it is another number; \`{…}\` headers, \`"…"\` the body of an
 answer the mesh makes. \`3 ×\`: three calls in a row.
 
-${sections.join('\n')}`;
+${table(['area', ...POLICY_HEAD], rows)}
+`;
 }
 
 const PAGES: Readonly<Record<string, () => string>> = {
@@ -63,7 +70,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
         `\`${variable.example}\``,
       ]),
     )}\n`,
-  'reference/call-policy-envoy.md': callPolicy,
+  'compatibility.md': ending('compatibility.md', '## Call policy, case by case', callPolicy),
   'supported-fields.md': () => supportedFields(table),
 };
 
