@@ -20,6 +20,8 @@ export type RootsSource =
   | { readonly kind: 'secret'; readonly name: string }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'inline'; readonly pem: string }
+  /** Bundles by trust domain, in lower case (Envoy SPIFFECertValidatorConfig): SPIFFE rules apply, by these instead of the mesh's. */
+  | { readonly kind: 'bundles'; readonly bundles: ReadonlyMap<string, string> }
   /** The chain is not checked (`insecureSkipVerify`, said so by check and explain); names still are, where there are any. */
   | { readonly kind: 'unchecked' };
 
@@ -34,7 +36,7 @@ export interface NameMatch {
 
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
-interface TlsEnd {
+export interface TlsEnd {
   readonly alpn: readonly string[];
   readonly roots: RootsSource;
   /** The peer must carry one of them; empty: whoever the roots vouch for (and, of a server outside the mesh, the name asked for). */
@@ -47,9 +49,24 @@ interface TlsEnd {
   readonly cipherSuites?: readonly string[];
 }
 
+/** SHA-256 of the peer's public key (SubjectPublicKeyInfo) or of its whole certificate; base64. */
+export interface CertificatePin {
+  readonly of: 'public-key' | 'certificate';
+  readonly sha256: string;
+}
+
 /** TLS towards an upstream (Envoy UpstreamTlsContext). */
 export interface UpstreamTls extends TlsEnd {
   readonly sni?: string;
+  /**
+   * In place of `sni`: `authority`, the host of the request (Envoy UpstreamHttpProtocolOptions.auto_sni); `endpoint`, the
+   * endpoint's host name where it has one (UpstreamTlsContext.auto_host_sni, gRFC A101).
+   */
+  readonly sniFrom?: 'authority' | 'endpoint';
+  /** The name asked for is verified also where names are given that would take its place (auto_san_validation, auto_sni_san_validation). */
+  readonly verifiesSni?: true;
+  /** Whose certificate is none of these is refused, beside all else (Envoy verify_certificate_spki and verify_certificate_hash). */
+  readonly pins?: readonly CertificatePin[];
   /** None: the peer is not told who asks. */
   readonly certificate?: CertificateSource;
 }
