@@ -63,6 +63,8 @@ const XDS_SERVER: Layers = {
     'source',
     'status',
     'ca',
+    'auth',
+    'kubernetes',
     'lint',
     'snapshot',
     'translate',

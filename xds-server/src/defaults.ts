@@ -127,6 +127,9 @@ export const DEFAULTS = {
     'without an answer to a ping it is dead',
   ),
   drainMs: entry(2_000, 'ms', 'Inmesh', 'how long streams may take to end when the control plane closes'),
+  tokenMs: entry(3_600_000, 'ms', 'Inmesh', 'how long a bootstrap token is good where --ttl says nothing'),
+  tokenMaxMs: entry(7_776_000_000, 'ms', 'Inmesh', 'the longest a bootstrap token may be good: 90 days'),
+  tokenBytes: entry(16_384, 'bytes', 'Inmesh', 'of a bearer token; a longer one is refused unread'),
   settleMs: entry(5_000, 'ms', 'Inmesh', 'the longest wait of settled()'),
   settleQuietMs: entry(50, 'ms', 'Inmesh', 'clients that have said nothing for this long have followed'),
 } as const satisfies Record<string, Default>;
