@@ -46,6 +46,7 @@ const SDK: Layers = {
     'model',
     'defaults',
     'clock',
+    'shared-timers',
     'errors',
   ],
   pure: new Set(['route', 'balancer', 'authz', 'match', 'model', 'errors']),

@@ -1,8 +1,9 @@
 /** Time and chance, injected everywhere; this file alone touches the real ones. */
 
-export interface Timer {
-  cancel(): void;
-}
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { SharedTimers, type Timer } from './shared-timers.ts';
+
+export type { Timer } from './shared-timers.ts';
 
 export interface Clock {
   /** Monotonic, ms. */
@@ -21,14 +22,21 @@ export type Random = () => number;
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
+/** A timer that many wait for would keep the context of the one that began it. */
+const outsideCalls = AsyncLocalStorage.snapshot();
+
+const timers = new SharedTimers(
+  () => performance.now(),
+  (ms, run) => {
+    const timer = outsideCalls(() => setTimeout(run, ms).unref());
+    return { cancel: () => clearTimeout(timer) };
+  },
+);
+
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
-  after(ms, run) {
-    const timer = setTimeout(run, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
-    timer.unref();
-    return { cancel: () => clearTimeout(timer) };
-  },
+  after: (ms, run) => timers.after(ms, run),
 };
 
 export const systemTurn: Turn = (run) => {

@@ -94,6 +94,7 @@ describe("import '@inmesh/sdk'", () => {
         "propagation/deadline.ts",
         "propagation/propagate.ts",
         "propagation/store.ts",
+        "shared-timers.ts",
         "telemetry/channels.ts",
         "telemetry/event-counts.ts",
         "telemetry/log.ts",
@@ -121,6 +122,7 @@ describe('propagate', () => {
       'propagation/deadline.ts',
       'propagation/propagate.ts',
       'propagation/store.ts',
+      'shared-timers.ts',
     ]);
   });
 });

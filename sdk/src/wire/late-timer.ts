@@ -18,28 +18,50 @@ export const isLate = (): boolean => late;
  * A timer that fails something. After a stall of the event loop timers run before sockets; one that fires late gives
  * the sockets one turn first, so that an answer already in the kernel counts.
  */
-export function patientTimer({ clock, turn }: Patience, ms: number, run: () => void, nowMs = clock.now()): Timer {
-  const due = nowMs + ms;
-  let isCancelled = false;
-  const timer = clock.after(ms, () => {
-    const overdueMs = clock.now() - due;
-    if (overdueMs <= defaultOf('stallMs')) return run();
+export const patientTimer = (patience: Patience, ms: number, run: () => void, nowMs = patience.clock.now()): Timer =>
+  new PatientTimer(patience, ms, run, nowMs);
+
+const STALL_MS = defaultOf('stallMs');
+
+/** Every call has one or two. */
+class PatientTimer implements Timer {
+  readonly #patience: Patience;
+  readonly #ms: number;
+  readonly #run: () => void;
+  readonly #dueMs: number;
+  readonly #timer: Timer;
+  #isCancelled = false;
+
+  constructor(patience: Patience, ms: number, run: () => void, nowMs: number) {
+    this.#patience = patience;
+    this.#ms = ms;
+    this.#run = run;
+    this.#dueMs = nowMs + ms;
+    this.#timer = patience.clock.after(ms, () => this.#fire());
+  }
+
+  cancel(): void {
+    this.#isCancelled = true;
+    this.#timer.cancel();
+  }
+
+  #fire(): void {
+    const { clock, turn } = this.#patience;
+    const overdueMs = clock.now() - this.#dueMs;
+    if (overdueMs <= STALL_MS) {
+      this.#run();
+      return;
+    }
     turn(() => {
-      if (isCancelled) return;
-      late = overdueMs > Math.max(defaultOf('excuseMs'), ms * EXCUSE_SHARE);
+      if (this.#isCancelled) return;
+      late = overdueMs > Math.max(defaultOf('excuseMs'), this.#ms * EXCUSE_SHARE);
       try {
-        run();
+        this.#run();
       } finally {
         late = false;
       }
     });
-  });
-  return {
-    cancel() {
-      isCancelled = true;
-      timer.cancel();
-    },
-  };
+  }
 }
 
 /** The same, with the process's own sockets. */
