@@ -33,8 +33,8 @@ import { StreamLimits } from './stream-limits.ts';
 
 /** The call an attempt belongs to. */
 export interface AttemptOwner {
-  /** What to send; asked once, when there is a connection. */
-  requestFor(attempt: Attempt): WireRequest;
+  /** What to send; asked once, when there is a connection: now. */
+  requestFor(attempt: Attempt, nowMs: number): WireRequest;
   /** Whether the same request can be sent once more after its connection turned out to be closed. */
   readonly mayReplay: boolean;
   /** What the request's stream failed with, if it did. */
@@ -66,10 +66,9 @@ export interface ResponseHead {
   readonly statusText: string;
 }
 
-/** What an attempt is made with. */
+/** What an attempt is made with, and others of the same call. */
 export interface AttemptParts {
   readonly owner: AttemptOwner;
-  readonly pick: Pick;
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
   readonly breaker: Breaker;
@@ -104,19 +103,11 @@ const LATE: Outcome = { error: 'timeout' };
  * breaker back what it took.
  */
 export class Attempt implements RequestHandler, ConnectionWaiter {
-  readonly host: DialHost;
-  readonly cluster: Cluster;
-  readonly tls: TlsTarget | undefined;
   readonly startMs: number;
   readonly pick: Pick;
-  readonly breaker: Breaker;
   status: number | undefined;
   flag: ResponseFlag | undefined;
-  readonly #owner: AttemptOwner;
-  readonly #connections: Connections;
-  readonly #patience: Patience;
-  readonly #perTryMs: number;
-  readonly #perTryIdleMs: number;
+  readonly #parts: AttemptParts;
   #phase: Phase = 'waiting';
   #connection: Connection | undefined;
   #controller: RequestController | undefined;
@@ -130,19 +121,26 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   #limits: StreamLimits | undefined;
   #drainLeft = 0;
 
-  constructor(parts: AttemptParts, startMs: number) {
-    const { owner, pick, cluster, tls, breaker, connections, patience, perTryMs, perTryIdleMs } = parts;
-    this.host = pick.host;
+  constructor(parts: AttemptParts, pick: Pick, startMs: number) {
+    this.#parts = parts;
     this.pick = pick;
-    this.cluster = cluster;
-    this.tls = tls;
-    this.breaker = breaker;
     this.startMs = startMs;
-    this.#owner = owner;
-    this.#connections = connections;
-    this.#patience = patience;
-    this.#perTryMs = perTryMs;
-    this.#perTryIdleMs = perTryIdleMs;
+  }
+
+  get host(): DialHost {
+    return this.pick.host;
+  }
+
+  get cluster(): Cluster {
+    return this.#parts.cluster;
+  }
+
+  get tls(): TlsTarget | undefined {
+    return this.#parts.tls;
+  }
+
+  get breaker(): Breaker {
+    return this.#parts.breaker;
   }
 
   get endpoint(): string {
@@ -157,19 +155,26 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   /** Its part of the call's story. */
   tell(callStartMs: number, nowMs: number): AttemptStory {
     const { endpoint, status, flag } = this;
-    const times = { endpoint, startMs: this.startMs - callStartMs, endMs: nowMs - callStartMs, reused: this.#isReused };
-    if (flag === undefined) return status === undefined ? times : { ...times, status };
-    return status === undefined ? { ...times, flag } : { ...times, status, flag };
+    const startMs = this.startMs - callStartMs;
+    const endMs = nowMs - callStartMs;
+    const reused = this.#isReused;
+    if (flag !== undefined) return { endpoint, startMs, endMs, reused, flag, ...(status !== undefined && { status }) };
+    return status === undefined ? { endpoint, startMs, endMs, reused } : { endpoint, startMs, endMs, reused, status };
   }
 
   start(isFresh: boolean): void {
-    const connection = isFresh ? this.#connections.checkoutFresh(this) : this.#connections.checkout(this);
-    if (connection !== undefined) this.onConnection(connection);
+    const { connections } = this.#parts;
+    const connection = isFresh ? connections.checkoutFresh(this) : connections.checkout(this, this.startMs);
+    if (connection !== undefined) this.#send(connection, this.startMs);
   }
 
   onConnection(connection: Connection): void {
+    this.#send(connection, this.#parts.patience.clock.now());
+  }
+
+  #send(connection: Connection, nowMs: number): void {
     if (!this.breaker.takeRequest()) {
-      connection.release(this.#patience.clock.now());
+      connection.release(nowMs);
       this.#phase = 'over';
       // Possibly while the call is still being started.
       queueMicrotask(() => this.#overflow());
@@ -180,18 +185,19 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#isReused = connection.isReused;
     this.#phase = 'queued';
     this.pick.connected();
-    const request = this.#owner.requestFor(this);
+    const { owner, cluster, perTryIdleMs } = this.#parts;
+    const request = owner.requestFor(this, nowMs);
     this.#request = request;
     // Envoy's per-try timeout begins with the connection; for a stream, when all of it has been sent.
-    if (isAtHand(request.body)) this.#armTotal();
-    const { maxStreamDurationMs = 0 } = this.cluster;
-    if (this.#perTryIdleMs > 0 || maxStreamDurationMs > 0) this.#limit(maxStreamDurationMs);
+    if (isAtHand(request.body)) this.#armTotal(nowMs);
+    const { maxStreamDurationMs = 0 } = cluster;
+    if (perTryIdleMs > 0 || maxStreamDurationMs > 0) this.#limit(maxStreamDurationMs, nowMs);
     connection.dispatch(request, this);
   }
 
   onConnectFailure(failure: ConnectFailure): void {
     this.#end(connectOutcome(failure));
-    this.#owner.onFailed(this, failedConnect(failure, this.endpoint));
+    this.#parts.owner.onFailed(this, failedConnect(failure, this.endpoint));
   }
 
   /** The call goes on without it. `error` counts against the host where it has not answered. */
@@ -200,7 +206,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     if (phase === 'body') this.#drain();
     if (phase !== 'waiting' && phase !== 'queued' && phase !== 'sent') return;
     this.#end(error === undefined ? NOTHING : { error });
-    if (phase === 'waiting') this.#connections.cancel(this);
+    if (phase === 'waiting') this.#parts.connections.cancel(this);
     else if (phase === 'queued') this.#phase = 'withdrawn';
     else this.#controller?.abort(WITHDRAWN);
   }
@@ -217,9 +223,9 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   onRequestSent(): void {
     this.#isSent = true;
-    if (this.#phase === 'sent' && this.#timer === undefined) this.#armTotal();
+    if (this.#phase === 'sent' && this.#timer === undefined) this.#armTotal(this.#parts.patience.clock.now());
     // The head of the answer may have come before.
-    if (this.#phase === 'sent' || this.#phase === 'body') this.#owner.onSent();
+    if (this.#phase === 'sent' || this.#phase === 'body') this.#parts.owner.onSent();
   }
 
   onResponseStarted(): void {
@@ -230,20 +236,20 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#limits?.touch();
     if (status < 200) {
       this.#hasBegun = false;
-      this.#owner.onInformational(status, flattenHeaders(headers));
+      this.#parts.owner.onInformational(status, flattenHeaders(headers));
       return;
     }
     this.#phase = 'body';
     this.#timer?.cancel();
     this.status = status;
     this.pick.outcome(outcomeOf(this.#request, status, headers));
-    this.#owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
+    this.#parts.owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
   }
 
   onResponseData(controller: RequestController, chunk: Uint8Array): void {
     if (this.#phase === 'body') {
       this.#limits?.touch();
-      if (!this.#owner.onData(chunk)) controller.pause();
+      if (!this.#parts.owner.onData(chunk)) controller.pause();
       return;
     }
     this.#drainLeft -= chunk.length;
@@ -252,7 +258,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   onResponseEnd(_: RequestController, trailers: ParsedHeaders): void {
     const isWanted = this.#phase === 'body';
-    const nowMs = this.#patience.clock.now();
+    const nowMs = this.#parts.patience.clock.now();
     this.#stop();
     // Of a request that is not wholly sent the peer still expects the rest.
     if (this.#isSent) this.#connection?.release(nowMs);
@@ -260,7 +266,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     if (!isWanted) return;
     this.#release();
     try {
-      this.#owner.onEnd(flattenHeaders(trailers), nowMs);
+      this.#parts.owner.onEnd(flattenHeaders(trailers), nowMs);
     } catch (error) {
       // undici would tell it to this attempt, which is over: it is nobody's but the process's, as of any other callback.
       queueMicrotask(() => {
@@ -274,25 +280,25 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.status = status;
     this.pick.outcome({ status });
     socket.once('close', () => this.#release());
-    this.#owner.onUpgrade(this, { status, headers: flattenHeaders(headers), statusText: '' }, socket);
+    this.#parts.owner.onUpgrade(this, { status, headers: flattenHeaders(headers), statusText: '' }, socket);
   }
 
   onResponseError(_: RequestController | null, error: Error): void {
     const phase = this.#phase;
     if (phase === 'withdrawn') {
       this.#phase = 'over';
-      this.#connection?.release(this.#patience.clock.now());
+      this.#connection?.release(this.#parts.patience.clock.now());
     } else if (phase === 'queued' && isInvalidRequest(error)) {
       this.#end(NOTHING);
-      this.#connection?.release(this.#patience.clock.now());
-      this.#owner.onInvalid(error);
+      this.#connection?.release(this.#parts.patience.clock.now());
+      this.#parts.owner.onInvalid(error);
     } else if (phase === 'queued' || phase === 'sent') {
       this.#failed(error, phase === 'queued');
     } else if (phase === 'body') {
       this.#stop();
       this.pick.outcome({ error: 'reset' });
       this.#release();
-      this.#owner.onBroken(this, failedRequest(error, this.endpoint, true));
+      this.#parts.owner.onBroken(this, failedRequest(error, this.endpoint, true));
     } else if (phase === 'draining') {
       this.#stop();
     }
@@ -300,55 +306,56 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   #failed(error: Error, isUnsent: boolean): void {
     this.#connection?.close();
-    const { bodyFailure } = this.#owner;
+    const { bodyFailure } = this.#parts.owner;
     if (bodyFailure !== undefined || isInvalidRequest(error)) {
       this.#end(NOTHING);
-      this.#owner.onInvalid(bodyFailure === undefined ? error : bodyFailure.error);
+      this.#parts.owner.onInvalid(bodyFailure === undefined ? error : bodyFailure.error);
       return;
     }
     // Not the host's fault: the pick goes on, so it hears nothing of this.
-    if (this.#isReused && !this.#hasBegun && isStale(error) && (isUnsent || this.#owner.mayReplay)) {
+    if (this.#isReused && !this.#hasBegun && isStale(error) && (isUnsent || this.#parts.owner.mayReplay)) {
       this.#stop();
       this.#giveRequest();
       this.flag = 'UC';
-      this.#owner.onStale(this);
+      this.#parts.owner.onStale(this);
       return;
     }
     this.#end({ error: 'reset' });
-    this.#owner.onFailed(this, failedRequest(error, this.endpoint, this.#hasBegun));
+    this.#parts.owner.onFailed(this, failedRequest(error, this.endpoint, this.#hasBegun));
   }
 
   #overflow(): void {
     this.pick.outcome(NOTHING);
     this.pick.release();
-    this.#owner.onFailed(this, noRoom(this.cluster.name));
+    this.#parts.owner.onFailed(this, noRoom(this.cluster.name));
   }
 
-  #armTotal(): void {
-    if (this.#perTryMs > 0) this.#timer = patientTimer(this.#patience, this.#perTryMs, () => this.#late());
+  #armTotal(nowMs: number): void {
+    const { patience, perTryMs } = this.#parts;
+    if (perTryMs > 0) this.#timer = patientTimer(patience, perTryMs, () => this.#late(), nowMs);
   }
 
   #late(): void {
-    if (this.#phase === 'queued' || this.#phase === 'sent') this.#owner.onLate(this);
+    if (this.#phase === 'queued' || this.#phase === 'sent') this.#parts.owner.onLate(this);
   }
 
-  #limit(durationMs: number): void {
-    const { clock } = this.#patience;
-    const times = { idleMs: this.#perTryIdleMs, durationMs };
-    this.#limits = new StreamLimits(this.#patience, times, clock.now(), (which) => this.#expire(which));
+  #limit(durationMs: number, nowMs: number): void {
+    const { patience, perTryIdleMs } = this.#parts;
+    const times = { idleMs: perTryIdleMs, durationMs };
+    this.#limits = new StreamLimits(patience, times, nowMs, (which) => this.#expire(which));
   }
 
   /** Its limits hold to the end of the body. */
   #expire(which: 'idle' | 'duration'): void {
     const isIdle = which === 'idle';
-    const failure = isIdle ? tooLate(this.endpoint, this.#perTryIdleMs) : streamTooLong(this.cluster.name);
+    const failure = isIdle ? tooLate(this.endpoint, this.#parts.perTryIdleMs) : streamTooLong(this.cluster.name);
     if (this.#phase === 'body') {
       this.#end(isIdle ? LATE : NOTHING);
       this.#controller?.abort(WITHDRAWN);
-      this.#owner.onBroken(this, failure);
+      this.#parts.owner.onBroken(this, failure);
     } else if (this.#phase === 'queued' || this.#phase === 'sent') {
       this.cancel(isIdle ? 'timeout' : undefined);
-      this.#owner.onFailed(this, failure);
+      this.#parts.owner.onFailed(this, failure);
     }
   }
 
@@ -381,7 +388,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#limits?.close();
     this.#release();
     this.#drainLeft = defaultOf('drainBytes');
-    this.#timer = this.#patience.clock.after(defaultOf('drainMs'), () => this.#stopDraining());
+    this.#timer = this.#parts.patience.clock.after(defaultOf('drainMs'), () => this.#stopDraining());
     this.#controller?.resume();
   }
 

@@ -1,6 +1,6 @@
 import type { WireRequest } from '../connection/exchange.ts';
 import type { MeshRequest } from '../model/request.ts';
-import { incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
+import { changesAnswer, changesRequest, incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
 import type { BodySource, CallBody } from './body-source.ts';
 import type { Way } from './plan.ts';
 import { type RequestTimes, wireHeaders } from './request-head.ts';
@@ -35,7 +35,9 @@ export class Heads {
   outgoing(attempt: number, hostname: string | undefined): MeshRequest {
     const { request, runtime } = this.#parts;
     this.#attempt = attempt;
-    this.#outgoing = outgoingRequest({ ...this.way, hostname, attempt }, request, runtime.clock.wallTime());
+    this.#outgoing = changesRequest(this.way)
+      ? outgoingRequest({ ...this.way, hostname, attempt }, request, runtime.clock.wallTime())
+      : request;
     return this.#outgoing;
   }
 
@@ -52,12 +54,11 @@ export class Heads {
   answer(status: number, headers: string[], address: string | undefined): string[] {
     const { request, runtime } = this.#parts;
     const { decision, cluster, action, setCookies } = this.way;
-    const mutated = incomingHeaders(decision, cluster, headers, {
-      request: this.#outgoing,
-      asked: request,
-      status,
-      attempt: this.#attempt,
-    });
+    let mutated = headers;
+    if (changesAnswer(this.way)) {
+      const context = { request: this.#outgoing, asked: request, status, attempt: this.#attempt };
+      mutated = incomingHeaders(decision, cluster, headers, context);
+    }
     for (const cookie of setCookies) mutated.push('set-cookie', cookie);
     const { statefulSession } = action;
     if (statefulSession === undefined || address === undefined) return mutated;

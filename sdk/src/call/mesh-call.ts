@@ -1,16 +1,15 @@
 import type { Duplex } from 'node:stream';
 import { addressText } from '../balancer/hash-key.ts';
-import type { Timer } from '../clock.ts';
 import type { WireRequest } from '../connection/exchange.ts';
 import type { MeshError } from '../errors.ts';
 import type { FaultPolicy } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { outgoingRequest } from '../route/outgoing.ts';
 import type { Host } from '../upstream/host.ts';
-import { patientTimer } from '../wire/late-timer.ts';
 import type { ResponseHead } from './attempt.ts';
 import { BodySource, type CallBody } from './body-source.ts';
-import { deliver, isGrpcRequest } from './deliver.ts';
+import { CallTime } from './call-time.ts';
+import { deliver } from './deliver.ts';
 import type { AttemptFailure } from './failure.ts';
 import { Injection } from './fault/injection.ts';
 import { Heads } from './heads.ts';
@@ -19,14 +18,13 @@ import { callError, errorOf, faultReply, type LocalReply, silent, timedOut, tooL
 import { AnswerRecord } from './mirror/answer-record.ts';
 import { drawMirrors, sendMirrors } from './mirror/mirrors.ts';
 import { type LocalAnswer, planAgain, planCall, type Way } from './plan.ts';
-import type { RequestTimes } from './request-head.ts';
 import { LiveStory } from './story.ts';
 import { StreamLimits, type StreamTimes } from './stream-limits.ts';
 import { type CallTerms, streamTimes, termsOf } from './terms.ts';
 import { pickFailure, Tries } from './tries.ts';
 import type { TriesOwner } from './tries-owner.ts';
 import type { Call, CallHandler, CallOptions, CallRuntime } from './types.ts';
-import { type Wishes, wishesOf } from './wishes.ts';
+import { wishesOf } from './wishes.ts';
 
 export interface MeshCallParts {
   readonly runtime: CallRuntime;
@@ -41,42 +39,28 @@ export interface MeshCallParts {
 export class MeshCall implements Call, TriesOwner {
   readonly story: LiveStory;
   readonly #parts: MeshCallParts;
-  readonly #runtime: CallRuntime;
-  readonly #target: LiveTarget;
-  readonly #request: MeshRequest;
-  readonly #body: CallBody;
-  readonly #handler: CallHandler;
-  readonly #options: CallOptions;
   #source: BodySource | undefined;
   #heads: Heads | undefined;
   #terms: CallTerms | undefined;
-  #wishes: Wishes | undefined;
+  #time: CallTime | undefined;
   #injection: Injection | undefined;
   #tries: Tries | undefined;
   /** Of the answer, where mirrors are compared with it. */
   #record: AnswerRecord | undefined;
-  #timer: Timer | undefined;
   #limits: StreamLimits | undefined;
-  #dueMs = Number.POSITIVE_INFINITY;
   /** Of the call's own time, what a fault has taken. */
   #heldMs = 0;
   #status = 0;
   #isOver = false;
 
   constructor(parts: MeshCallParts) {
-    const { runtime, target, request, body, handler, options } = parts;
     this.#parts = parts;
-    this.#runtime = runtime;
-    this.#target = target;
-    this.#request = request;
-    this.#body = body;
-    this.#handler = handler;
-    this.#options = options;
-    this.story = new LiveStory(target.target, runtime.clock.now());
+    this.story = new LiveStory(parts.target.target, parts.runtime.clock.now());
   }
 
   start(): void {
-    const plan = planCall(this.#target, this.#request, this.#options, this.#runtime);
+    const { target, request, options, runtime } = this.#parts;
+    const plan = planCall(target, request, options, runtime);
     if (plan.decision !== undefined) this.story.route = plan.decision.routeName;
     if (plan.cluster !== undefined) this.story.cluster = plan.cluster.name;
     if (plan.kind === 'local') {
@@ -86,18 +70,22 @@ export class MeshCall implements Call, TriesOwner {
   }
 
   #forward(way: Way): void {
+    const { request, body, options } = this.#parts;
     const { startMs } = this.story.timings;
     const { action } = way;
-    this.#wishes = wishesOf(this.#request);
-    this.#terms = termsOf(action, this.#wishes, this.#options.policy);
-    if (this.#body.kind === 'stream') this.#source = new BodySource(this.#body.stream, this.#terms.keepBytes);
+    const wishes = wishesOf(request);
+    const terms = termsOf(action, wishes, options.policy);
+    const time = new CallTime(this.#parts, action, terms, wishes !== undefined, () => this.#expire());
+    this.#terms = terms;
+    this.#time = time;
+    if (body.kind === 'stream') this.#source = new BodySource(body.stream, terms.keepBytes);
     this.#heads = new Heads(this.#parts, this.#source, way);
-    this.#setDue(startMs, this.#source === undefined);
-    if (this.#dueMs <= startMs) {
+    time.setDue(startMs, this.#source === undefined);
+    if (time.isOver(startMs)) {
       this.#answerLater(timedOut('its deadline was over before it began'), way);
       return;
     }
-    const stream = streamTimes(this.#terms, action, this.#request);
+    const stream = streamTimes(terms, action, request);
     if (stream !== undefined) this.#limit(stream, startMs);
     const { fault } = action;
     if (fault === undefined || fault.scope === 'attempt') this.#send(way, startMs);
@@ -106,34 +94,37 @@ export class MeshCall implements Call, TriesOwner {
 
   /** A fault of the whole call (Envoy's filter): before anything is sent, never retried. */
   #inject(policy: FaultPolicy, way: Way, startMs: number): void {
-    const parts = { policy, request: this.#request, cluster: way.cluster.name, runtime: this.#runtime };
-    this.#injection = new Injection(parts, {
-      raise: (flag) => this.story.raise(flag),
-      goOn: () => {
-        if (this.#isOver) return;
-        this.#setDue(startMs, this.#source === undefined);
-        this.#send(way, this.#runtime.clock.now());
+    const { request, runtime } = this.#parts;
+    this.#injection = new Injection(
+      { policy, request, cluster: way.cluster.name, runtime },
+      {
+        raise: (flag) => this.story.raise(flag),
+        goOn: () => {
+          if (this.#isOver) return;
+          this.#time?.setDue(startMs, this.#source === undefined);
+          this.#send(way, runtime.clock.now());
+        },
+        abort: (abort) => this.#answerLater(faultReply(abort), way),
       },
-      abort: (abort) => this.#answerLater(faultReply(abort), way),
-    });
+    );
     this.#heldMs = this.#injection.begin();
     if (this.#heldMs === 0) return;
-    this.#setDue(startMs, true);
+    this.#time?.setDue(startMs, true);
     this.#arm(startMs);
   }
 
   #send(way: Way, nowMs: number): void {
     const terms = this.#terms ?? termsOf(way.action, undefined);
-    const runtime = this.#runtime;
+    const { runtime, request, options } = this.#parts;
     const { fault } = way.action;
     this.#tries = new Tries({
       owner: this,
       runtime,
       way,
       terms,
-      request: this.#request,
+      request,
       source: this.#source,
-      options: this.#options,
+      options,
       fault: fault?.scope === 'attempt' ? fault : undefined,
     });
     const failure = this.#tries.start(nowMs);
@@ -148,46 +139,44 @@ export class MeshCall implements Call, TriesOwner {
 
   /** Copies of the whole request: now, or when all of its body has come. */
   #mirror(way: Way): void {
-    const policies = drawMirrors(way, this.#runtime);
-    if (policies.length === 0 || this.#options.upgrade !== undefined) return;
+    const { runtime, target, request, options, body } = this.#parts;
+    const policies = drawMirrors(way, runtime);
+    if (policies.length === 0 || options.upgrade !== undefined) return;
     if (way.action.mirrorComparison !== undefined) this.#record = new AnswerRecord(this.story.timings.startMs);
     const { timeoutMs = 0 } = this.#terms ?? {};
     const send = (chunks: readonly Uint8Array[]): void =>
       sendMirrors(policies, chunks, {
-        runtime: this.#runtime,
-        target: this.#target,
-        way,
-        request: outgoingRequest(way, this.#request, this.#runtime.clock.wallTime()),
-        options: this.#options,
-        times: this.#times(),
-        timeoutMs,
+        ...{ runtime, target, way, options, timeoutMs },
+        request: outgoingRequest(way, request, runtime.clock.wallTime()),
+        times: this.#time?.tell(runtime.clock.now()),
         story: this.story,
         record: this.#record,
       });
     if (this.#source !== undefined) this.#source.onWhole = send;
-    else send(this.#body.kind === 'bytes' ? [this.#body.bytes] : []);
+    else send(body.kind === 'bytes' ? [body.bytes] : []);
   }
 
   abort(reason: unknown): void {
     if (this.#isOver) return;
     this.#tries?.end();
     this.story.raise('DC');
-    this.#finish(this.#runtime.clock.now());
-    this.#handler.onError(reason);
+    this.#finish(this.#parts.runtime.clock.now());
+    this.#parts.handler.onError(reason);
   }
 
   resume(): void {
     this.#tries?.resume();
   }
 
-  requestFor(number: number, hostname: string | undefined): WireRequest {
+  requestFor(number: number, hostname: string | undefined, nowMs: number): WireRequest {
     // Only a forwarded call has attempts.
-    return (this.#heads as Heads).requestFor(number, hostname, this.#times());
+    return (this.#heads as Heads).requestFor(number, hostname, this.#time?.tell(nowMs));
   }
 
   repick(): Way {
+    const { target, request, options, runtime } = this.#parts;
     const heads = this.#heads as Heads;
-    heads.way = planAgain(heads.way, this.#target, this.#request, this.#options, this.#runtime);
+    heads.way = planAgain(heads.way, target, request, options, runtime);
     this.story.cluster = heads.way.cluster.name;
     return heads.way;
   }
@@ -196,41 +185,41 @@ export class MeshCall implements Call, TriesOwner {
   onSent(): void {
     this.#limits?.touch();
     if (this.#source === undefined) return;
-    const nowMs = this.#runtime.clock.now();
-    this.#setDue(nowMs - this.#heldMs, true);
+    const nowMs = this.#parts.runtime.clock.now();
+    this.#time?.setDue(nowMs - this.#heldMs, true);
     this.#arm(nowMs);
   }
 
   onInformational(status: number, headers: string[]): void {
     this.#limits?.touch();
-    this.#handler.onInformational?.(status, headers);
+    this.#parts.handler.onInformational?.(status, headers);
   }
 
   onAnswer({ status, headers, statusText }: ResponseHead, host: Host): void {
     this.#status = status;
-    this.story.timings.headersMs = this.#runtime.clock.now();
+    this.story.timings.headersMs = this.#parts.runtime.clock.now();
     this.#limits?.touch();
     if (this.#record !== undefined) this.#record.status = status;
-    this.#handler.onHeaders(status, this.#answerHeaders(headers, host), statusText);
+    this.#parts.handler.onHeaders(status, this.#answerHeaders(headers, host), statusText);
   }
 
   onData(chunk: Uint8Array): boolean {
     this.#limits?.touch();
     this.#record?.take(chunk);
-    return this.#handler.onData(chunk);
+    return this.#parts.handler.onData(chunk);
   }
 
   onEnd(trailers: string[], nowMs: number): void {
     this.#record?.end(nowMs);
     this.#finish(nowMs);
-    this.#handler.onEnd(trailers);
+    this.#parts.handler.onEnd(trailers);
   }
 
   onSwitched({ status, headers }: ResponseHead, socket: Duplex): void {
     this.#status = status;
-    this.story.timings.headersMs = this.#runtime.clock.now();
+    this.story.timings.headersMs = this.#parts.runtime.clock.now();
     this.#finish(this.story.timings.headersMs);
-    this.#handler.onUpgrade?.(status, this.#answerHeaders(headers, undefined), socket);
+    this.#parts.handler.onUpgrade?.(status, this.#answerHeaders(headers, undefined), socket);
   }
 
   onGivenUp(reply: LocalReply): void {
@@ -252,20 +241,9 @@ export class MeshCall implements Call, TriesOwner {
     queueMicrotask(() => {
       if (this.#isOver) return;
       this.#tries?.end();
-      this.#finish(this.#runtime.clock.now());
-      this.#handler.onError(error);
+      this.#finish(this.#parts.runtime.clock.now());
+      this.#parts.handler.onError(error);
     });
-  }
-
-  /** What the attempt tells its peer of time (Envoy FilterUtility::setTimeoutHeaders). */
-  #times(): RequestTimes | undefined {
-    const perTryMs = this.#terms?.perTryMs ?? 0;
-    const isLimited = perTryMs > 0 || this.#dueMs !== Number.POSITIVE_INFINITY;
-    const hasWishes = this.#wishes !== undefined;
-    if (!isLimited && !hasWishes) return undefined;
-    const leftMs = this.#dueMs === Number.POSITIVE_INFINITY ? 0 : this.#dueMs - this.#runtime.clock.now();
-    const expectedMs = perTryMs > 0 && (leftMs === 0 || perTryMs < leftMs) ? perTryMs : leftMs;
-    return { expectedMs: isLimited ? Math.max(1, Math.ceil(expectedMs)) : undefined, hasWishes };
   }
 
   #answerHeaders(headers: string[], host: Host | undefined): string[] {
@@ -275,34 +253,19 @@ export class MeshCall implements Call, TriesOwner {
     return heads.answer(this.#status, headers, hasSession ? addressText(host) : undefined);
   }
 
-  /** When the call is late: the caller's deadline, or the route's timeout counted from `fromMs`. */
-  #setDue(fromMs: number, isSent: boolean): void {
-    const deadlineMs = this.#options.deadlineMs ?? Number.POSITIVE_INFINITY;
-    const timeoutMs = this.#timeoutMs();
-    this.#dueMs = isSent && timeoutMs > 0 ? Math.min(deadlineMs, fromMs + timeoutMs) : deadlineMs;
-  }
-
   #arm(nowMs: number): void {
-    if (this.#dueMs === Number.POSITIVE_INFINITY || this.#isOver) return;
-    this.#timer?.cancel();
-    this.#timer = patientTimer(this.#runtime, this.#dueMs - nowMs, () => this.#expire(), nowMs);
+    if (!this.#isOver) this.#time?.arm(nowMs);
   }
 
   #limit(times: StreamTimes, nowMs: number): void {
-    this.#limits = new StreamLimits(this.#runtime, times, nowMs, (which) => this.#expire(which));
+    this.#limits = new StreamLimits(this.#parts.runtime, times, nowMs, (which) => this.#expire(which));
     if (this.#source !== undefined) this.#source.onChunk = () => this.#limits?.touch();
-  }
-
-  /** Envoy FilterUtility::finalTimeout: where the header of a gRPC call counts the route's own time does not. */
-  #timeoutMs(): number {
-    const { grpcTimeoutMaxMs } = this.#heads?.way.action ?? {};
-    return grpcTimeoutMaxMs !== undefined && isGrpcRequest(this.#request) ? 0 : (this.#terms?.timeoutMs ?? 0);
   }
 
   #expire(which: 'timeout' | 'idle' | 'duration' = 'timeout'): void {
     if (this.#isOver) return;
     this.#tries?.end('timeout');
-    const lasted = Math.round(this.#runtime.clock.now() - this.story.timings.startMs);
+    const lasted = Math.round(this.#parts.runtime.clock.now() - this.story.timings.startMs);
     const reply = LATE[which](`no complete answer within ${lasted} ms`);
     const { flag, what } = reply;
     if (this.#status === 0) {
@@ -321,42 +284,43 @@ export class MeshCall implements Call, TriesOwner {
 
   #answer(reply: LocalReply, context: LocalAnswer | Way | undefined): void {
     const { story } = this;
-    const nowMs = this.#runtime.clock.now();
+    const { request, handler, options, runtime } = this.#parts;
+    const nowMs = runtime.clock.now();
     story.local = true;
     if (reply.flag !== undefined) story.raise(reply.flag);
     story.timings.headersMs = nowMs;
     this.#status = reply.status;
     this.#finish(nowMs);
-    if (reply.code !== undefined && this.#options.localReply === 'throw') {
-      this.#handler.onError(errorOf(reply, story));
+    if (reply.code !== undefined && options.localReply === 'throw') {
+      handler.onError(errorOf(reply, story));
       return;
     }
     const { decision, cluster } = context ?? NOWHERE;
-    const wallTimeMs = this.#runtime.clock.wallTime();
-    deliver(reply, { request: this.#request, decision, cluster, wallTimeMs }, this.#handler);
+    deliver(reply, { request, decision, cluster, wallTimeMs: runtime.clock.wallTime() }, handler);
   }
 
   #fail(error: MeshError): void {
-    this.#finish(this.#runtime.clock.now());
-    this.#handler.onError(error);
+    this.#finish(this.#parts.runtime.clock.now());
+    this.#parts.handler.onError(error);
   }
 
   /** A body nobody will read. */
   #letGo(): void {
-    if (this.#body.kind === 'stream') this.#source = new BodySource(this.#body.stream, 0);
+    const { body } = this.#parts;
+    if (body.kind === 'stream') this.#source = new BodySource(body.stream, 0);
   }
 
   #finish(nowMs: number): void {
     this.#isOver = true;
-    this.#timer?.cancel();
+    this.#time?.stop();
     this.#limits?.close();
     this.#injection?.close();
     this.#record?.end(undefined);
     this.#source?.close();
     this.#tries?.close(nowMs);
     this.story.timings.endMs = nowMs;
-    const { emit, isObserved } = this.#runtime;
-    if (isObserved()) emit({ kind: 'call', request: this.#request, status: this.#status, story: this.story });
+    const { runtime, request } = this.#parts;
+    if (runtime.isObserved()) runtime.emit({ kind: 'call', request, status: this.#status, story: this.story });
   }
 }
 

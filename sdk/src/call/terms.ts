@@ -5,6 +5,7 @@ import type { ForwardAction, HedgePolicy, RetryPolicy } from '../model/action.ts
 import type { MeshRequest } from '../model/request.ts';
 import { isGrpcRequest } from './deliver.ts';
 import type { PolicyOptions } from './policy-options.ts';
+import { conditionsOf } from './retry/retries.ts';
 import type { StreamTimes } from './stream-limits.ts';
 import { NO_WISHES, type Wishes } from './wishes.ts';
 
@@ -19,6 +20,8 @@ export interface CallTerms {
   /** Longest silence of the call, and longest time of all of it; undefined: neither. */
   readonly stream: StreamTimes | undefined;
   readonly retry: RetryPolicy | undefined;
+  /** No answer below 400 is one that is retried. */
+  readonly retriesOnlyErrors: boolean;
   readonly hedge: HedgePolicy | undefined;
   /** Of a stream body that are kept for another attempt. */
   readonly keepBytes: number;
@@ -62,6 +65,7 @@ function make(action: ForwardAction, wishes: Wishes | undefined, options: Policy
     perTryIdleMs: retry?.perTryIdleTimeoutMs ?? 0,
     stream: isLimited ? { idleMs: idleTimeoutMs, durationMs: maxStreamDurationMs } : undefined,
     retry,
+    retriesOnlyErrors: retry === undefined || conditionsOf(retry).onlyErrors,
     hedge,
     keepBytes: isRepeated ? (action.bodyBufferBytes ?? options?.bodyBufferBytes ?? defaultOf('bodyBufferBytes')) : 0,
     // A caller who says that its request is not to be repeated knows it best.

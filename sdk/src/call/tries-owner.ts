@@ -16,8 +16,8 @@ import type { CallOptions, CallRuntime } from './types.ts';
 export interface TriesOwner
   extends Pick<AttemptOwner, 'onSent' | 'onInformational' | 'onData' | 'onEnd' | 'onInvalid'> {
   readonly story: LiveStory;
-  /** What to send: `number` counts from 1, `hostname` is the endpoint's. */
-  requestFor(number: number, hostname: string | undefined): WireRequest;
+  /** What to send now: `number` counts from 1, `hostname` is the endpoint's. */
+  requestFor(number: number, hostname: string | undefined, nowMs: number): WireRequest;
   /** The cluster chosen anew, for the attempts that follow. */
   repick(): Way;
   /** The answer the caller gets, and whose it is; the other attempts are gone. */

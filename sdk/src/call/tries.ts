@@ -15,7 +15,7 @@ import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
 import { tlsFor, type Way } from './plan.ts';
 import type { PolicyOptions } from './policy-options.ts';
 import { isRepeatable } from './retry/repeatable.ts';
-import { conditionsOf, Retries, type RetryQuota, type RetryVerdict } from './retry/retries.ts';
+import { Retries, type RetryQuota, type RetryVerdict } from './retry/retries.ts';
 import type { CallTerms } from './terms.ts';
 import type { TriesParts } from './tries-owner.ts';
 
@@ -26,7 +26,7 @@ export class Tries implements AttemptOwner {
   #way: Way;
   #retries: Retries | undefined;
   /** Under way, not answered yet. */
-  readonly #running: Attempt[] = [];
+  #running: Attempt[] = NO_ATTEMPTS;
   /** The one whose answer the caller gets. */
   #winner: Attempt | undefined;
   #tried: Host[] | undefined;
@@ -66,7 +66,9 @@ export class Tries implements AttemptOwner {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopTimers();
-    for (const attempt of this.#running.splice(0)) {
+    const running = this.#running;
+    this.#running = NO_ATTEMPTS;
+    for (const attempt of running) {
       attempt.cancel(error);
       if (error !== undefined) attempt.flag = 'UT';
       this.#record(attempt);
@@ -86,8 +88,8 @@ export class Tries implements AttemptOwner {
     this.#winner?.resume();
   }
 
-  requestFor({ pick }: Attempt): WireRequest {
-    return this.#parts.owner.requestFor(this.#count, pick.endpoint.hostname);
+  requestFor({ pick }: Attempt, nowMs: number): WireRequest {
+    return this.#parts.owner.requestFor(this.#count, pick.endpoint.hostname, nowMs);
   }
 
   get mayReplay(): boolean {
@@ -108,8 +110,8 @@ export class Tries implements AttemptOwner {
   }
 
   onHead(attempt: Attempt, head: ResponseHead): void {
-    const { retry } = this.#parts.terms;
-    if (retry !== undefined && (head.status >= 400 || !conditionsOf(retry).onlyErrors)) {
+    const { retry, retriesOnlyErrors } = this.#parts.terms;
+    if (retry !== undefined && (head.status >= 400 || !retriesOnlyErrors)) {
       const { clock } = this.#parts.runtime;
       const verdict = this.#retriesOf(retry).afterAnswer(head, clock.wallTime(), this.#obstacle(attempt));
       if (this.#goesOn(verdict, this.#running.length - 1)) {
@@ -185,10 +187,12 @@ export class Tries implements AttemptOwner {
   }
 
   #win(attempt: Attempt): void {
+    const running = this.#running;
     this.#winner = attempt;
-    this.#running.splice(this.#running.indexOf(attempt), 1);
+    this.#running = NO_ATTEMPTS;
     this.#stopTimers();
-    for (const other of this.#running.splice(0)) {
+    for (const other of running) {
+      if (other === attempt) continue;
       other.cancel();
       this.#record(other);
     }
@@ -298,7 +302,6 @@ export class Tries implements AttemptOwner {
     const attempt = new Attempt(
       {
         owner: this,
-        pick,
         cluster,
         tls: tlsFor(cluster, request, options, isEndToEnd),
         breaker: upstream.breaker(action.priority),
@@ -307,10 +310,12 @@ export class Tries implements AttemptOwner {
         perTryMs,
         perTryIdleMs,
       },
+      pick,
       nowMs,
     );
     if (!isFresh) this.#count++;
-    this.#running.push(attempt);
+    if (this.#running.length === 0) this.#running = [attempt];
+    else this.#running.push(attempt);
     if (terms.retry?.previousHosts || terms.retry?.previousPriorities)
       this.#tried = [...(this.#tried ?? []), pick.host];
     attempt.start(isFresh);
@@ -401,7 +406,9 @@ export class Tries implements AttemptOwner {
 export const pickFailure = ({ flag, reason }: PickFailure): LocalReply =>
   flag === 'UO' ? overflow(reason) : noHealthyUpstream(reason);
 
+/** Never added to. */
 const NO_FAULTS: AttemptFault[] = [];
+const NO_ATTEMPTS: Attempt[] = [];
 
 const NO_LIMIT: RetryQuota = { takeRetry: () => true, giveRetry() {} };
 

@@ -38,7 +38,7 @@ const NAMES: ReadonlySet<string> = new Set([
 export function wishesOf({ headers }: MeshRequest): Wishes | undefined {
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i];
-    if (name?.startsWith(PREFIX) && NAMES.has(name)) return read(headers);
+    if (name?.[0] === 'x' && name.startsWith(PREFIX) && NAMES.has(name)) return read(headers);
   }
   return undefined;
 }

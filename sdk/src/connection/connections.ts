@@ -22,7 +22,7 @@ export interface Connections {
    * An idle connection at once; else undefined, and the waiter is called back when one has been dialled or has become
    * free, never before this returns. Who got one calls its `release` or `close`.
    */
-  checkout(waiter: ConnectionWaiter): Connection | undefined;
+  checkout(waiter: ConnectionWaiter, nowMs?: number): Connection | undefined;
   /** As `checkout`, but always undefined: idle connections are passed over. */
   checkoutFresh(waiter: ConnectionWaiter): undefined;
   /** The waiter wants none any more and is not called back. */
@@ -84,22 +84,18 @@ export function createConnections({ clock, turn = systemTurn, open = openConnect
       },
     });
 
+  const addLane = (waiter: ConnectionWaiter, key: string, lanes: readonly Lane[]): Lane => {
+    const lane = createLane(waiter, key);
+    // What is left of an older transport is not wanted any more.
+    for (const other of lanes) if (other.breaker === waiter.breaker) other.closeIdle();
+    lanesOf.set(waiter.host, [...lanes.filter((other) => !other.isEmpty), lane]);
+    return lane;
+  };
+
   const laneOf = (waiter: ConnectionWaiter): Lane => {
-    const { host, breaker } = waiter;
+    const lanes = lanesOf.get(waiter.host) ?? NO_LANES;
     const key = keyOf(waiter);
-    let lanes = lanesOf.get(host);
-    if (lanes === undefined) {
-      lanes = [];
-      lanesOf.set(host, lanes);
-    }
-    let lane = lanes.find((candidate) => candidate.key === key && candidate.breaker === breaker);
-    if (lane === undefined) {
-      lane = createLane(waiter, key);
-      // What is left of an older transport is not wanted any more.
-      for (const other of lanes) if (other.breaker === breaker) other.closeIdle();
-      lanes = lanes.filter((other) => !other.isEmpty);
-      lanesOf.set(host, [...lanes, lane]);
-    }
+    const lane = laneIn(lanes, key, waiter.breaker) ?? addLane(waiter, key, lanes);
     lane.adopt(waiter.cluster);
     return lane;
   };
@@ -135,9 +131,9 @@ export function createConnections({ clock, turn = systemTurn, open = openConnect
   };
 
   return {
-    checkout(waiter) {
+    checkout(waiter, nowMs = clock.now()) {
       const lane = laneOf(waiter);
-      return lane.take(clock.now()) ?? wait(lane, waiter);
+      return lane.take(nowMs) ?? wait(lane, waiter);
     },
     checkoutFresh: (waiter) => wait(laneOf(waiter), waiter),
     cancel(waiter) {
@@ -158,6 +154,13 @@ export function createConnections({ clock, turn = systemTurn, open = openConnect
       return total;
     },
   };
+}
+
+const NO_LANES: readonly Lane[] = [];
+
+function laneIn(lanes: readonly Lane[], key: string, breaker: ConnectionBreaker): Lane | undefined {
+  for (const lane of lanes) if (lane.key === key && lane.breaker === breaker) return lane;
+  return undefined;
 }
 
 const protocolOf = ({ http2, http2IfOffered }: Cluster, tls: TlsTarget | undefined): Protocol =>

@@ -7,6 +7,10 @@ import type { Http1Client } from './http1-client.ts';
 /** Methods with which undici keeps the connection after a request with a body; after a HEAD it never does. */
 const TAKES_BODY: ReadonlySet<string> = new Set(['PUT', 'POST', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH']);
 
+const FOREIGN_IDLE_MS = defaultOf('foreignIdleMs');
+const HINTED_MAX_MS = defaultOf('hintedIdleMaxMs');
+const MARGIN_MS = defaultOf('keepAliveMarginMs');
+
 export interface Http1ConnectionParts {
   readonly socket: Socket;
   readonly client: Http1Client;
@@ -123,8 +127,8 @@ export class Http1Connection implements Connection, PooledConnection {
 
   #idleLimitMs(): number {
     const { idleMs } = this.#home.limits;
-    if (this.#hintMs === undefined) return idleMs ?? defaultOf('foreignIdleMs');
-    const hinted = Math.min(this.#hintMs, defaultOf('hintedIdleMaxMs')) - defaultOf('keepAliveMarginMs');
+    if (this.#hintMs === undefined) return idleMs ?? FOREIGN_IDLE_MS;
+    const hinted = Math.min(this.#hintMs, HINTED_MAX_MS) - MARGIN_MS;
     return idleMs === undefined ? hinted : Math.min(hinted, idleMs);
   }
 

@@ -151,7 +151,7 @@ export class Lane implements ConnectionHome {
   /** Room on the connection that was used last, so that the others age out. */
   take(nowMs: number): Connection | undefined {
     for (;;) {
-      const connection = this.#ready.at(-1);
+      const connection = this.#ready[this.#ready.length - 1];
       if (connection === undefined) return undefined;
       if (connection.isUsable(nowMs)) {
         const lease = connection.lease();
@@ -199,7 +199,7 @@ export class Lane implements ConnectionHome {
 
   returned(connection: PooledConnection): void {
     if (this.#serving === connection) return;
-    if (connection.hasRoom) this.#barren.delete(connection);
+    if (this.#barren.size > 0 && connection.hasRoom) this.#barren.delete(connection);
     if (this.#waiting.length > 0) this.#serve(connection);
     if (!connection.hasRoom) {
       if (connection.isReady) this.#unready(connection);

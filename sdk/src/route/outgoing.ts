@@ -62,6 +62,24 @@ export function outgoingRequest(
   return isSame ? request : { ...request, authority, path, headers };
 }
 
+/** Whether `outgoingRequest` may change anything: on most ways it does not. */
+export const changesRequest = ({ decision, action, cluster }: Way): boolean =>
+  decision.requestHeaders.length > 0 ||
+  decision.rewritePath !== undefined ||
+  decision.attemptCount?.inRequest === true ||
+  action.rewriteHost !== undefined ||
+  action.autoHostRewrite === true ||
+  Boolean(cluster.hostRewrite) ||
+  isMutation(cluster.requestHeaders);
+
+/** Whether `incomingHeaders` may change anything. */
+export const changesAnswer = ({ decision, cluster }: Way): boolean =>
+  decision.responseHeaders.length > 0 ||
+  decision.attemptCount?.inResponse === true ||
+  isMutation(cluster.responseHeaders);
+
+const isMutation = ({ set, remove }: HeaderMutation): boolean => set.length > 0 || remove.length > 0;
+
 export interface AnswerContext extends Omit<MutationContext, 'responseHeaders' | 'way'> {
   /** Of the upstream's answer; absent where the mesh answers itself. */
   readonly status?: number;

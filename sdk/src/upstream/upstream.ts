@@ -91,6 +91,8 @@ export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upst
 /** Hosts, old and new ones, up to which they are brought in line and tabled at once: about a millisecond. */
 const FEW_HOSTS = 1_000;
 
+const SELECTION_ATTEMPTS = defaultOf('hostSelectionAttempts');
+
 /** Reused from pick to pick: a choice is over when the pick returns. */
 const choice: Choice = {
   hash: NO_HASH,
@@ -406,6 +408,6 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     choice.active = this.active;
     if ('slowStart' in loadBalancer) choice.nowMs = this.clock.now();
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
-    return chooseHost(table, choice, exclude, selectionAttempts ?? defaultOf('hostSelectionAttempts'));
+    return chooseHost(table, choice, exclude, selectionAttempts ?? SELECTION_ATTEMPTS);
   }
 }

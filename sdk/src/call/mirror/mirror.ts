@@ -44,8 +44,8 @@ export class Mirror implements AttemptOwner {
     const nowMs = runtime.clock.now();
     const { connections } = runtime;
     const limits = { perTryMs: 0, perTryIdleMs: 0 };
-    const parts = { owner: this, pick, cluster, tls, breaker, connections, patience: runtime, ...limits };
-    this.#attempt = new Attempt(parts, nowMs);
+    const parts = { owner: this, cluster, tls, breaker, connections, patience: runtime, ...limits };
+    this.#attempt = new Attempt(parts, pick, nowMs);
     if (timeoutMs > 0) this.#timer = patientTimer(runtime, timeoutMs, () => this.#expire(), nowMs);
     this.#attempt.start(false);
   }
