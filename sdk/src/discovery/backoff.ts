@@ -15,7 +15,7 @@ export function isLocalServer(server: string): boolean {
 }
 
 const LOCAL =
-  /^(?:unix:|in-process|(?:(?:http|dns|ipv4|ipv6):)?\/*(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$))/;
+  /^(?:unix:|in-process|(?:(?:tls|https?|grpcs|dns|ipv4|ipv6):)?\/*(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?:[:/]|$))/;
 
 /** Delay before the attempt that follows `failures` streams in a row that delivered nothing; `failures` ≥ 1. */
 export function backoffMs(failures: number, isLocal: boolean, random: Random): number {

@@ -2,7 +2,7 @@ import type { ClientSessionOptions } from 'node:http2';
 import { defaultOf } from '../defaults.ts';
 
 /** What a session is for. Each user of HTTP/2 has its own row: node's defaults fit none of them. */
-export type SessionKind = 'ads' | 'upstream';
+export type SessionKind = 'ads' | 'call' | 'upstream';
 
 export interface SessionSettings {
   readonly options: ClientSessionOptions;
@@ -25,6 +25,18 @@ const KINDS: Readonly<Record<SessionKind, SessionSettings>> = {
       maxHeaderListPairs: 128,
     },
     connectionWindow: 8 * MEBIBYTE,
+    pingIntervalMs: defaultOf('adsPingIntervalMs'),
+    pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
+  },
+  // One small question on a connection of its own, or a stream of small answers: the CA, the Workload API.
+  call: {
+    options: {
+      settings: { enablePush: false, initialWindowSize: MEBIBYTE, maxHeaderListSize: 65_536 },
+      maxSessionMemory: 8,
+      maxOutstandingPings: 4,
+      maxHeaderListPairs: 128,
+    },
+    connectionWindow: MEBIBYTE,
     pingIntervalMs: defaultOf('adsPingIntervalMs'),
     pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
   },

@@ -1,6 +1,5 @@
 import http2 from 'node:http2';
-import net from 'node:net';
-import type { DialAddress } from '../bootstrap/server-address.ts';
+import type net from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { http2Settings, type SessionKind } from './http2-settings.ts';
@@ -51,11 +50,10 @@ export interface SessionOptions {
   readonly connectionWindow?: number;
 }
 
-/** One HTTP/2 client connection: dialled with a deadline, kept honest by PINGs, unref'd unless told otherwise. */
-export const openSession = (address: DialAddress, options: SessionOptions, on: SessionListener): ClientSession =>
-  startSession(net.connect(address.connect), `http://${address.authority}`, options, on);
-
-/** The same on a socket that is there already, or will be. */
+/**
+ * One HTTP/2 client connection on a socket that is there already, or will be: opened with a deadline, kept honest by PINGs,
+ * unref'd unless told otherwise.
+ */
 export function startSession(
   socket: net.Socket,
   origin: string,
