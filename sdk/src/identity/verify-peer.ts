@@ -1,0 +1,102 @@
+import type { X509Certificate } from 'node:crypto';
+import type { NameMatch } from '../model/tls.ts';
+import { type ReadBundles, readBundles } from './bundles.ts';
+import { type CertificateFacts, factsOf } from './certificate.ts';
+import { text, verifyChain } from './chain.ts';
+import type { TrustBundles } from './identity.ts';
+import { acceptsAny, describeMatches } from './names.ts';
+import { type Refusal, refuse } from './refusal.ts';
+import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
+
+export interface PeerTerms {
+  /** As it came, leaf first; empty where the peer presented nothing. */
+  readonly presented: readonly X509Certificate[];
+  readonly bundles: TrustBundles;
+  /** Our own trust domain first, then its aliases: they share its roots where they have none of their own. */
+  readonly trustDomains: readonly string[];
+  /** The peer must carry one of these names; empty: whoever the bundles vouch for. */
+  readonly expected: readonly NameMatch[];
+  /** What the peer is. */
+  readonly purpose: 'server' | 'client';
+  /** Wall clock. */
+  readonly nowMs: number;
+}
+
+/** A peer that is who it says, by the roots of its own trust domain. */
+export interface VerifiedPeer {
+  readonly id: SpiffeId;
+  /** Leaf first, root last. */
+  readonly chain: readonly X509Certificate[];
+}
+
+/**
+ * The one check of a mesh peer, for both directions (X.509-SVID §5): exactly one URI among its names, which is a SPIFFE
+ * ID; a chain to the roots of that id's trust domain and of no other (gRFC A87); and a name that is expected. Reads names
+ * from the certificate's DER: text made of them can be made to say something else.
+ */
+export function verifyPeer(terms: PeerTerms): VerifiedPeer | Refusal {
+  const { presented, purpose, nowMs, expected } = terms;
+  const [leaf] = presented;
+  if (leaf === undefined)
+    return refuse('no-certificate', `no certificate was presented, ${wanted(terms)} was expected`);
+  const facts = factsOf(leaf);
+  if (typeof facts === 'string')
+    return refuse('malformed', `a certificate that cannot be read was presented: ${facts}`);
+  const id = idOf(facts, leaf);
+  if ('refused' in id) return id;
+  const wrong = leafFault(facts, id);
+  if (wrong !== undefined) return wrong;
+  const { trustDomain } = id;
+  const bundles = readBundles(terms.bundles);
+  const roots = rootsFor(trustDomain, bundles, terms.trustDomains);
+  if (roots === undefined) {
+    const known = terms.bundles.trustDomains.map(text).join(', ') || 'none';
+    return refuse('wrong-trust-domain', `${text(id.uri)} was presented, there are roots for trust domain ${known}`);
+  }
+  const chain = verifyChain({ presented, roots, trustDomain, purpose, revocation: bundles.revocation, nowMs });
+  if ('refused' in chain) return chain;
+  if (expected.length === 0 || acceptsAny(expected, facts.names)) return { id, chain };
+  return refuse('wrong-name', `${text(id.uri)} was presented, ${describeMatches(expected)} was expected`);
+}
+
+const wanted = ({ expected, bundles }: PeerTerms): string =>
+  expected.length > 0 ? describeMatches(expected) : `a SPIFFE ID of ${bundles.trustDomains.map(text).join(' or ')}`;
+
+/** X.509-SVID §2: exactly one URI. A second one of any scheme leaves it open who the peer is. */
+function idOf({ names }: CertificateFacts, leaf: X509Certificate): SpiffeId | Refusal {
+  const uris = names.filter(({ type }) => type === 'uri').map(({ value }) => value);
+  const [uri] = uris;
+  if (uri === undefined) {
+    const others = names.map(({ type, value }) => `${type} ${text(value)}`).slice(0, 8);
+    const shown = others.length > 0 ? others.join(', ') : `subject ${text(leaf.subject)}`;
+    return refuse('no-uri-san', `the certificate carries ${shown} and no URI; a SPIFFE ID was expected`);
+  }
+  if (uris.length > 1) {
+    const shown = uris.slice(0, 4).map(text).join(' and ');
+    return refuse(
+      'several-uri-sans',
+      `the certificate carries ${uris.length} URIs, ${shown}; exactly one was expected`,
+    );
+  }
+  const id = parseSpiffeId(uri);
+  return typeof id === 'string' ? refuse('not-spiffe', `${text(uri)} was presented, not a SPIFFE ID: ${id}`) : id;
+}
+
+/** X.509-SVID §4: a leaf signs nothing. One that may sign could make itself any name. */
+function leafFault({ isCa, keyUsage }: CertificateFacts, { uri }: SpiffeId): Refusal | undefined {
+  if (isCa) return refuse('is-ca', `the certificate of ${text(uri)} is a CA's (CA:TRUE), a leaf was expected`);
+  if (keyUsage?.certSign === true || keyUsage?.crlSign === true)
+    return refuse('is-ca', `the certificate of ${text(uri)} may sign certificates or lists, a leaf was expected`);
+  return undefined;
+}
+
+/** MeshConfig.trustDomainAliases: names of the own trust domain, whose roots vouch for them. */
+function rootsFor(
+  trustDomain: string,
+  bundles: ReadBundles,
+  [own, ...aliases]: readonly string[],
+): readonly X509Certificate[] | undefined {
+  const roots = bundles.roots(trustDomain);
+  if (roots !== undefined || own === undefined) return roots;
+  return aliases.includes(trustDomain) ? bundles.roots(own) : undefined;
+}
