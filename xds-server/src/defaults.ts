@@ -130,6 +130,18 @@ export const DEFAULTS = {
   tokenMs: entry(3_600_000, 'ms', 'Inmesh', 'how long a bootstrap token is good where --ttl says nothing'),
   tokenMaxMs: entry(7_776_000_000, 'ms', 'Inmesh', 'the longest a bootstrap token may be good: 90 days'),
   tokenBytes: entry(16_384, 'bytes', 'Inmesh', 'of a bearer token; a longer one is refused unread'),
+  keySetMs: entry(300_000, 'ms', 'Inmesh', 'between looks for new keys of a JWT issuer'),
+  keySetMaxMs: entry(
+    3_600_000,
+    'ms',
+    'Inmesh',
+    'the last good keys of a JWT issuer count so long; then its tokens are refused',
+  ),
+  keySetRetryMs: entry(10_000, 'ms', 'Inmesh', 'between questions to a JWT issuer that fails, or for a key it had not'),
+  keySetTimeoutMs: entry(5_000, 'ms', 'Inmesh', 'of one question to a JWT issuer'),
+  keySetBytes: entry(1_048_576, 'bytes', 'Inmesh', 'of an answer of a JWT issuer'),
+  kubernetesTimeoutMs: entry(10_000, 'ms', 'Inmesh', 'of one question to the Kubernetes API'),
+  kubernetesBytes: entry(4_194_304, 'bytes', 'Inmesh', 'of an answer of the Kubernetes API'),
   settleMs: entry(5_000, 'ms', 'Inmesh', 'the longest wait of settled()'),
   settleQuietMs: entry(50, 'ms', 'Inmesh', 'clients that have said nothing for this long have followed'),
 } as const satisfies Record<string, Default>;

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { hostOf, isLoopback } from './loopback.ts';
+import { hostOf, isLoopback } from '../loopback.ts';
 
 export interface AdminPage {
   readonly summary: string;

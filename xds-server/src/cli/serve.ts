@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { hostOf, isLoopback } from '../admin/loopback.ts';
+import { hostOf, isLoopback } from '../loopback.ts';
 import { createXdsServer, type Listening, type XdsServer } from '../embedded.ts';
 import { CONFIG_OPTIONS, folderOf, retryAttemptsOf, sourceOf } from './check.ts';
 import { addressOf, type Command, plural } from './usage.ts';
