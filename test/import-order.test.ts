@@ -72,6 +72,7 @@ const XDS_SERVER: Layers = {
     'graph',
     'registry',
     'schema',
+    'loopback',
     'defaults',
   ],
   pure: new Set(['lint', 'snapshot', 'translate', 'graph', 'registry', 'schema']),
