@@ -95,6 +95,12 @@ export const DEFAULTS = {
     'endpoints of a locality, routes of a virtual host and their like',
   ),
   connectTimeoutMs: entry(10_000, 'ms', 'Istio MeshConfig.connectTimeout', 'where the cluster gives none'),
+  tlsHandshakeTimeoutMs: entry(
+    15_000,
+    'ms',
+    'Istio, FilterChain.transport_socket_connect_timeout',
+    'a client that has not finished its TLS handshake by then is let go',
+  ),
   foreignIdleMs: entry(
     4_000,
     'ms',
@@ -343,7 +349,12 @@ export const DEFAULTS = {
     'Inmesh',
     'between two looks at the wall clock while a certificate is held: after a suspend timers are late',
   ),
-  identityRetryMs: entry(500, 'ms', 'ztunnel', 'before a certificate that could not be had is asked for again; doubled each time'),
+  identityRetryMs: entry(
+    500,
+    'ms',
+    'ztunnel',
+    'before a certificate that could not be had is asked for again; doubled each time',
+  ),
   identityRetryMaxMs: entry(150_000, 'ms', 'ztunnel', 'longest wait before it is asked for again'),
   identityCallMs: entry(10_000, 'ms', 'Inmesh', 'for the answer of the CA'),
   identityAnswerBytes: entry(1_048_576, 'bytes', 'Inmesh', 'largest answer taken of a CA'),

@@ -1,0 +1,115 @@
+import { X509Certificate } from 'node:crypto';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { MeshError } from '../errors.ts';
+import type { NameMatch } from '../model/tls.ts';
+import { factsOf } from './certificate.ts';
+import { acceptsAny, describeMatches } from './names.ts';
+import { peerRefused, type Refusal, refusalOfOpenSsl, refuse } from './refusal.ts';
+import type { SpiffeId } from './spiffe-id.ts';
+import type { Material, Missing } from './tls-material.ts';
+import { verifyPeer } from './verify-peer.ts';
+
+/** A peer that was taken. */
+export interface Secured {
+  /** Of a peer in the mesh. */
+  readonly peer?: SpiffeId;
+  /** The leaf; undefined: the peer presented none, and needed none. */
+  readonly certificate?: X509Certificate;
+  /** As presented, leaf first. */
+  readonly presented: readonly X509Certificate[];
+  /**
+   * Asks again, by the bundles and revocation lists of this moment but by the time of the handshake: a certificate that
+   * has expired since was good when the connection began. Who is refused now is to be closed.
+   */
+  recheck(): MeshError | undefined;
+}
+
+export interface CheckTerms {
+  /** What the peer is. */
+  readonly side: 'server' | 'client';
+  readonly expected: readonly NameMatch[];
+  /** A server may be without one where the configuration does not ask for it. */
+  readonly isRequired: boolean;
+  /** As it is now. */
+  material(): Material | Missing;
+  /** A server outside the mesh without a list of names: what is wrong with its certificate for the name that was asked for. */
+  hostFault?(certificate: X509Certificate): Refusal | undefined;
+}
+
+/** `openSsl`: the code of its verdict on the chain; undefined: it holds, or is not known yet. */
+export interface Presented {
+  readonly certificates: readonly X509Certificate[];
+  readonly openSsl: string | undefined;
+}
+
+/** The one decision on the other end of a TLS connection, mesh or not. */
+export function checkPeer(presented: Presented, terms: CheckTerms, nowMs: number): Secured | MeshError {
+  const verdict = judge(presented, terms, nowMs);
+  if ('refused' in verdict) return peerRefused(terms.side, verdict);
+  const { certificates } = presented;
+  return {
+    ...verdict,
+    ...(certificates[0] !== undefined && { certificate: certificates[0] }),
+    presented: certificates,
+    recheck() {
+      const again = judge(presented, terms, nowMs);
+      return 'refused' in again ? peerRefused(terms.side, again) : undefined;
+    },
+  };
+}
+
+function judge({ certificates, openSsl }: Presented, terms: CheckTerms, nowMs: number): { peer?: SpiffeId } | Refusal {
+  const [leaf] = certificates;
+  if (leaf === undefined && !terms.isRequired) return {};
+  const material = terms.material();
+  if ('missing' in material) return refuse('unknown-root', `there is nothing to verify it by: ${material.missing}`);
+  const { trust } = material;
+  const { expected, side: purpose } = terms;
+  if (trust.kind === 'mesh') {
+    // First, because it says best what is wrong; OpenSSL's verdict counts all the same.
+    const verified = verifyPeer({ ...trust, presented: certificates, expected, purpose, nowMs });
+    if ('refused' in verified) return verified;
+    return openSslFault(openSsl) ?? { peer: verified.id };
+  }
+  if (leaf === undefined) return refuse('no-certificate', 'no certificate was presented');
+  return (trust.kind === 'unchecked' ? undefined : openSslFault(openSsl)) ?? nameFault(leaf, terms) ?? {};
+}
+
+const openSslFault = (code: string | undefined): Refusal | undefined =>
+  code === undefined ? undefined : (refusalOfOpenSsl(code) ?? refuse('chain-refused', `OpenSSL: ${code}`));
+
+function nameFault(leaf: X509Certificate, { expected, hostFault }: CheckTerms): Refusal | undefined {
+  if (expected.length === 0) return hostFault?.(leaf);
+  const facts = factsOf(leaf);
+  if (typeof facts === 'string') return refuse('malformed', `its certificate cannot be read: ${facts}`);
+  if (acceptsAny(expected, facts.names)) return undefined;
+  const shown = facts.names.slice(0, 8).map(({ type, value }) => `${type} ${JSON.stringify(value.slice(0, 256))}`);
+  return refuse(
+    'wrong-name',
+    `${shown.join(', ') || 'no name'} was presented, ${describeMatches(expected)} was expected`,
+  );
+}
+
+const MOST = 20;
+
+/** What the other end presented, leaf first. */
+export function presentedBy(socket: TLSSocket): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && chain.length < MOST && !chain.some(({ raw }) => next?.raw.equals(raw))) {
+    chain.push(next);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
+/** The same from what `checkServerIdentity` is given. */
+export function presentedIn(certificate: DetailedPeerCertificate): X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next: DetailedPeerCertificate | undefined = certificate;
+  while (next?.raw !== undefined && chain.length < MOST && !chain.some(({ raw }) => next?.raw.equals(raw))) {
+    chain.push(new X509Certificate(next.raw));
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
