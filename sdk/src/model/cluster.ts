@@ -1,4 +1,5 @@
 import type { HealthCheck } from './health-check.ts';
+import type { TransportMatch, UpstreamTls } from './tls.ts';
 
 /** Envoy Cluster, decoded: everything about reaching one upstream. */
 
@@ -131,15 +132,6 @@ export interface DnsOptions {
   readonly family: DnsFamily;
 }
 
-/** TLS to the upstream, as far as it is decoded today: originating TLS without a certificate of our own. */
-export interface UpstreamTls {
-  readonly sni?: string;
-  readonly alpn: readonly string[];
-  readonly subjectAltNames: readonly string[];
-  /** A file of CA certificates, and no others; the platform's roots where absent. */
-  readonly roots?: string;
-}
-
 export type Discovery =
   | { readonly kind: 'eds'; readonly serviceName: string }
   /** Endpoints come inside the cluster (STATIC). */
@@ -180,7 +172,10 @@ export interface Cluster {
   readonly maxRequestsPerConnection?: number;
   readonly idleTimeoutMs?: number;
   readonly maxConnectionDurationMs?: number;
+  /** Of every endpoint that none of `transportMatches` is for. */
   readonly tls?: UpstreamTls;
+  /** The first that fits an endpoint decides: TLS or plain text (Envoy Cluster.transport_socket_matches). */
+  readonly transportMatches?: readonly TransportMatch[];
   /** `filter_metadata.istio`: service hosts behind this cluster and the DestinationRule it came from. */
   readonly serviceHost?: string;
   /** `namespace/name` of the CallPolicy resources that had a part in it. */
@@ -210,6 +205,8 @@ export interface Endpoint {
   readonly hashKey?: string;
   /** `istio.workload` metadata: `name;ns;app;version;cluster`. */
   readonly workload?: string;
+  /** `envoy.transport_socket_match` metadata: which of the cluster's transports is for it. */
+  readonly transportMatch?: ReadonlyMap<string, string>;
 }
 
 export interface LocalityEndpoints {

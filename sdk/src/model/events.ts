@@ -138,6 +138,26 @@ export type MeshEvent =
       readonly cluster: string;
       readonly reason: RetryRefusal;
     }
+  /** This process's own certificate, or the roots it goes by, are others from now on. `generation` counts from 1. */
+  | {
+      readonly kind: 'identity-rotated';
+      readonly id: string;
+      readonly source: string;
+      readonly changed: 'certificate' | 'roots';
+      readonly generation: number;
+      /** Wall-clock time. */
+      readonly notAfterMs: number;
+    }
+  /** No new certificate could be had, or it was not to be used. What is held goes on until `notAfterMs`. */
+  | { readonly kind: 'identity-failed'; readonly source: string; readonly reason: string; readonly notAfterMs?: number }
+  /** The last certificate has ended: nobody can be called, and nobody served, who asks for an identity. */
+  | {
+      readonly kind: 'identity-expired';
+      readonly id: string;
+      readonly source: string;
+      readonly notAfterMs: number;
+      readonly reason: string;
+    }
   | { readonly kind: 'xds-connected'; readonly server: string; readonly protocol: 'delta' | 'sotw' }
   | { readonly kind: 'xds-disconnected'; readonly server: string; readonly reason: string; readonly retryMs: number }
   /** Another control plane of the list is listened to from now on (gRFC A71). */

@@ -5,7 +5,11 @@ type Held<Source extends { readonly kind: string }, Kinds extends string> = Extr
 
 /** Envoy Secret, decoded. Its values go to `identity/` alone: nothing prints one, and none is kept on disk. */
 export type Secret =
-  | { readonly kind: 'certificate'; readonly name: string; readonly certificate: Held<CertificateSource, 'files' | 'inline'> }
+  | {
+      readonly kind: 'certificate';
+      readonly name: string;
+      readonly certificate: Held<CertificateSource, 'files' | 'inline'>;
+    }
   | {
       readonly kind: 'roots';
       readonly name: string;

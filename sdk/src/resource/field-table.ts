@@ -5,6 +5,7 @@ import { fields as endpoint } from './endpoint/endpoint.fields.ts';
 import type { FieldRows } from './fields.ts';
 import { fields as listener } from './listener/listener.fields.ts';
 import { fields as route } from './route/route.fields.ts';
+import { fields as tls } from './tls/tls.fields.ts';
 
 /** The SDK's whole column of the capability table. */
-export const FIELDS: FieldRows = { ...core, ...listener, ...route, ...cluster, ...healthCheck, ...endpoint };
+export const FIELDS: FieldRows = { ...core, ...listener, ...route, ...cluster, ...healthCheck, ...endpoint, ...tls };

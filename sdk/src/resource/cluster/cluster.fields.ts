@@ -19,7 +19,7 @@ export const fields: FieldRows = {
     supported: `name type eds_cluster_config connect_timeout lb_policy load_assignment
       max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
-      least_request_lb_config round_robin_lb_config common_lb_config transport_socket metadata load_balancing_policy
+      least_request_lb_config round_robin_lb_config common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
       upstream_http_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family
       dns_jitter health_checks upstream_connection_options`,
     ignored: {
@@ -35,7 +35,6 @@ export const fields: FieldRows = {
       'there is no downstream connection': 'connection_pool_per_downstream_connection protocol_selection',
     },
     rejected: {
-      'mutual TLS towards some endpoints only is not there yet': 'transport_socket_matches',
       'STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed': 'cluster_type',
       'no network filter is known': 'filters',
       'no upstream extension is known': 'upstream_config',
@@ -146,61 +145,9 @@ export const fields: FieldRows = {
     supported: 'http_protocol_options http2_protocol_options',
     ignored: { 'HTTP/2 or HTTP/1.1 is taken': 'http3_protocol_options alternate_protocols_cache_options' },
   }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
-    supported: 'common_tls_context sni',
-    ignored: {
-      'TLS sessions are never resumed, keys and renegotiation follow OpenSSL':
-        'allow_renegotiation max_session_keys enforce_rsa_key_usage',
-    },
-  }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext', {
-    supported: `validation_context validation_context_sds_secret_config combined_validation_context alpn_protocols
-      tls_params`,
-    ignored: { 'keys are never logged': 'key_log' },
-    rejected: {
-      'a client certificate is not sent yet': `tls_certificates tls_certificate_sds_secret_configs
-        tls_certificate_provider_instance tls_certificate_certificate_provider_instance
-        tls_certificate_certificate_provider`,
-      "the platform's roots are allowed so far": `validation_context_certificate_provider
-        validation_context_certificate_provider_instance`,
-      'it is Envoy code': 'custom_handshaker',
-    },
-  }),
   ...rowsOf('envoy.config.core.v3.UpstreamHttpProtocolOptions', {
-    // The name asked for (SNI, else the host the caller dialled) is always verified.
+    // Of the request's host; verified by it where the cluster names nobody.
     supported: 'auto_sni auto_san_validation',
-    rejected: { 'the name verified is the one that was dialled': 'override_auto_sni_header' },
-  }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.TlsParameters', {
-    supported: 'tls_minimum_protocol_version',
-    ignored: { 'the newest version both sides know is spoken': 'tls_maximum_protocol_version' },
-    rejected: {
-      "the platform's are used, and these would narrow them": 'cipher_suites ecdh_curves signature_algorithms',
-    },
-  }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext', {
-    supported: 'default_validation_context validation_context_sds_secret_config',
-    rejected: {
-      "the platform's roots are allowed so far": `validation_context_certificate_provider
-        validation_context_certificate_provider_instance`,
-    },
-  }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext', {
-    supported: 'trusted_ca system_root_certs match_typed_subject_alt_names match_subject_alt_names',
-    ignored: { 'files are not watched': 'watched_directory' },
-    rejected: {
-      'it would have to be checked, and is not yet': `verify_certificate_spki verify_certificate_hash
-        require_signed_certificate_timestamp crl custom_validator_config only_verify_leaf_cert_crl max_verify_depth`,
-      "the platform's roots and those of a file are allowed so far": 'ca_certificate_provider_instance',
-      'a peer is never trusted unchecked': 'allow_expired_certificate trust_chain_verification',
-    },
-  }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher', {
-    supported: 'san_type matcher',
-    rejected: { 'no other name is known': 'oid' },
-  }),
-  ...rowsOf('envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig', {
-    supported: 'name',
-    ignored: { 'one stream serves all': 'sds_config' },
+    rejected: { 'SNI is that of the request’s host': 'override_auto_sni_header' },
   }),
 };

@@ -263,7 +263,6 @@ describe('cluster', () => {
       'none is known (envoy.extensions.load_balancing_policies.pick_first.v3.PickFirst)',
     ],
     [{ outlierDetection: { maxEjectionPercent: 101 } }, 'outlier_detection.max_ejection_percent: 101, 0 to 100'],
-    [{ transportSocketMatches: [{ name: 'm' }] }, 'transport_socket_matches: set, but not supported'],
   ])('refuses %j', (json, expected) => {
     expect(errors(json)).toContain(expected);
   });
@@ -287,94 +286,5 @@ describe('cluster', () => {
     expect(ok({ type: 'ORIGINAL_DST', lbPolicy: 'CLUSTER_PROVIDED', edsClusterConfig: null }).discovery).toEqual({
       kind: 'original-dst',
     });
-  });
-});
-
-describe('TLS to the upstream', () => {
-  const tls = (extra: Record<string, JsonValue>) => ({
-    transportSocket: {
-      name: 'tls',
-      typedConfig: at('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', extra),
-    },
-  });
-  const common = (commonTlsContext: JsonValue) => tls({ commonTlsContext });
-
-  it("originates with the platform's roots, names and SNI (Istio SIMPLE)", () => {
-    const san = { sanType: 'DNS', matcher: { exact: 'api.example' } };
-    const simple = tls({
-      sni: 'api.example',
-      commonTlsContext: {
-        alpnProtocols: ['h2', 'http/1.1'],
-        combinedValidationContext: {
-          defaultValidationContext: { matchTypedSubjectAltNames: [san] },
-          validationContextSdsSecretConfig: { name: 'file-root:system' },
-        },
-      },
-    });
-    expect(ok(simple).tls).toEqual({ sni: 'api.example', alpn: ['h2', 'http/1.1'], subjectAltNames: ['api.example'] });
-    expect(
-      ok({
-        transportSocket: { name: 'raw', typedConfig: at('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer') },
-      }).tls,
-    ).toBeUndefined();
-  });
-
-  it('verifies by the roots of a file where one is named (DestinationRule caCertificates)', () => {
-    const roots = common({ validationContext: { trustedCa: { filename: '/ca.pem' } } });
-    expect(ok(roots).tls).toEqual({ alpn: [], subjectAltNames: [], roots: '/ca.pem' });
-  });
-
-  it('what the platform does anyway may be asked for', () => {
-    const auto = { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } };
-    const limits = common({
-      tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' },
-    });
-    expect(ok({ ...auto, ...limits }).tls).toEqual({ alpn: [], subjectAltNames: [] });
-  });
-
-  it('a field it has never heard of may ask for a check', () => {
-    const cluster = { name: 'c', type: 'EDS', edsClusterConfig: { edsConfig: { ads: {} } } };
-    const message = fromJson(ClusterSchema, { ...cluster, ...tls({ sni: 'a' }) }, { registry });
-    const any = message.transportSocket?.configType;
-    if (any?.case !== 'typedConfig') throw new Error('no typed_config');
-    // UpstreamTlsContext.auto_sni_san_validation, newer than the generated code.
-    any.value.value = Buffer.concat([any.value.value, Buffer.from([7 << 3, 1])]);
-    expect(clusterType.decode(toBinary(ClusterSchema, message))).toMatchObject({
-      errors: [expect.stringContaining('transport_socket.typed_config: field 7 is set')],
-    });
-  });
-
-  it.each([
-    [common({ tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3' } }), 'tls_minimum_protocol_version: TLSv1_3'],
-    [common({ tlsParams: { cipherSuites: ['ECDHE-RSA-AES128-GCM-SHA256'] } }), 'cipher_suites: set, but not'],
-    [{ upstreamHttpProtocolOptions: { overrideAutoSniHeader: 'x' } }, 'override_auto_sni_header: set, but not'],
-    [common({ tlsCertificateSdsSecretConfigs: [{ name: 'default' }] }), 'a client certificate is not sent yet'],
-    [common({ tlsCertificateProviderInstance: { instanceName: 'default' } }), 'a client certificate is not sent yet'],
-    [
-      common({ validationContext: { trustedCa: { inlineString: 'x' } } }),
-      'trusted_ca: inlineString, the name of a file allowed',
-    ],
-    [
-      common({ validationContext: { trustedCa: { filename: '' } } }),
-      'trusted_ca: filename, the name of a file allowed',
-    ],
-    [common({ validationContextSdsSecretConfig: { name: 'ROOTCA' } }), 'roots "ROOTCA", file-root:system allowed'],
-    [
-      common({ validationContext: { trustChainVerification: 'ACCEPT_UNTRUSTED' } }),
-      'a peer is never trusted unchecked',
-    ],
-    [
-      common({
-        validationContext: { matchTypedSubjectAltNames: [{ sanType: 'URI', matcher: { prefix: 'spiffe://' } }] },
-      }),
-      'prefix, exact allowed',
-    ],
-    [
-      { transportSocket: { name: 'quic', typedConfig: at('envoy.extensions.filters.http.router.v3.Router') } },
-      'transport_socket.typed_config: type',
-    ],
-    [{ transportSocket: { name: 'none' } }, 'transport_socket.typed_config: type ""'],
-  ])('what asks for more is refused, never weakened: %#', (json, expected) => {
-    expect(errors(json)).toContain(expected);
   });
 });

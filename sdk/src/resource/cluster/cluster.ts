@@ -3,6 +3,7 @@ import { ClusterSchema, Cluster_DiscoveryType as Type } from '../../../gen/clust
 import { defaultOf } from '../../defaults.ts';
 import type { Cluster, Discovery } from '../../model/cluster.ts';
 import type { HealthCheck } from '../../model/health-check.ts';
+import type { UpstreamTls } from '../../model/tls.ts';
 import { parse } from '../any.ts';
 import { callPolicyIn } from '../call-policy.ts';
 import { HEALTH } from '../endpoint/endpoint.ts';
@@ -14,15 +15,16 @@ import { decodeList } from '../lists.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
 import { sharedName, sharedValue } from '../shared.ts';
+import { decodeTransportMatch } from '../tls/transport-match.ts';
+import { decodeTransportSocket } from '../tls/upstream-tls.ts';
 import { inRange, positiveMs, required } from '../values.ts';
 import { decodeCircuitBreakers } from './circuit-breakers.ts';
 import { decodeDns } from './dns.ts';
 import { decodeHealthCheck } from './health-check.ts';
-import { decodeHttpProtocol } from './http-protocol.ts';
+import { decodeHttpProtocol, type SniOptions } from './http-protocol.ts';
 import { decodeLoadBalancing } from './load-balancing.ts';
 import { decodeOutlierDetection } from './outlier-detection.ts';
 import { decodeTcpKeepAlive } from './tcp-keep-alive.ts';
-import { decodeTransportSocket } from './upstream-tls.ts';
 
 /** CDS. */
 export const clusterType = resourceType<Cluster>(ClusterSchema.typeName, decodeSteps, {
@@ -44,12 +46,12 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {
 }
 
 function decodeCluster(message: Message, at: Scope): Cluster {
-  const { circuitBreakers, outlierDetection, transportSocket } = message;
+  const { circuitBreakers, outlierDetection } = message;
   const { loadBalancer, ...localities } = decodeLoadBalancing(message, at);
   const panicThreshold = message.commonLbConfig?.healthyPanicThreshold?.value ?? defaultOf('panicThreshold');
   const checks = decodeList(message.healthChecks, at.at('health_checks'), decodeHealthCheck).filter(isCheck);
   const policy = callPolicyIn(message.metadata, at);
-  const tls = transportSocket && decodeTransportSocket(transportSocket, at.at('transport_socket'));
+  const { sni, ...http } = decodeHttpProtocol(message, at);
   return {
     name: sharedName(required(message.name, at.at('name'))),
     discovery: decodeDiscovery(message, at),
@@ -63,9 +65,9 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     }),
     circuitBreakers: sharedValue(decodeCircuitBreakers(circuitBreakers, at.at('circuit_breakers'))),
     ...(checks.length > 0 && { healthChecks: sharedValue(checks) }),
-    ...decodeHttpProtocol(message, at),
+    ...http,
     ...decodeTcpKeepAlive(message),
-    ...(tls && { tls }),
+    ...decodeTransports(message, sni, at),
     ...decodeOrigin(message),
     ...(policy && policy.sources.length > 0 && { callPolicies: policy.sources }),
   };
@@ -74,6 +76,30 @@ function decodeCluster(message: Message, at: Scope): Cluster {
 function decodeOverrideHostStatus({ commonLbConfig }: Message): Pick<Cluster, 'overrideHostStatus'> | undefined {
   const statuses = commonLbConfig?.overrideHostStatus?.statuses;
   return statuses && { overrideHostStatus: sharedValue(statuses.flatMap((status) => HEALTH.get(status) ?? [])) };
+}
+
+/** Envoy Cluster.transport_socket and transport_socket_matches. */
+function decodeTransports(
+  message: Message,
+  sni: SniOptions | undefined,
+  at: Scope,
+): Pick<Cluster, 'tls' | 'transportMatches'> {
+  const own = message.transportSocket && decodeTransportSocket(message.transportSocket, at.at('transport_socket'));
+  const named = withSniOptions(own, sni);
+  const matches = decodeList(message.transportSocketMatches, at.at('transport_socket_matches'), decodeTransportMatch);
+  return {
+    ...(named && { tls: named }),
+    ...(matches.length > 0 && {
+      transportMatches: matches.map((match) => ({ ...match, tls: withSniOptions(match.tls, sni) })),
+    }),
+  };
+}
+
+/** Envoy UpstreamHttpProtocolOptions: SNI, and the name that is verified, follow the request's host. */
+function withSniOptions(tls: UpstreamTls | undefined, options: SniOptions | undefined): UpstreamTls | undefined {
+  const { autoSni = false, autoSanValidation = false } = options ?? {};
+  if (tls === undefined || (!autoSni && !autoSanValidation)) return tls;
+  return { ...tls, ...(autoSni && { sniFrom: 'authority' }), ...(autoSanValidation && { verifiesSni: true }) };
 }
 
 const isCheck = (check: HealthCheck | undefined): check is HealthCheck => check !== undefined;

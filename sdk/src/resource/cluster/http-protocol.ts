@@ -1,6 +1,6 @@
 import type { HttpProtocolOptions, Cluster as Message } from '../../../gen/cluster.js';
 import { HttpProtocolOptionsSchema } from '../../../gen/cluster.js';
-import type { Http2ProtocolOptions } from '../../../gen/core.js';
+import type { Http2ProtocolOptions, UpstreamHttpProtocolOptions } from '../../../gen/core.js';
 import type { Cluster } from '../../model/cluster.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
@@ -18,8 +18,11 @@ type HttpProtocol = Pick<
   | 'maxConnectionDurationMs'
 >;
 
+/** Envoy UpstreamHttpProtocolOptions. */
+export type SniOptions = Pick<UpstreamHttpProtocolOptions, 'autoSni' | 'autoSanValidation'>;
+
 /** Envoy HttpProtocolOptions (typed), else the cluster's own older fields for the same. */
-export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol {
+export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol & { readonly sni?: SniOptions } {
   const options = typedOptions(message, at);
   const common = options?.commonHttpProtocolOptions ?? message.commonHttpProtocolOptions;
   const here = at.at('common_http_protocol_options');
@@ -31,7 +34,9 @@ export function decodeHttpProtocol(message: Message, at: Scope): HttpProtocol {
   const auto =
     options?.upstreamProtocolOptions.case === 'autoConfig' ? options.upstreamProtocolOptions.value : undefined;
   const http2Options = decodeHttp2Options(http2 ?? auto?.http2ProtocolOptions, at.at('http2_protocol_options'));
+  const sni = options?.upstreamHttpProtocolOptions ?? message.upstreamHttpProtocolOptions;
   return {
+    ...(sni && { sni }),
     http2: http2 !== undefined,
     ...(auto && { http2IfOffered: true as const }),
     ...(http2Options && { http2Options }),

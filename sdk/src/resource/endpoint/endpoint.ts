@@ -2,6 +2,7 @@ import { type Address, HealthStatus } from '../../../gen/core.js';
 import type { LbEndpoint } from '../../../gen/endpoint.js';
 import type { Endpoint, Health } from '../../model/cluster.ts';
 import type { Scope } from '../scope.ts';
+import { labelsOf } from '../tls/labels.ts';
 import { inRange } from '../values.ts';
 
 export const HEALTH: ReadonlyMap<HealthStatus, Health> = new Map([
@@ -12,6 +13,9 @@ export const HEALTH: ReadonlyMap<HealthStatus, Health> = new Map([
   [HealthStatus.TIMEOUT, 'timeout'],
   [HealthStatus.DEGRADED, 'degraded'],
 ]);
+
+/** Metadata by which a cluster's transport_socket_matches choose. */
+export const TRANSPORT_MATCH = 'envoy.transport_socket_match';
 
 /** Envoy config.endpoint.v3.LbEndpoint. */
 export function decodeEndpoint(message: LbEndpoint, at: Scope): Endpoint {
@@ -25,14 +29,16 @@ export function decodeEndpoint(message: LbEndpoint, at: Scope): Endpoint {
   const hostname = endpoint?.hostname ?? '';
   const hashKey = metadata?.filterMetadata['envoy.lb']?.hash_key;
   const workload = metadata?.filterMetadata.istio?.workload;
+  const transport = metadata?.filterMetadata[TRANSPORT_MATCH];
   // Field by field, and most have no more than these: a spread would leave room for others in every one of them.
   const plain: Endpoint = { address: place.address, port: place.port, health, weight: loadBalancingWeight ?? 1 };
-  if (hostname === '' && typeof hashKey !== 'string' && typeof workload !== 'string') return plain;
+  if (hostname === '' && metadata === undefined) return plain;
   return {
     ...plain,
     ...(hostname !== '' && { hostname }),
     ...(typeof hashKey === 'string' && { hashKey }),
     ...(typeof workload === 'string' && { workload }),
+    ...(transport && { transportMatch: labelsOf(transport) }),
   };
 }
 

@@ -36,7 +36,13 @@ describe('load assignment', () => {
               endpoint: { hostname: 'h', address: { socketAddress: { address: '::1', portValue: 80 } } },
               healthStatus: 'DRAINING',
               loadBalancingWeight: 3,
-              metadata: { filterMetadata: { 'envoy.lb': { hash_key: 'k' }, istio: { workload: 'w;ns' } } },
+              metadata: {
+                filterMetadata: {
+                  'envoy.lb': { hash_key: 'k' },
+                  istio: { workload: 'w;ns' },
+                  'envoy.transport_socket_match': { tlsMode: 'istio', number: 1 },
+                },
+              },
             },
             { endpoint: { address: { pipe: { path: '/run/s' } } } },
           ],
@@ -52,7 +58,10 @@ describe('load assignment', () => {
           priority: 1,
           weight: 7,
           endpoints: [
-            { address: '::1', port: 80, health: 'draining', weight: 3, hostname: 'h', hashKey: 'k', workload: 'w;ns' },
+            {
+              ...{ address: '::1', port: 80, health: 'draining', weight: 3 },
+              ...{ hostname: 'h', hashKey: 'k', workload: 'w;ns', transportMatch: new Map([['tlsMode', 'istio']]) },
+            },
             { address: 'unix:/run/s', port: 0, health: 'unknown', weight: 1 },
           ],
         },

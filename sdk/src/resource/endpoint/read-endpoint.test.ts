@@ -45,7 +45,12 @@ const message: fc.Arbitrary<MessageInitShape<typeof LbEndpointSchema>> = fc.reco
     }),
     healthStatus: fc.integer({ min: 0, max: 9 }) as fc.Arbitrary<HealthStatus>,
     loadBalancingWeight: fc.nat(),
-    metadata: fc.record({ filterMetadata: fc.dictionary(fc.constantFrom('envoy.lb', 'istio', 'other'), struct) }),
+    metadata: fc.record({
+      filterMetadata: fc.dictionary(
+        fc.constantFrom('envoy.lb', 'istio', 'envoy.transport_socket_match', 'other'),
+        struct,
+      ),
+    }),
   },
   { requiredKeys: [] },
 );

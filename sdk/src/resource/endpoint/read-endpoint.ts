@@ -2,7 +2,8 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { HealthStatus, MetadataSchema } from '../../../gen/core.js';
 import type { Endpoint } from '../../model/cluster.ts';
-import { HEALTH } from './endpoint.ts';
+import { labelsOf } from '../tls/labels.ts';
+import { HEALTH, TRANSPORT_MATCH } from './endpoint.ts';
 
 /**
  * Reads an encoded LbEndpoint field by field: a fifth of what the generated code needs, which makes an object of every
@@ -149,7 +150,7 @@ function readWeight(reader: BinaryReader, draft: Draft): boolean {
 const PLAIN_HOST = /^[\w.:-]+$/;
 const PLAIN_HOST_OR_NONE = /^[\w.:-]*$/;
 
-type Labels = Pick<Endpoint, 'hashKey' | 'workload'>;
+type Labels = Pick<Endpoint, 'hashKey' | 'workload' | 'transportMatch'>;
 
 const NO_LABELS: Labels = {};
 
@@ -158,8 +159,10 @@ function readLabels(bytes: Uint8Array): Labels | undefined {
   if (Object.keys(typedFilterMetadata).length > 0 || ($unknown?.length ?? 0) > 0) return undefined;
   const hashKey = filterMetadata['envoy.lb']?.hash_key;
   const workload = filterMetadata.istio?.workload;
+  const transport = filterMetadata[TRANSPORT_MATCH];
   return {
     ...(typeof hashKey === 'string' && { hashKey }),
     ...(typeof workload === 'string' && { workload }),
+    ...(transport && { transportMatch: labelsOf(transport) }),
   };
 }
