@@ -144,6 +144,33 @@ export const DEFAULTS = {
   kubernetesBytes: entry(4_194_304, 'bytes', 'Inmesh', 'of an answer of the Kubernetes API'),
   settleMs: entry(5_000, 'ms', 'Inmesh', 'the longest wait of settled()'),
   settleQuietMs: entry(50, 'ms', 'Inmesh', 'clients that have said nothing for this long have followed'),
+  certificateMs: entry(
+    86_400_000,
+    'ms',
+    'Istio DEFAULT_WORKLOAD_CERT_TTL',
+    'of a certificate, where no lifetime is asked for',
+  ),
+  maxCertificateMs: entry(
+    7_776_000_000,
+    'ms',
+    'Istio MAX_WORKLOAD_CERT_TTL',
+    'a longer lifetime is refused; a root that signs no more stays trusted for as long',
+  ),
+  certificateBackdateMs: entry(120_000, 'ms', 'Istio ClockSkewGracePeriod', 'how far before now certificates begin'),
+  rootMs: entry(
+    315_360_000_000,
+    'ms',
+    'Istio CITADEL_SELF_SIGNED_CA_CERT_TTL',
+    'of a root made here; another follows it in the last 20 % of its life',
+  ),
+  rootOverlapMs: entry(
+    86_400_000,
+    'ms',
+    'Inmesh',
+    'between the moment a new root is trusted and its first signature: as long as a certificate lives',
+  ),
+  caSweepMs: entry(10_000, 'ms', 'Inmesh', "between looks at the CA's files or Secret, and at whether a root is due"),
+  crlMs: entry(2_592_000_000, 'ms', 'Inmesh', 'how long a revocation list is good for; it is signed anew every day'),
 } as const satisfies Record<string, Default>;
 
 export type DefaultName = keyof typeof DEFAULTS;
