@@ -119,6 +119,7 @@ export const DEFAULTS = {
   ),
   unreadStreamMs: entry(30_000, 'ms', 'Inmesh', 'without reading anything that waits for it, a stream is ended'),
   pushSliceMs: entry(5, 'ms', 'Inmesh', 'answers made before the event loop has its turn'),
+  firstRequestMs: entry(30_000, 'ms', 'Inmesh', 'a stream that says nothing is ended'),
   keepaliveMs: entry(30_000, 'ms', 'Inmesh', 'between pings of an ADS connection'),
   keepaliveTimeoutMs: entry(
     20_000,
@@ -171,6 +172,18 @@ export const DEFAULTS = {
   ),
   caSweepMs: entry(10_000, 'ms', 'Inmesh', "between looks at the CA's files or Secret, and at whether a root is due"),
   crlMs: entry(2_592_000_000, 'ms', 'Inmesh', 'how long a revocation list is good for; it is signed anew every day'),
+  certificatesPerSecond: entry(
+    50,
+    'count',
+    'Inmesh',
+    'certificates that one identity (in Kubernetes: one Pod) may ask for',
+  ),
+  certificatesBurst: entry(
+    500,
+    'count',
+    'Inmesh',
+    'the same at once, as when all processes of a service start together',
+  ),
 } as const satisfies Record<string, Default>;
 
 export type DefaultName = keyof typeof DEFAULTS;

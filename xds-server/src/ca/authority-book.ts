@@ -188,15 +188,15 @@ export class AuthorityBook {
       );
       stored = await store.read();
     }
-    if (stored.version !== this.#held?.version) this.#held = this.#read(stored);
+    if (stored.version !== this.#held?.version) this.#held = await this.#read(stored);
     await this.#publish();
   }
 
-  #read({ entries, version }: StoredEntries): Held {
+  async #read({ entries, version }: StoredEntries): Promise<Held> {
     const { store, clock, settings } = this.#parts;
     const nowMs = clock.wallTime();
     if (isPluggedIn(entries)) {
-      const { issuer, roots } = readPluggedIn(entries, store.name, nowMs);
+      const { issuer, roots } = await readPluggedIn(entries, store.name, nowMs);
       return { version, entries, state: undefined, issuer, roots, revoked: readTimes(entries, store.name).revoked };
     }
     const state = readState(entries, store.name, nowMs + settings.maxCertificateMs);

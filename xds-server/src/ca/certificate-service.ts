@@ -1,14 +1,16 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import type { Clock } from '@inmesh/sdk/internal/clock';
+import { type Clock, systemClock } from '@inmesh/sdk/internal/clock';
 import {
   type IstioCertificateRequest,
   IstioCertificateRequestSchema,
   IstioCertificateResponseSchema,
 } from '@inmesh/sdk/internal/gen/ca';
 import type { Principal } from '../auth/principal.ts';
+import { defaultOf } from '../defaults.ts';
 import type { Requester } from './audit.ts';
 import type { Authority } from './authority.ts';
 import { type ImpersonationPolicy, impersonationFault } from './impersonation.ts';
+import { IssueRate, type IssueRateShape } from './issue-rate.ts';
 import { CertificateRefused, type RefusalReason } from './refusal.ts';
 
 /** google.rpc.Code, as istiod answers: what is wrong with the request is the sender's to mend, what is missing here passes. */
@@ -34,7 +36,9 @@ export interface CertificateStatus {
 
 export interface CertificateServiceOptions {
   readonly authority: Authority;
-  readonly clock: Clock;
+  readonly clock?: Clock;
+  /** Certificates that one principal may ask for. */
+  readonly rate?: IssueRateShape;
   /** Who may ask for the certificates of others; nobody where it is absent. */
   readonly impersonation?: ImpersonationPolicy;
 }
@@ -49,10 +53,17 @@ export const isStatus = (answer: Uint8Array | CertificateStatus): answer is Cert
   !(answer instanceof Uint8Array);
 
 export function createCertificateService(options: CertificateServiceOptions): CertificateService {
+  const { authority, clock = systemClock, impersonation } = options;
+  const rate = new IssueRate({
+    perSecond: defaultOf('certificatesPerSecond'),
+    burst: defaultOf('certificatesBurst'),
+    ...options.rate,
+  });
+  const parts = { authority, clock, impersonation, rate };
   return {
     createCertificate: async (bytes, principal) => {
       try {
-        return await answer(options, bytes, principal);
+        return await answer(parts, bytes, principal);
       } catch (error) {
         if (error instanceof CertificateRefused) return { code: CODES[error.reason], message: error.message };
         return { code: 13, message: 'the certificate could not be signed' };
@@ -61,19 +72,24 @@ export function createCertificateService(options: CertificateServiceOptions): Ce
   };
 }
 
-async function answer(
-  options: CertificateServiceOptions,
-  bytes: Uint8Array,
-  principal: Principal | undefined,
-): Promise<Uint8Array> {
-  const { authority } = options;
+interface ServiceParts {
+  readonly authority: Authority;
+  readonly clock: Clock;
+  readonly impersonation: ImpersonationPolicy | undefined;
+  readonly rate: IssueRate;
+}
+
+async function answer(parts: ServiceParts, bytes: Uint8Array, principal: Principal | undefined): Promise<Uint8Array> {
+  const { authority } = parts;
   if (principal === undefined)
     throw new CertificateRefused(
       'unauthenticated',
       'a certificate is issued to a proven identity: a token or a client certificate',
     );
+  if (!parts.rate.admit(callerOf(principal), parts.clock.now()))
+    throw new CertificateRefused('rate', 'too many certificates are asked for; ask again later');
   const request = decode(bytes);
-  const uri = await nameOf(options, request, principal);
+  const uri = await nameOf(parts, request, principal);
   const issued = await authority.issue({
     csrPem: request.csr,
     names: { uris: [uri] },
@@ -97,6 +113,8 @@ function decode(bytes: Uint8Array): IstioCertificateRequest {
   }
 }
 
+const callerOf = (principal: Principal): string => `${requesterOf(principal).principal} ${principal.pod?.uid ?? ''}`;
+
 const requesterOf = (principal: Principal): Requester => ({
   principal: `spiffe://${principal.trustDomain}/ns/${principal.namespace}/sa/${principal.serviceAccount}`,
   via: principal.via,
@@ -104,7 +122,7 @@ const requesterOf = (principal: Principal): Requester => ({
 
 /** The name of whoever asks; of another workload where a node agent asks for it. Names in the CSR never count. */
 async function nameOf(
-  { authority, clock, impersonation }: CertificateServiceOptions,
+  { authority, clock, impersonation }: ServiceParts,
   { metadata }: IstioCertificateRequest,
   principal: Principal,
 ): Promise<string> {

@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import type { CertificateFacts } from '@inmesh/sdk/internal/identity/certificate';
 import { certificateOf, keyOf, pemOf, required, subjectOf } from './authority-state.ts';
 import { keyFault } from './csr-policy.ts';
 import type { Issuer } from './issuer.ts';
@@ -15,7 +16,7 @@ export interface PluggedIn {
  * Istio's plugged-in CA: the issuer (ca-cert.pem, ca-key.pem), what leads from it to a root (cert-chain.pem, with or without its
  * ends) and the roots. Throws what is wrong with which file.
  */
-export function readPluggedIn(entries: Entries, where: string, nowMs: number): PluggedIn {
+export async function readPluggedIn(entries: Entries, where: string, nowMs: number): Promise<PluggedIn> {
   const at = (entry: string): string => `${where}: ${entry}`;
   const certificate = certificateOf(required(entries, ENTRY.certificate, where), at(ENTRY.certificate));
   const key = keyOf(required(entries, ENTRY.key, where), at(ENTRY.key));
@@ -32,9 +33,11 @@ export function readPluggedIn(entries: Entries, where: string, nowMs: number): P
   });
   if (fault !== undefined) throw new Error(`${at(ENTRY.key)}: ${fault}`);
   const path = pathToRoot(certificate, chain, roots, where);
+  const { factsOf } = await import('@inmesh/sdk/internal/identity/certificate');
   path.forEach((step, below) => {
     const entry = below === 0 ? ENTRY.certificate : below === path.length - 1 ? ENTRY.roots : ENTRY.chain;
-    checkIssuer(step, { at: at(entry), nowMs });
+    const wrong = issuerFault(step, { nowMs, below, facts: factsOf(step) });
+    if (wrong !== undefined) throw new Error(`${at(entry)}: "${subjectOf(step)}" ${wrong}`);
   });
   const root = path.at(-1) ?? certificate;
   return {
@@ -82,13 +85,21 @@ function pathToRoot(
   return path;
 }
 
-function checkIssuer(
-  certificate: X509Certificate,
-  { at, nowMs }: { readonly at: string; readonly nowMs: number },
-): void {
-  const who = `"${subjectOf(certificate)}"`;
-  if (!certificate.ca)
-    throw new Error(`${at}: ${who} may not sign certificates; CA:TRUE is expected (RFC 5280 §4.2.1.9)`);
-  if (nowMs > certificate.validToDate.getTime()) throw new Error(`${at}: ${who} ended on ${certificate.validTo}`);
-  if (nowMs < certificate.validFromDate.getTime()) throw new Error(`${at}: ${who} begins on ${certificate.validFrom}`);
+interface IssuerTerms {
+  readonly nowMs: number;
+  /** CA certificates between it and the leaf. */
+  readonly below: number;
+  readonly facts: CertificateFacts | string;
+}
+
+/** RFC 5280 §6.1.4 (k)–(n): who issues something else here is refused by every peer, so it is said at the start. */
+function issuerFault(certificate: X509Certificate, { nowMs, below, facts }: IssuerTerms): string | undefined {
+  if (typeof facts === 'string') return `cannot be read: ${facts}`;
+  if (!facts.isCa) return 'may not sign certificates; CA:TRUE is expected (RFC 5280 §4.2.1.9)';
+  if (facts.keyUsage?.certSign === false) return 'lacks the key usage keyCertSign (RFC 5280 §4.2.1.3)';
+  if (facts.pathLength !== undefined && below > facts.pathLength)
+    return `allows ${facts.pathLength} CAs below it, there are ${below}`;
+  if (nowMs > certificate.validToDate.getTime()) return `ended on ${certificate.validToDate.toISOString()}`;
+  if (nowMs < certificate.validFromDate.getTime()) return `begins on ${certificate.validFromDate.toISOString()}`;
+  return undefined;
 }
