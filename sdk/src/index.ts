@@ -4,6 +4,7 @@ import type { MeshFetch } from './http/fetch/mesh-fetch.ts';
 import { defaultMesh } from './mesh.ts';
 
 export type { BootstrapOptions, ServiceOption } from './bootstrap/bootstrap.ts';
+export type { IdentityOptions } from './bootstrap/identity-settings.ts';
 export type {
   Breaker,
   BreakerEvent,
@@ -24,6 +25,7 @@ export { formatExplanation } from './explain/format.ts';
 export type { CallPolicy, MeshRequestInit, MeshResponse } from './http/call-policy.ts';
 export type { MeshFetch } from './http/fetch/mesh-fetch.ts';
 export type { MeshRequestFunction, MeshRequestOptions } from './http/undici/request.ts';
+export type { MeshIdentity } from './mesh/identity.ts';
 export { createMesh, defaultMesh, type Mesh } from './mesh.ts';
 export type {
   AttemptStory,

@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Dispatcher } from 'undici';
 import { type Bootstrap, readBootstrap } from './bootstrap/bootstrap.ts';
 import type { Breaker, BreakerOptions } from './breaker/breaker.ts';
 import { type Breakers, createBreakers } from './breaker/breakers.ts';
-import { type Clock, type Random, systemClock, systemRandom, systemTurn } from './clock.ts';
+import { type Clock, holdProcess, type Random, systemClock, systemRandom, systemTurn } from './clock.ts';
 import type { ConnectOptions } from './connect/destination.ts';
 import { MeshSocket } from './connect/mesh-socket.ts';
 import type { ConnectRuntime } from './connect/runtime.ts';
@@ -23,6 +23,7 @@ import { MeshDispatcher } from './http/undici/dispatcher.ts';
 import { createPassthrough } from './http/undici/passthrough.ts';
 import { createRequest, type MeshRequestFunction } from './http/undici/request.ts';
 import { createEvents } from './mesh/events.ts';
+import type { MeshIdentity } from './mesh/identity.ts';
 import { LazyCore } from './mesh/lazy-core.ts';
 import { waitUntilReady } from './mesh/ready.ts';
 import type { EventSink } from './model/events.ts';
@@ -72,6 +73,11 @@ export interface Mesh extends AsyncDisposable {
    * time. Throws MESH_CONFIG_INVALID.
    */
   breaker(host: string, options?: BreakerOptions): Breaker;
+  /**
+   * Who this process is to its peers; undefined where it was given no credential. Rejects with MESH_IDENTITY_UNAVAILABLE, which
+   * says what is missing, when there should be a certificate and none can be had.
+   */
+  identity(): Promise<MeshIdentity | undefined>;
   /** What would become of a request, or of a connection (`tcp://db:5432`), and why: the same decision, and nothing is sent. */
   explain(request: ExplainOptions): Promise<Explanation>;
   /** What is known of every resource asked for, in the shape of Envoy's client status discovery service (CSDS). */
@@ -110,6 +116,7 @@ export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> =
     env: deps.env,
     options,
     readFile: (path) => readFileSync(path, 'utf8'),
+    exists: existsSync,
     host: { name: hostname(), pid: process.pid },
     hasTransport: options.transport !== undefined,
   });
@@ -207,6 +214,20 @@ class LiveMesh implements Mesh {
 
   breaker(host: string, options?: BreakerOptions): Breaker {
     return this.#breakers.of(host, options);
+  }
+
+  async identity(): Promise<MeshIdentity | undefined> {
+    if (this.#isOff) return undefined;
+    const hold = holdProcess();
+    try {
+      const [{ describeIdentity }, { identity }] = await Promise.all([
+        import('./mesh/identity.ts'),
+        this.#core.running(),
+      ]);
+      return await describeIdentity(identity, this.#deps.clock, this.#policy.configTimeoutMs);
+    } finally {
+      hold.cancel();
+    }
   }
 
   async explain(request: ExplainOptions): Promise<Explanation> {

@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { MeshError } from '../errors.ts';
 import { type GrpcBootstrap, parseGrpcBootstrap } from './grpc-bootstrap.ts';
+import { type IdentityOptions, type IdentitySettings, readIdentitySettings } from './identity-settings.ts';
 import { type BootstrapServer, checkServer } from './server-address.ts';
 import { type Given, readChoice, readFlag, readLabels, readLocality, readName, readPort } from './values.ts';
 import type { VariableName } from './variables.ts';
@@ -26,6 +27,8 @@ export interface BootstrapOptions {
   readonly snapshot?: string;
   readonly required?: boolean;
   readonly log?: 'off' | 'debug';
+  /** Who this process is and how it proves it; false: it has no identity, whatever the environment says. */
+  readonly identity?: IdentityOptions | false;
 }
 
 export interface Bootstrap {
@@ -53,6 +56,7 @@ export interface Bootstrap {
   readonly snapshotPath: string | undefined;
   readonly required: boolean;
   readonly log: 'off' | 'debug';
+  readonly identity: IdentitySettings;
 }
 
 export interface BootstrapInput {
@@ -60,6 +64,8 @@ export interface BootstrapInput {
   readonly options?: BootstrapOptions;
   /** Throws when the file cannot be read. */
   readonly readFile: (path: string) => string;
+  /** Whether something lies where Istio's injection would put it. */
+  readonly exists?: (path: string) => boolean;
   /** Names this process where the environment does not. */
   readonly host?: { readonly name: string; readonly pid: number };
   /** The control plane is reached without an address (in process). */
@@ -82,15 +88,16 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
     });
   }
   const protocol = choice(env, 'INMESH_PROTOCOL', options.protocol, ['auto', 'delta', 'sotw']) ?? 'auto';
-  const identity = readIdentity(input, grpc);
+  const workload = readWorkload(input, grpc);
   return {
-    ...identity,
+    ...workload,
     servers,
     authorities: grpc?.authorities ?? new Map(),
     listenerTemplate: grpc?.listenerTemplate ?? '%s',
     required,
     protocol: protocol === 'auto' ? undefined : protocol,
-    node: describeNode(identity, input, grpc),
+    node: describeNode(workload, input, grpc),
+    identity: identitySettings(input, servers, grpc),
     outboundPolicy:
       choice(env, 'INMESH_OUTBOUND_POLICY', options.outboundPolicy, ['ALLOW_ANY', 'REGISTRY_ONLY']) ?? 'ALLOW_ANY',
     snapshotPath: options.snapshot ?? variable(env, 'INMESH_SNAPSHOT')?.value,
@@ -151,30 +158,50 @@ function readServers(
   return servers.map((address) => ({ address, features: new Set() }));
 }
 
-type Identity = Pick<Bootstrap, 'namespace' | 'workload' | 'serviceAccount' | 'labels' | 'service'>;
+type Workload = Pick<Bootstrap, 'namespace' | 'workload' | 'serviceAccount' | 'labels' | 'service'>;
 
-function readIdentity({ env, options = {}, host }: BootstrapInput, grpc: GrpcBootstrap | undefined): Identity {
+/** Names as they were given: by option, by variable, or in the gRPC bootstrap. */
+function readNames({ env, options = {} }: BootstrapInput, grpc: GrpcBootstrap | undefined) {
   const told = (key: string): Given | undefined => {
     const value = grpc?.metadata[key];
     return typeof value === 'string' && value !== '' ? { source: `node.metadata.${key}`, value } : undefined;
   };
+  const read = (option: 'namespace' | 'workload' | 'serviceAccount', name: VariableName, key: string) =>
+    map(either(options[option], option, variable(env, name) ?? told(key)), readName);
+  return {
+    namespace: read('namespace', 'INMESH_NAMESPACE', 'NAMESPACE'),
+    workload: read('workload', 'INMESH_WORKLOAD', 'WORKLOAD_NAME'),
+    serviceAccount: read('serviceAccount', 'INMESH_SERVICE_ACCOUNT', 'SERVICE_ACCOUNT'),
+  };
+}
+
+function readWorkload(input: BootstrapInput, grpc: GrpcBootstrap | undefined): Workload {
+  const { env, options = {}, host } = input;
   const service = readService(env, options.service);
-  const namespace = either(options.namespace, 'namespace', variable(env, 'INMESH_NAMESPACE') ?? told('NAMESPACE'));
-  const workload = either(options.workload, 'workload', variable(env, 'INMESH_WORKLOAD') ?? told('WORKLOAD_NAME'));
-  const account = either(
-    options.serviceAccount,
-    'serviceAccount',
-    variable(env, 'INMESH_SERVICE_ACCOUNT') ?? told('SERVICE_ACCOUNT'),
-  );
+  const { namespace, workload, serviceAccount } = readNames(input, grpc);
   const unnamed = service ? [service.name, service.version].filter(Boolean).join('-') : host?.name;
   return {
-    namespace: map(namespace, readName) ?? 'default',
-    workload: map(workload, readName) ?? (unnamed ?? 'process').toLowerCase(),
-    serviceAccount: map(account, readName) ?? 'default',
+    namespace: namespace ?? 'default',
+    workload: workload ?? (unnamed ?? 'process').toLowerCase(),
+    serviceAccount: serviceAccount ?? 'default',
     labels: chooseLabels(options, variable(env, 'INMESH_LABELS'), grpc, service),
     service,
   };
 }
+
+const identitySettings = (
+  input: BootstrapInput,
+  servers: readonly BootstrapServer[],
+  grpc: GrpcBootstrap | undefined,
+): IdentitySettings =>
+  readIdentitySettings({
+    options: input.options?.identity,
+    variable: (name) => variable(input.env, name),
+    exists: input.exists ?? (() => false),
+    servers,
+    provider: grpc?.provider,
+    ...readNames(input, grpc),
+  });
 
 function readService(env: BootstrapInput['env'], option: ServiceOption | undefined): ServiceOption | undefined {
   const name = either(option?.name, 'service.name', variable(env, 'INMESH_SERVICE'));
@@ -206,7 +233,7 @@ function chooseLabels(
 }
 
 function describeNode(
-  identity: Identity,
+  identity: Workload,
   { env, options = {}, host }: BootstrapInput,
   grpc: GrpcBootstrap | undefined,
 ): Bootstrap['node'] {

@@ -1,6 +1,7 @@
 import { MeshError } from '../errors.ts';
 import { isXdstp, nameFromTemplate, parseXdstp } from '../model/resource-name.ts';
-import { type BootstrapServer, checkServer } from './server-address.ts';
+import type { CredentialSettings } from './identity-settings.ts';
+import { type BootstrapServer, checkServer, parseServerAddress, type ServerTlsFiles } from './server-address.ts';
 import { type Given, invalid } from './values.ts';
 
 /** What is read of gRPC's bootstrap (gRFC A27; Istio's agent writes the same shape). */
@@ -14,6 +15,8 @@ export interface GrpcBootstrap {
   readonly cluster: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string } | undefined;
+  /** `certificate_providers`: the one called `default`, else the only one there is (gRFC A29). */
+  readonly provider: Extract<CredentialSettings, { kind: 'files' }> | undefined;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -46,6 +49,7 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
       zone: text(place.zone) ?? '',
       subZone: text(place.sub_zone) ?? '',
     },
+    provider: readProvider(root.certificate_providers, `${source}: certificate_providers`),
   };
 }
 
@@ -67,13 +71,20 @@ function readServer(server: unknown, at: string): BootstrapServer {
     throw invalid({ source: `${at}.server_uri`, value: JSON.stringify(server) ?? '' }, 'host:port or unix:PATH');
   }
   checkServer(uri, `${at}.server_uri`);
-  requireInsecure(server.channel_creds, {
+  const tls = readCredentials(server.channel_creds, {
     source: `${at}.channel_creds`,
     value: JSON.stringify(server.channel_creds) ?? '',
   });
+  const parsed = parseServerAddress(uri);
+  const isBare = typeof parsed !== 'string' && parsed.tlsName === undefined && !uri.startsWith('unix:');
+  const address = tls !== undefined && isBare ? `tls://${parsed.authority}` : uri;
   const features = Array.isArray(server.server_features) ? server.server_features : [];
-  // Unknown ones are ignored (gRFC A27).
-  return { address: uri, features: new Set(features.filter((feature: unknown) => typeof feature === 'string')) };
+  return {
+    address,
+    // Unknown ones are ignored (gRFC A27).
+    features: new Set(features.filter((feature: unknown) => typeof feature === 'string')),
+    ...(tls !== undefined && { tls }),
+  };
 }
 
 function readAuthorities(given: unknown, source: string): ReadonlyMap<string, readonly BootstrapServer[]> {
@@ -115,9 +126,45 @@ function readTemplate(given: unknown, authorities: GrpcBootstrap['authorities'],
   return given;
 }
 
-/** gRFC A27: the first type a client supports is taken. Ours is `insecure` alone, for loopback and unix sockets. */
-function requireInsecure(creds: unknown, given: Given): void {
-  if (creds === undefined) return;
-  const known = Array.isArray(creds) && creds.some((entry: unknown) => isObject(entry) && entry.type === 'insecure');
-  if (!known) throw invalid(given, 'a list with {"type": "insecure"}');
+/** gRFC A27: the first type a client supports is taken. undefined: plain text. */
+function readCredentials(creds: unknown, given: Given): ServerTlsFiles | undefined {
+  if (creds === undefined) return undefined;
+  const known = Array.isArray(creds)
+    ? creds.filter(isObject).find(({ type }) => type === 'insecure' || type === 'tls')
+    : undefined;
+  if (known === undefined) throw invalid(given, 'a list with {"type": "tls"} or {"type": "insecure"}');
+  if (known.type === 'insecure') return undefined;
+  const config = isObject(known.config) ? known.config : {};
+  return filesOf(config, given.source);
+}
+
+/** The configuration of `tls` credentials and of the `file_watcher` provider are alike (gRFC A65). */
+function filesOf(config: Json, source: string): ServerTlsFiles {
+  const certificate = text(config.certificate_file);
+  const key = text(config.private_key_file);
+  const roots = text(config.ca_certificate_file);
+  if ((certificate === undefined) !== (key === undefined)) {
+    const value = JSON.stringify(config);
+    throw invalid({ source, value }, 'certificate_file and private_key_file together, or neither');
+  }
+  return {
+    ...(roots !== undefined && { roots }),
+    ...(certificate !== undefined && { certificate }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+/** Other plugins than `file_watcher` are passed over. */
+function readProvider(given: unknown, source: string): GrpcBootstrap['provider'] {
+  if (given === undefined) return undefined;
+  if (!isObject(given)) throw invalid({ source, value: JSON.stringify(given) }, 'an object');
+  const watchers = Object.entries(given).filter(([, one]) => isObject(one) && one.plugin_name === 'file_watcher');
+  const [name, found] = watchers.find(([instance]) => instance === 'default') ?? watchers[0] ?? [];
+  if (!isObject(found) || (name !== 'default' && watchers.length > 1)) return undefined;
+  const { certificate, key, roots } = filesOf(
+    isObject(found.config) ? found.config : {},
+    `${source}["${name}"].config`,
+  );
+  if (certificate === undefined || key === undefined) return undefined;
+  return { kind: 'files', certificate, key, ...(roots !== undefined && { roots }) };
 }

@@ -54,6 +54,10 @@ export function parseServerAddress(server: string): DialAddress | string {
   return { connect: { host, port }, authority: bare, isLocal, ...(isTls && { tlsName: host }) };
 }
 
+/** A token is as good as the identity it proves: it goes over TLS, or stays on this machine. */
+export const mayTakeToken = (address: DialAddress | string): boolean =>
+  typeof address !== 'string' && (address.tlsName !== undefined || address.isLocal);
+
 /** Throws MESH_BOOTSTRAP_INVALID naming the source. */
 export function checkServer(server: string, source: string): void {
   const address = parseServerAddress(server);

@@ -58,3 +58,18 @@ export function readLocality(given: Given): { region: string; zone: string; subZ
   if (region === '' || parts.length > 3) throw invalid(given, 'region, region/zone or region/zone/sub-zone');
   return { region, zone, subZone };
 }
+
+const UNIT_MS: ReadonlyMap<string, number> = new Map([
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1_000],
+  ['ms', 1],
+]);
+
+/** Go's notation, as Istio's variables have it: `24h`, `1h30m`. */
+export function readDuration(given: Given): number {
+  const parts = [...given.value.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  const ms = parts.reduce((sum, [, amount, unit = '']) => sum + Number(amount) * (UNIT_MS.get(unit) ?? 0), 0);
+  if (parts.map(([part]) => part).join('') === given.value && ms > 0) return ms;
+  throw invalid(given, 'a duration such as 24h, 90m or 1h30m');
+}

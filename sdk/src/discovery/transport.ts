@@ -29,9 +29,14 @@ export interface AdsStream {
   unref(): void;
 }
 
+/** One unary gRPC call (`/package.Service/Method`) to the control plane. Rejects with what its status says. */
+export type CallControlPlane = (path: string, request: Uint8Array) => Promise<Uint8Array>;
+
 export interface AdsTransport {
   /** Where it leads, for humans and for what is remembered per server. */
   readonly server: string;
   /** Never throws: what cannot be opened closes with a status (14 UNAVAILABLE). */
   open(method: AdsMethod, on: AdsListener): AdsStream;
+  /** Where the control plane is in this process and knows who asks: its CA can be asked this way. */
+  readonly call?: CallControlPlane;
 }

@@ -3,7 +3,7 @@ import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Identity, IdentityState, Svid, TrustBundles } from './identity.ts';
-import { type MeshRoots, mergeBundles, sameBundles } from './merged-bundles.ts';
+import { isSameBundles, joinBundles, type MeshRoots } from './mesh-roots.ts';
 import type { IdentitySource, SourceState } from './source.ts';
 import { lifeLeftMs } from './validity.ts';
 
@@ -32,7 +32,8 @@ export interface LiveIdentity extends Identity {
   start(): void;
   /** Whoever issues certificates may be back. */
   nudge(): void;
-  describe(): IdentityDescription;
+  /** undefined: nobody gave this process a credential. */
+  describe(): IdentityDescription | undefined;
 }
 
 export const createIdentity = (parts: IdentityParts): LiveIdentity => new SourcedIdentity(parts);
@@ -137,7 +138,10 @@ class SourcedIdentity implements LiveIdentity {
   #found({ svid, bundles }: SourceState): void {
     if (this.#phase !== 'started') return;
     const leftMs = lifeLeftMs(svid, this.#parts.clock);
-    if (typeof leftMs === 'string') return this.#failed(leftMs);
+    if (typeof leftMs === 'string') {
+      this.#failed(leftMs);
+      return;
+    }
     const isNew = this.#held?.svid.chain !== svid.chain;
     const untilMs = this.#parts.clock.now() + leftMs;
     this.#problem = undefined;
@@ -151,13 +155,10 @@ class SourcedIdentity implements LiveIdentity {
   /** What is held goes on while it is valid. */
   #failed(reason: string): void {
     if (this.#phase !== 'started') return;
-    const isNews = reason !== this.#problem;
     this.#problem = reason;
     const { source, emit } = this.#parts;
     const notAfterMs = this.#held?.svid.notAfterMs;
-    if (isNews || this.#held === undefined) {
-      emit({ kind: 'identity-failed', source: source.from, reason, ...(notAfterMs !== undefined && { notAfterMs }) });
-    }
+    emit({ kind: 'identity-failed', source: source.from, reason, ...(notAfterMs !== undefined && { notAfterMs }) });
   }
 
   /** Makes the state anew of what is held, and tells it where it differs. */
@@ -166,10 +167,10 @@ class SourcedIdentity implements LiveIdentity {
     if (held === undefined) return;
     const { source, aliases = [] } = this.#parts;
     const trustDomains = [...new Set([held.svid.id.trustDomain, ...aliases])];
-    const bundles = mergeBundles(held.bundles, this.#roots, { trustDomains, isWhole: source.hasWholeBundles });
+    const bundles = joinBundles(held.bundles, this.#roots, { trustDomains, isWhole: source.hasWholeBundles });
     const before = this.#state;
     const isSameSvid = before?.svid.chain === held.svid.chain;
-    if (isSameSvid && sameBundles(before.bundles, bundles)) return;
+    if (isSameSvid && isSameBundles(before.bundles, bundles)) return;
     this.#generation += 1;
     this.#tell({ generation: this.#generation, svid: held.svid, bundles, trustDomains });
     this.#parts.emit({
@@ -197,8 +198,8 @@ class SourcedIdentity implements LiveIdentity {
     const held = this.#held;
     if (held === undefined) return;
     const leftMs = Math.min(held.untilMs - clock.now(), held.svid.notAfterMs - clock.wallTime());
-    if (leftMs <= 0) return this.#expire(held);
-    this.#timer = clock.after(Math.min(leftMs, defaultOf('certificateCheckMs')), () => this.#watchEnd());
+    if (leftMs <= 0) this.#expire(held);
+    else this.#timer = clock.after(Math.min(leftMs, defaultOf('certificateCheckMs')), () => this.#watchEnd());
   }
 
   #expire({ svid }: Held): void {

@@ -77,8 +77,9 @@ class Renewal implements IdentitySource {
   #wait(dueMs: number, wallDueMs: number): void {
     const { clock } = this.#parts;
     const leftMs = Math.min(dueMs - clock.now(), wallDueMs - clock.wallTime());
-    if (leftMs <= 0) return this.#step({ kind: 'due' });
-    this.#timer = clock.after(Math.min(leftMs, defaultOf('certificateCheckMs')), () => this.#wait(dueMs, wallDueMs));
+    if (leftMs <= 0) this.#step({ kind: 'due' });
+    else
+      this.#timer = clock.after(Math.min(leftMs, defaultOf('certificateCheckMs')), () => this.#wait(dueMs, wallDueMs));
   }
 
   async #ask(): Promise<void> {

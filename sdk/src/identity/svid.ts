@@ -1,24 +1,22 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { pemBlocks } from './bundles.ts';
 import type { Svid } from './identity.ts';
 import { parseSpiffeId } from './spiffe-id.ts';
-
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
-
-/** The certificates in a PEM text, one element each; what stands around them is comment (RFC 7468 §2). */
-export const certificatesIn = (pem: string): string[] => (pem.match(CERTIFICATE) ?? []).map((one) => `${one}\n`);
 
 /** The private key in a PEM text; a reason without any part of the text when there is none that can be used. */
 export function readKey(pem: string): KeyObject | string {
   try {
     return createPrivateKey(pem);
   } catch {
-    return pem.includes('ENCRYPTED') ? 'the key is encrypted: no passphrase is taken' : 'there is no PEM private key in it';
+    return pem.includes('ENCRYPTED')
+      ? 'the key is encrypted: no passphrase is taken'
+      : 'there is no PEM private key in it';
   }
 }
 
 /** The identity that a certificate and its key are, or what is wrong with the two. Its dates are the reader's to judge. */
 export function readSvid(pem: string, key: KeyObject): Svid | string {
-  const chain = certificatesIn(pem);
+  const chain = pemBlocks(pem, 'CERTIFICATE');
   const [first] = chain;
   if (first === undefined) return 'there is no PEM certificate in it';
   let leaf: X509Certificate;
@@ -32,12 +30,13 @@ export function readSvid(pem: string, key: KeyObject): Svid | string {
   const uris = uriNames(leaf);
   const [uri] = uris;
   // X509-SVID §2: exactly one URI.
-  if (uri === undefined || uris.length > 1) return `the certificate has ${uris.length} URI names, one SPIFFE ID is needed`;
+  if (uri === undefined || uris.length > 1)
+    return `the certificate has ${uris.length} URI names, one SPIFFE ID is needed`;
   const id = parseSpiffeId(uri);
   if (typeof id === 'string') return `the certificate's name "${uri}" is no SPIFFE ID: ${id}`;
   return hidden({
     id,
-    chain: chain.join(''),
+    chain: chain.map((one) => `${one}\n`).join(''),
     key,
     notBeforeMs: leaf.validFromDate.getTime(),
     notAfterMs: leaf.validToDate.getTime(),

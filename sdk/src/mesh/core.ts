@@ -12,11 +12,14 @@ import type { LastGood } from '../discovery/last-good.ts';
 import type { XdsServer } from '../discovery/server-link.ts';
 import type { AdsTransport } from '../discovery/transport.ts';
 import type { MeshCore } from '../http/runtime.ts';
+import type { Svid } from '../identity/identity.ts';
+import type { LiveIdentity } from '../identity/live-identity.ts';
 import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
+import { createCoreIdentity } from './identity.ts';
 import { createSourceIp } from './source-ip.ts';
 
 export interface CoreParts {
@@ -38,6 +41,8 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'st
   readonly discovery: Discovery;
   readonly targets: Targets<LiveTarget>;
   readonly sourceIp: () => string | undefined;
+  /** Who this process is; begun by whoever first waits for it. */
+  readonly identity: LiveIdentity;
   register(list: readonly Registration[]): void;
   /** Living upstreams, by cluster name. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
@@ -47,7 +52,8 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'st
 export async function startCore(parts: CoreParts): Promise<Core> {
   const { bootstrap, clock, random, events } = parts;
   const { emit } = events;
-  const places = await reach(parts);
+  let identity: LiveIdentity | undefined;
+  const places = await reach(parts, () => identity?.current()?.svid);
   const { node, protocol: method } = bootstrap;
   const lastGood = bootstrap.snapshotPath && (await openLastGood(bootstrap.snapshotPath, parts));
   const discovery = createDiscovery({
@@ -59,6 +65,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     ...(method && { method }),
     ...(lastGood && { lastGood }),
   });
+  identity = await createCoreIdentity(parts, discovery);
   const connections = createConnections({ clock });
   const onHostsChanged = () => connections.drainRemoved();
   const live = createLiveTargets({ clock, random, emit, onHostsChanged, ...(parts.probe && { probe: parts.probe }) });
@@ -78,6 +85,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     discovery,
     targets,
     sourceIp,
+    identity,
     upstreams: live.upstreams,
     lookup: (target) => targets.lookup(target),
     lookupConnection: (target) => targets.lookupConnection(target),
@@ -85,6 +93,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     register: (list) => discovery.setMetadata('INMESH_REGISTER', list.map(asMetadata)),
     async close() {
       targets.close();
+      identity.close();
       await connections.closeAll();
       await discovery.close();
     },
@@ -101,12 +110,16 @@ async function openLastGood(path: string, { clock, events }: CoreParts): Promise
 }
 
 /** The servers of the top level and of each authority; one that stands in several lists is one (gRFC A47). */
-async function reach({ bootstrap, transport, clock }: CoreParts) {
-  const { createGrpcTransport } = transport ? { createGrpcTransport: undefined } : await networkTransport();
+async function reach({ bootstrap, transport, clock }: CoreParts, svid: () => Svid | undefined) {
+  const network = transport ? undefined : await loadNetwork();
   const known = new Map<string, XdsServer>();
-  const dial = ({ address, features }: BootstrapServer): XdsServer[] => {
-    if (createGrpcTransport === undefined) return [];
-    const server = known.get(address) ?? { transport: createGrpcTransport({ server: address, clock }), features };
+  const dial = ({ address, features, tls: files }: BootstrapServer): XdsServer[] => {
+    if (network === undefined) return [];
+    const credentials = network.createCredentials({ settings: bootstrap.identity, svid, files });
+    const server = known.get(address) ?? {
+      transport: network.createGrpcTransport({ server: address, credentials, clock }),
+      features,
+    };
     known.set(address, server);
     return [server];
   };
@@ -119,7 +132,10 @@ async function reach({ bootstrap, transport, clock }: CoreParts) {
 }
 
 /** The network's part is loaded only where there is a network between us and the control plane. */
-const networkTransport = () => import('../wire/grpc-transport.ts');
+const loadNetwork = async () => ({
+  ...(await import('../wire/grpc-transport.ts')),
+  ...(await import('../identity/credentials.ts')),
+});
 
 const asMetadata = ({ service, port, version, labels, address }: Registration) => ({
   service,

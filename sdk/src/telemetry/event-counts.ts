@@ -63,6 +63,29 @@ const RULES: readonly Rule[] = [
     },
     ({ cluster, reason }) => [cluster, reason],
   ),
+  rule(
+    'identity-rotated',
+    {
+      name: 'inmesh_identity_rotations_total',
+      help: 'Times the certificate of this process, or the roots it goes by, was replaced.',
+      labels: ['changed'],
+    },
+    ({ changed }) => [changed],
+  ),
+  rule(
+    'identity-failed',
+    { name: 'inmesh_identity_failures_total', help: 'Times no usable certificate was had.', labels: ['source'] },
+    ({ source }) => [source],
+  ),
+  rule(
+    'identity-expired',
+    {
+      name: 'inmesh_identity_expiries_total',
+      help: 'Times the last certificate ended before another came.',
+      labels: [],
+    },
+    () => [],
+  ),
 ];
 
 /** How often something has happened, with its labels' values. */

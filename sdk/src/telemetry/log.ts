@@ -29,6 +29,17 @@ export function describe(event: MeshEvent): string {
       return `${event.cluster}: ${event.host} is ${event.state} (${event.reason})`;
     case 'retry-refused':
       return `${event.target}: not tried again (${event.reason}): ${event.cluster}`;
+    case 'identity-rotated':
+      return `${event.id}: new ${event.changed} from ${event.source}, valid until ${new Date(event.notAfterMs).toISOString()}`;
+    case 'identity-failed': {
+      const held =
+        event.notAfterMs === undefined
+          ? ''
+          : `; the last one is valid until ${new Date(event.notAfterMs).toISOString()}`;
+      return `no certificate from ${event.source}: ${event.reason}${held}`;
+    }
+    case 'identity-expired':
+      return `${event.id}: the certificate expired at ${new Date(event.notAfterMs).toISOString()} (${event.source}: ${event.reason})`;
     case 'xds-connected':
       return `connected to ${event.server} (${event.protocol})`;
     case 'xds-disconnected':

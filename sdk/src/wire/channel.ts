@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
-import { type DialAddress, parseServerAddress } from '../bootstrap/server-address.ts';
+import { type DialAddress, mayTakeToken, parseServerAddress } from '../bootstrap/server-address.ts';
 import { MeshError } from '../errors.ts';
 
 /** What we show of ourselves to a server, and by what we know it. Each is asked for anew with every call and connection. */
@@ -50,9 +50,6 @@ export function createChannel(server: string, credentials: ChannelCredentials = 
         : `; its certificate is held against ${roots === undefined ? "the platform's roots: INMESH_CA_ROOT names others" : `the roots in ${roots}`}`,
   };
 }
-
-/** A token is as good as the identity it proves: it goes over TLS, or stays on this machine. */
-export const mayTakeToken = ({ tlsName, isLocal }: DialAddress): boolean => tlsName !== undefined || isLocal;
 
 const plaintextToken = (server: string): MeshError =>
   new MeshError('MESH_BOOTSTRAP_INVALID', `a token is not sent to "${server}": plain text, and not on this machine`, {

@@ -1,8 +1,8 @@
 import { type Clock, systemTurn, type Timer } from '../clock.ts';
-import { patientTimer } from './late-timer.ts';
 import type { Channel } from './channel.ts';
 import { GRPC, type GrpcStatus } from './grpc-status.ts';
 import { openGrpcStream } from './grpc-stream.ts';
+import { patientTimer } from './late-timer.ts';
 
 /** A call that ended with a status other than OK, or without the one answer it was to have. */
 export class GrpcCallError extends Error {

@@ -45,7 +45,12 @@ export function createGrpcTransport(options: GrpcTransportOptions): AdsTransport
     open: (method, on) =>
       openGrpcStream(
         { channel, path: paths[method], kind: 'ads', clock, maxMessageBytes, pingIntervalMs },
-        { opened: () => on.opened?.(), message: (bytes) => on.message(bytes), calm, close: (status) => on.close(status) },
+        {
+          opened: () => on.opened?.(),
+          message: (bytes) => on.message(bytes),
+          calm,
+          close: (status) => on.close(status),
+        },
       ),
   };
 }
