@@ -39,6 +39,19 @@ export const DEFAULTS = {
     'Inmesh',
     'a new configuration waits this long for all of its parts before it is used with what has come',
   ),
+  tlsPartsWaitMs: entry(
+    4_000,
+    'ms',
+    'Inmesh',
+    'a new configuration waits this long for the secrets and the identity that its TLS needs; without them its connections fail, and say so',
+  ),
+  identityReplaceMs: entry(
+    5_000,
+    'ms',
+    'Inmesh',
+    'idle connections made with the identity before are closed within this, each at a time of its own',
+  ),
+  tlsFilesCheckMs: entry(1_000, 'ms', 'Inmesh', 'certificate files are looked at this often, as connections are wanted'),
   clusterGraceMs: entry(
     2_000,
     'ms',

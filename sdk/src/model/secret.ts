@@ -1,4 +1,4 @@
-import type { CertificateSource, NameMatch, RootsSource, TlsEnd } from './tls.ts';
+import type { CertificateSource, RootsSource, TlsEnd } from './tls.ts';
 
 /** Where the bytes of a secret stand. */
 type Held<Source extends { readonly kind: string }, Kinds extends string> = Extract<Source, { readonly kind: Kinds }>;
@@ -15,8 +15,6 @@ export type Secret =
       readonly name: string;
       readonly roots: Held<RootsSource, 'system' | 'file' | 'inline' | 'bundles'>;
       readonly crl?: NonNullable<TlsEnd['crl']>;
-      /** Of a validation context that names its peers itself: added to those of whoever uses it (Envoy merges the two). */
-      readonly subjectAltNames: readonly NameMatch[];
     }
   /** Of no use to TLS of this client (generic secrets, session ticket keys). */
   | { readonly kind: 'unused'; readonly name: string };

@@ -48,7 +48,6 @@ describe('secrets (Envoy SDS)', () => {
       name: 's',
       roots: { kind: 'inline', pem: TEST_CERTIFICATE },
       crl: { kind: 'file', path: '/crl' },
-      subjectAltNames: [],
     });
     const customValidatorConfig = validator({ name: 'td', trustBundle: trustedCa });
     // Beside it the plain list stands for clients that do not know the validator.
@@ -66,6 +65,10 @@ describe('secrets (Envoy SDS)', () => {
     [{ name: '' }, 'name: empty'],
     [{ validationContext: {} }, 'validation_context: no roots'],
     [{ validationContext: { trustChainVerification: 'ACCEPT_UNTRUSTED' } }, 'no roots'],
+    [
+      { validationContext: { trustedCa: inline(TEST_CERTIFICATE), matchSubjectAltNames: [{ exact: 'a' }] } },
+      'names and pins stand with the cluster',
+    ],
     [{ validationContext: { trustedCa: inline('MY SECRET') } }, 'no certificate in PEM'],
     [pair(inline(TEST_CERTIFICATE), inline(OTHER_KEY)), 'private_key is not that of the certificate'],
     [pair(inline(TEST_CERTIFICATE), inline('MY SECRET')), 'no private key in PEM'],

@@ -35,12 +35,14 @@ function decodeSecret({ name, type }: Message, at: Scope): Secret | undefined {
     case 'validationContext': {
       const here = at.at('validation_context');
       const { roots, subjectAltNames, crl, pins } = decodeValidation(type.value, here);
-      if (pins !== undefined) here.error('pins stand with the cluster, not in a secret');
+      // They would have to be merged into those of whoever uses it, and are not: they must not go missing.
+      if (pins !== undefined || subjectAltNames.length > 0)
+        here.error('names and pins stand with the cluster or listener, not in a secret');
       if (roots === undefined || roots.kind === 'mesh' || roots.kind === 'secret' || roots.kind === 'unchecked') {
         here.error('no roots, trusted_ca or custom_validator_config allowed');
         return undefined;
       }
-      return { kind: 'roots', name, roots, subjectAltNames, ...(crl && { crl }) };
+      return { kind: 'roots', name, roots, ...(crl && { crl }) };
     }
     case undefined:
       at.error('nothing in it, tls_certificate or validation_context allowed');
