@@ -59,7 +59,7 @@ export function createClientTls(parts: ClientTlsParts): ClientTls {
     // Said outright: NODE_TLS_REJECT_UNAUTHORIZED is not to decide about the mesh.
     rejectUnauthorized: trust !== 'unchecked',
     checkServerIdentity(_, certificate) {
-      const result = check(presentedIn(certificate as never));
+      const result = check(presentedIn(certificate));
       return result instanceof MeshError ? result : undefined;
     },
   };

@@ -92,24 +92,33 @@ function nameFault(leaf: X509Certificate, { expected, hostFault }: CheckTerms): 
 
 const MOST = 20;
 
-/** What the other end presented, leaf first. */
-export function presentedBy(socket: TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let next = socket.getPeerX509Certificate();
-  while (next !== undefined && chain.length < MOST && !chain.some(({ raw }) => next?.raw.equals(raw))) {
-    chain.push(next);
-    next = next.issuerCertificate;
-  }
-  return chain;
-}
+/**
+ * What the other end presented, leaf first, and what of it leads to a root. Not by `getPeerX509Certificate`: that one eats
+ * the connection's chain (nodejs/node 65579), and the next to ask finds none.
+ */
+export const presentedBy = (socket: TLSSocket): X509Certificate[] => presentedIn(socket.getPeerCertificate(true));
 
 /** The same from what `checkServerIdentity` is given. */
-export function presentedIn(certificate: DetailedPeerCertificate): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let next: DetailedPeerCertificate | undefined = certificate;
-  while (next?.raw !== undefined && chain.length < MOST && !chain.some(({ raw }) => next?.raw.equals(raw))) {
-    chain.push(new X509Certificate(next.raw));
+export function presentedIn(certificate: Partial<DetailedPeerCertificate>): X509Certificate[] {
+  const seen = new Map<string, X509Certificate>();
+  let next: Partial<DetailedPeerCertificate> | undefined = certificate;
+  while (next?.raw !== undefined && seen.size < MOST) {
+    const key = next.raw.toString('base64');
+    // A root is its own issuer.
+    if (seen.has(key)) break;
+    seen.set(key, new X509Certificate(next.raw));
     next = next.issuerCertificate;
   }
-  return chain;
+  return [...seen.values()];
+}
+
+/**
+ * OpenSSL's verdict on the other end's chain, by the roots of all trust domains together; undefined when it holds. A second
+ * opinion: of a server's socket that no `tls.Server` made Node tells it by no documented way, and what it says beside
+ * `verifyPeer` (name constraints, say) is about roots that are trusted anyway.
+ */
+export function secondOpinion(socket: TLSSocket): string | undefined {
+  const { ssl } = socket as { ssl?: { verifyError?(): { code?: string } | null | undefined } | null };
+  const error = ssl?.verifyError?.();
+  return error === null || error === undefined ? undefined : (error.code ?? 'UNSPECIFIED');
 }

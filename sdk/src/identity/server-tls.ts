@@ -1,19 +1,18 @@
 import type { Socket } from 'node:net';
-import type { Server, TLSSocket, TlsOptions } from 'node:tls';
+import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import type { DownstreamTls } from '../model/tls.ts';
-import { verdictOf } from './client-tls.ts';
-import { type CheckTerms, checkPeer, presentedBy, type Secured } from './peer-check.ts';
+import { type CheckTerms, checkPeer, presentedBy, type Secured, secondOpinion } from './peer-check.ts';
 import { peerRefused, refuse } from './refusal.ts';
-import { contextOptions, type Material, type Missing } from './tls-material.ts';
+import type { Material, Missing } from './tls-material.ts';
 
 /** For each accepted connection exactly one of them is called. */
 export interface AcceptListener {
   /** The handshake is over and the client was verified: the socket may be used. */
   secured(socket: TLSSocket, client: Secured): void;
-  /** The client was refused, or spoke no TLS that we do. The connection is closed already. */
+  /** The client was refused, spoke no TLS that we do, or left. The connection is closed already. */
   refused(error: MeshError, remote: Remote): void;
 }
 
@@ -37,66 +36,90 @@ export interface AcceptorParts {
   readonly tls: DownstreamTls;
   readonly on: AcceptListener;
   material(): Material | Missing;
+  /** The context of this material. */
+  context(material: Material): SecureContext | Missing;
   readonly clock: Clock;
 }
 
 export function createTlsAcceptor(parts: AcceptorParts): TlsAcceptor {
-  const { tls, material } = parts;
-  let server: Server | undefined;
-  let stamp: string | undefined;
   return {
     accept(raw) {
-      const now = material();
-      if ('missing' in now) return now;
-      if (server === undefined) server = createServer(parts, now);
-      // Connections that stand keep the context they began with.
-      else if (stamp !== now.stamp) server.setSecureContext(contextOptions(tls, now));
-      stamp = now.stamp;
-      server.emit('connection', raw);
+      const material = parts.material();
+      if ('missing' in material) return material;
+      const context = parts.context(material);
+      if ('missing' in context) return context;
+      handshake(raw, context, asksFor(parts.tls, material), parts);
       return undefined;
     },
   };
 }
 
-/** A server that never listens: Node gives OpenSSL's verdict on a client to nobody else. */
-function createServer({ tls, on, material, clock }: AcceptorParts, now: Material): Server {
-  const { createServer } = process.getBuiltinModule('node:tls');
+/** A client's certificate is asked for where it could be verified; without one it is refused only where one is required. */
+const asksFor = ({ requireClientCertificate, subjectAltNames }: DownstreamTls, { trust }: Material): boolean =>
+  requireClientCertificate || trust.kind === 'mesh' || subjectAltNames.length > 0;
+
+/** Not a tls.Server: from Node 24.21 on one eats the intermediates of a client's chain before anyone sees them. */
+function handshake(
+  raw: Socket,
+  secureContext: SecureContext,
+  requestCert: boolean,
+  { tls, on, material, clock }: AcceptorParts,
+): void {
+  const node = process.getBuiltinModule('node:tls');
   const { requireClientCertificate: isRequired, subjectAltNames: expected } = tls;
+  const remote: Remote = { address: raw.remoteAddress, port: raw.remotePort };
   const terms: CheckTerms = { side: 'client', expected, isRequired, material };
-  const server = createServer(serverOptions(tls, now));
-  server.on('secureConnection', (socket) => {
-    const result = socket.isSessionReused()
-      ? peerRefused('client', refuse('no-certificate', 'a TLS session was resumed'))
-      : checkPeer({ certificates: presentedBy(socket), openSsl: verdictOf(socket) }, terms, clock.wallTime());
-    if (!(result instanceof MeshError)) return on.secured(socket, result);
-    const remote = remoteOf(socket);
-    // It ends with a reset as often as not; the refusal is the error that counts.
-    socket.on('error', () => {});
-    socket.destroy();
-    on.refused(result, remote);
-  });
-  server.on('tlsClientError', (error, socket) => {
-    const remote = remoteOf(socket);
-    socket.destroy();
-    on.refused(handshakeFailed(error), remote);
-  });
-  return server;
-}
-
-function serverOptions(tls: DownstreamTls, now: Material): TlsOptions {
-  const asks = tls.requireClientCertificate || now.trust.kind === 'mesh' || tls.subjectAltNames.length > 0;
-  return {
-    ...contextOptions(tls, now),
-    requestCert: asks,
-    // `secureConnection` above decides, by OpenSSL's verdict too: left to itself Node closes the connection and says
-    // neither whom it refused nor why, and has no way to make the certificate optional.
-    rejectUnauthorized: false,
-    handshakeTimeout: defaultOf('tlsHandshakeTimeoutMs'),
+  // OpenSSL ends the handshake, with TLS's own alert, where a certificate is required and none came.
+  const socket = new node.TLSSocket(raw, {
+    isServer: true,
+    secureContext,
+    requestCert,
+    rejectUnauthorized: isRequired,
     ...(tls.alpn.length > 0 && { ALPNProtocols: [...tls.alpn] }),
-  };
+  });
+  let isOver = false;
+  let failure: Error | undefined;
+  const timer = clock.after(defaultOf('tlsHandshakeTimeoutMs'), () => refused(handshakeFailed('it took too long')));
+
+  function refused(error: MeshError): void {
+    if (isOver) return;
+    isOver = true;
+    timer.cancel();
+    socket.destroy();
+    on.refused(error, remote);
+  }
+
+  // Such a socket tells its TLS errors, during the handshake and after it, by this event alone.
+  socket.on('_tlsError', (error: Error) => {
+    if (isOver) socket.destroy(error);
+    else failure = error;
+  });
+  // For what fails while nobody else listens; whoever gets the socket adds a listener.
+  socket.on('error', (error: Error) => {
+    failure ??= error;
+  });
+  socket.once('close', () => refused(refusalOfHandshake(failure)));
+  socket.once('secure', () => {
+    if (isOver) return;
+    // Node takes a resumed session for the client it once was; no session can be resumed here, and none would be taken.
+    if (socket.isSessionReused())
+      return refused(peerRefused('client', refuse('no-certificate', 'a session was resumed')));
+    const certificates = requestCert ? presentedBy(socket) : [];
+    const result = checkPeer({ certificates, openSsl: secondOpinion(socket) }, terms, clock.wallTime());
+    if (result instanceof MeshError) return refused(result);
+    isOver = true;
+    timer.cancel();
+    socket.authorized = certificates.length > 0;
+    on.secured(socket, result);
+  });
 }
 
-const remoteOf = ({ remoteAddress: address, remotePort: port }: Socket): Remote => ({ address, port });
+function refusalOfHandshake(failure: Error | undefined): MeshError {
+  const code = failure !== undefined && 'code' in failure ? failure.code : undefined;
+  if (code === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
+    return peerRefused('client', refuse('no-certificate', 'no certificate was presented, one is required'));
+  return handshakeFailed(failure?.message ?? 'the client closed the connection', failure);
+}
 
-const handshakeFailed = (error: Error): MeshError =>
-  new MeshError('MESH_CONNECT_FAILED', `the client's TLS handshake failed: ${error.message}`, { cause: error });
+const handshakeFailed = (why: string, cause?: Error): MeshError =>
+  new MeshError('MESH_CONNECT_FAILED', `the TLS handshake of a client failed: ${why}`, { flag: 'DC', cause });

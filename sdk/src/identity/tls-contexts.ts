@@ -15,6 +15,8 @@ export interface TlsContexts {
   server(tls: DownstreamTls, on: AcceptListener): TlsAcceptor;
 }
 
+type End = UpstreamTls | DownstreamTls;
+
 /** Settings whose contexts are kept; those of more are built anew. */
 const MOST_KEPT = 256;
 
@@ -27,9 +29,9 @@ interface Kept {
 export function createTlsContexts(identity: Identity, secrets: Secrets, clock: Clock = systemClock): TlsContexts {
   const sources = { identity, secrets };
   const kept = new Map<string, Kept>();
-  const keys = new WeakMap<UpstreamTls, string>();
+  const keys = new WeakMap<End, string>();
 
-  function keyOf(tls: UpstreamTls): string {
+  function keyOf(tls: End): string {
     let key = keys.get(tls);
     if (key === undefined) {
       key = contextKey(tls);
@@ -38,36 +40,36 @@ export function createTlsContexts(identity: Identity, secrets: Secrets, clock: C
     return key;
   }
 
-  function contextOf(settings: string, tls: UpstreamTls, material: Material): SecureContext {
+  function contextOf(tls: End, material: Material): SecureContext | Missing {
+    const settings = keyOf(tls);
     const before = kept.get(settings);
     if (before?.stamp === material.stamp) return before.context;
     const { createSecureContext } = process.getBuiltinModule('node:tls');
-    const context = createSecureContext(contextOptions(tls, material));
-    if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value ?? '');
-    kept.set(settings, { stamp: material.stamp, context });
-    return context;
+    try {
+      const context = createSecureContext(contextOptions(tls, material));
+      if (kept.size >= MOST_KEPT) kept.delete(kept.keys().next().value ?? '');
+      kept.set(settings, { stamp: material.stamp, context });
+      return context;
+    } catch (error) {
+      // OpenSSL's words name the kind of fault and never hold the key.
+      return { missing: `certificate, key or roots cannot be used: ${error instanceof Error ? error.message : error}` };
+    }
   }
 
   return {
     client(tls, dialled) {
       const material = materialOf(tls, sources);
       if ('missing' in material) return material;
-      const settings = keyOf(tls);
-      try {
-        return createClientTls({
-          tls,
-          dialled,
-          key: connectionKey(tls, dialled, material, settings),
-          context: contextOf(settings, tls, material),
-          trust: material.trust.kind,
-          material: () => materialOf(tls, sources),
-          clock,
-        });
-      } catch (error) {
-        return { missing: `its certificate, key or roots cannot be used: ${reason(error)}` };
-      }
+      const context = contextOf(tls, material);
+      if ('missing' in context) return context;
+      const key = connectionKey(tls, dialled, material, keyOf(tls));
+      const now = (): Material | Missing => materialOf(tls, sources);
+      return createClientTls({ tls, dialled, key, context, trust: material.trust.kind, material: now, clock });
     },
-    server: (tls, on) => createTlsAcceptor({ tls, on, material: () => materialOf(tls, sources), clock }),
+    server(tls, on) {
+      const context = (material: Material): SecureContext | Missing => contextOf(tls, material);
+      return createTlsAcceptor({ tls, on, material: () => materialOf(tls, sources), context, clock });
+    },
   };
 }
 
@@ -82,6 +84,3 @@ function connectionKey(tls: UpstreamTls, dialled: string, { stamp, trust }: Mate
   const name = tls.sni ?? (trust.kind === 'mesh' ? '' : dialled);
   return JSON.stringify([settings, stamp, name, tls.alpn, names]);
 }
-
-/** OpenSSL's words; they name the kind of fault and never hold the key. */
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
