@@ -177,6 +177,11 @@ export {
   file_envoy_extensions_filters_http_router_v3_router,
 } from './types/envoy/extensions/filters/http/router/v3/router_pb.js';
 export {
+  type TlsInspector,
+  TlsInspectorSchema,
+  file_envoy_extensions_filters_listener_tls_inspector_v3_tls_inspector,
+} from './types/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
+export {
   type ConnectionLimit,
   ConnectionLimitSchema,
   file_envoy_extensions_filters_network_connection_limit_v3_connection_limit,
