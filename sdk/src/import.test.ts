@@ -43,6 +43,7 @@ describe("import '@inmesh/sdk'", () => {
       [
         "bootstrap/bootstrap.ts",
         "bootstrap/grpc-bootstrap.ts",
+        "bootstrap/identity-settings.ts",
         "bootstrap/server-address.ts",
         "bootstrap/values.ts",
         "bootstrap/version.ts",
@@ -102,8 +103,8 @@ describe("import '@inmesh/sdk'", () => {
     `);
   });
 
-  it("loads neither the platform's fetch nor its HTTP/2", () => {
-    expect(loaded.internal.filter((name) => /undici|http2|zlib/.test(name))).toEqual([]);
+  it("loads neither the platform's fetch nor its HTTP/2 or its TLS", () => {
+    expect(loaded.internal.filter((name) => /undici|http2|zlib|tls/.test(name))).toEqual([]);
   });
 
   it('opens nothing and starts no timer', () => {

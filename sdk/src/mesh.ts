@@ -171,6 +171,7 @@ class LiveMesh implements Mesh {
       emit: events.emit,
       ...this.#policy,
       sourceIp: () => this.#core.sourceIp(),
+      secure: () => this.#core.secure(),
       lookupConnection: (target: string) => this.#core.lookupConnection(target),
     };
     if (bootstrap?.log === 'debug') this.on(createLog((line) => process.stderr.write(line)));
@@ -259,7 +260,7 @@ class LiveMesh implements Mesh {
 
   async metrics(): Promise<string> {
     const { metricsText } = await import('./telemetry/metrics.ts');
-    return metricsText(this.#events.counts, this.ejections());
+    return metricsText(this.#events.counts, { ejections: this.ejections(), certificate: this.#core.certificate });
   }
 
   on(listener: EventSink): () => void {

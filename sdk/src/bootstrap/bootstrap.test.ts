@@ -150,8 +150,8 @@ describe('readBootstrap', () => {
     ['an authority with an empty list', { authorities: { a: { xds_servers: [] } } }, /authorities\["a"\].xds_servers/],
     [
       'a server that cannot be reached this way',
-      { authorities: { a: { xds_servers: [{ server_uri: 'https://b' }] } } },
-      /authorities\["a"\].xds_servers\[0\].server_uri: .*TLS/,
+      { authorities: { a: { xds_servers: [{ server_uri: 'xds://b' }] } } },
+      /authorities\["a"\].xds_servers\[0\].server_uri: .*tls:/,
     ],
     [
       'a template without its authority',
@@ -173,7 +173,7 @@ describe('readBootstrap', () => {
   });
 
   it.each([
-    ['INMESH_XDS', 'https://istiod:15012', /TLS to the control plane/],
+    ['INMESH_XDS', 'xds://istiod:15012', /tls:\/\/host:port/],
     ['INMESH_XDS', 'host:99999', /host:port/],
     ['INMESH_PROTOCOL', 'rest', /auto, delta, sotw/],
     ['INMESH_NAMESPACE', 'Not_OK', /lower-case/],
@@ -190,8 +190,8 @@ describe('readBootstrap', () => {
     ['GRPC_XDS_BOOTSTRAP_CONFIG', '{"xds_servers":[]}', /xds_servers/],
     [
       'GRPC_XDS_BOOTSTRAP_CONFIG',
-      '{"xds_servers":[{"server_uri":"a:1","channel_creds":[{"type":"tls"}]}]}',
-      /insecure/,
+      '{"xds_servers":[{"server_uri":"a:1","channel_creds":[{"type":"google_default"}]}]}',
+      /"tls".*"insecure"/,
     ],
   ])('names %s="%s" and what is allowed', (name, value, expected) => {
     const env = { INMESH_XDS: 'a:1', INMESH_SERVICE: 's', INMESH_PORT: '1', [name]: value };

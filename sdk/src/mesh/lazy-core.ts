@@ -2,6 +2,7 @@ import type { Bootstrap } from '../bootstrap/bootstrap.ts';
 import type { LiveTarget } from '../call/live-target.ts';
 import type { CallRuntime } from '../call/types.ts';
 import type { TargetState } from '../config/targets.ts';
+import type { SecureTransports } from '../connection/secure-transports.ts';
 import { MeshError } from '../errors.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import type { Registration } from '../options.ts';
@@ -48,6 +49,12 @@ export class LazyCore {
     return this.#without(() => this.lookupConnection(target));
   }
 
+  /** Of a core that is there: a target that is ready came out of one. */
+  secure(): SecureTransports {
+    if (this.#core === undefined) throw new MeshError('MESH_NOT_READY', 'the mesh was closed');
+    return this.#core.secure;
+  }
+
   /** For what is hashed by its source. */
   sourceIp(): string | undefined {
     return this.#core?.sourceIp();
@@ -72,6 +79,12 @@ export class LazyCore {
   /** None before the core is there. */
   get upstreams(): ReadonlyMap<string, Upstream> {
     return this.#core?.upstreams ?? NO_UPSTREAMS;
+  }
+
+  /** This process's own, as it is now. */
+  get certificate(): { readonly id: string; readonly notAfterMs: number } | undefined {
+    const svid = this.#core?.identity.current()?.svid;
+    return svid && { id: svid.id.uri, notAfterMs: svid.notAfterMs };
   }
 
   register(registration: Registration): void {

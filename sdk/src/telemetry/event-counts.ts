@@ -82,9 +82,9 @@ const RULES: readonly Rule[] = [
     {
       name: 'inmesh_identity_expiries_total',
       help: 'Times the last certificate ended before another came.',
-      labels: [],
+      labels: ['source'],
     },
-    () => [],
+    ({ source }) => [source],
   ),
 ];
 

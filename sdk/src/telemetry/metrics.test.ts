@@ -12,6 +12,7 @@ const EVENTS: readonly MeshEvent[] = [
   { kind: 'xds-stale', typeUrl, resource: CLUSTER, sentMs: 0 },
   { kind: 'ejected', cluster: CLUSTER, host: '10.0.0.1:80', reason: 'consecutive-5xx', untilMs: 0, count: 1 },
   { kind: 'retry-refused', target: 'a:80', cluster: CLUSTER, reason: 'body' },
+  { kind: 'identity-failed', source: 'CA ca:1', reason: 'gone' },
   { kind: 'warning', message: 'counts nowhere' },
 ];
 
@@ -36,18 +37,23 @@ describe('metrics', () => {
   it('are what events add up to, and who is out now', async () => {
     const counts = new EventCounts();
     for (const event of EVENTS) counts.record(event);
-    const text = await metricsText(counts, [ejection('10.0.0.1:80', true), ejection('10.0.0.2:80', false)]);
+    const text = await metricsText(counts, {
+      ejections: [ejection('10.0.0.1:80', true), ejection('10.0.0.2:80', false)],
+      certificate: { id: 'spiffe://td/ns/a/sa/b', notAfterMs: 1_800_000_000_000 },
+    });
     expect(text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([
       'inmesh_xds_warnings_total{type="Cluster"} 2',
       'inmesh_xds_rejects_total{type="Cluster"} 1',
       'inmesh_xds_stale_total{type="Cluster"} 1',
       `inmesh_ejections_total{cluster="${CLUSTER}",reason="consecutive-5xx"} 1`,
       `inmesh_retries_refused_total{cluster="${CLUSTER}",reason="body"} 1`,
+      'inmesh_identity_failures_total{source="CA ca:1"} 1',
       `inmesh_ejected_hosts{cluster="${CLUSTER}"} 1`,
+      'inmesh_identity_expiry_timestamp_seconds{id="spiffe://td/ns/a/sa/b"} 1800000000',
     ]);
   });
 
   it('are named before anything has happened', async () => {
-    expect(await metricsText(new EventCounts(), [])).toContain('# TYPE inmesh_ejections_total counter');
+    expect(await metricsText(new EventCounts(), { ejections: [] })).toContain('# TYPE inmesh_ejections_total counter');
   });
 });

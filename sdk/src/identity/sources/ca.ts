@@ -1,4 +1,4 @@
-import { generateKeyPair, type KeyObject } from 'node:crypto';
+import { generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Clock, Random } from '../../clock.ts';
 import { createBundles, pemBlocks } from '../bundles.ts';
@@ -44,14 +44,23 @@ export function createCaSource(parts: CaSourceParts): IdentitySource {
   return createRenewal(issuer, parts);
 }
 
+/**
+ * The leaf, what stands between, and the roots: the last is one (istiod), and so is whatever signed itself (ztunnel): during a
+ * change of roots there are several.
+ */
 function stateOf(answer: readonly string[], key: KeyObject): SourceState {
   // istiod puts one certificate in each element; others are taken as well.
   const chain = answer.flatMap((pem) => pemBlocks(pem, 'CERTIFICATE'));
-  const root = chain.at(-1);
-  if (root === undefined || chain.length < 2) {
+  if (chain.length < 2) {
     throw new Error(`the CA's answer has ${chain.length} certificates: the leaf first and the root last are needed`);
   }
-  const svid = readSvid(chain.slice(0, -1).join('\n'), key);
+  const isRoot = (pem: string, at: number): boolean => at > 0 && (at === chain.length - 1 || isSelfSigned(pem));
+  const svid = readSvid(chain.filter((pem, at) => !isRoot(pem, at)).join('\n'), key);
   if (typeof svid === 'string') throw new Error(`the CA's answer cannot be used: ${svid}`);
-  return { svid, bundles: createBundles([[svid.id.trustDomain, [root]]]) };
+  return { svid, bundles: createBundles([[svid.id.trustDomain, chain.filter(isRoot)]]) };
+}
+
+function isSelfSigned(pem: string): boolean {
+  const certificate = new X509Certificate(pem);
+  return certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey);
 }
