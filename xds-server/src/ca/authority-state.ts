@@ -97,6 +97,10 @@ const isSame = (one: KeyedRoot, other: KeyedRoot): boolean =>
 
 function activeRoot(entries: Entries, next: KeyedRoot | undefined, where: string): KeyedRoot {
   const certificate = certificateOf(required(entries, ENTRY.certificate, where), `${where}: ${ENTRY.certificate}`);
+  if (!certificate.checkIssued(certificate))
+    throw new Error(
+      `${where}: ${ENTRY.chain}: missing or empty; ${ENTRY.certificate} is issued by "${oneLine(certificate.issuer)}", so what leads to a root is needed`,
+    );
   const key = keyOf(required(entries, ENTRY.key, where), `${where}: ${ENTRY.key}`);
   if (certificate.checkPrivateKey(key)) return { pem: pemOf(certificate), certificate, key };
   if (next?.certificate.checkPrivateKey(key) === true) return next;
@@ -157,7 +161,10 @@ export function keyOf(pem: string, where: string): KeyObject {
 
 export const pemOf = (certificate: X509Certificate): string => certificate.toString();
 
-export const subjectOf = ({ subject }: X509Certificate): string => subject?.replaceAll('\n', ', ') ?? 'no subject';
+export const subjectOf = ({ subject }: X509Certificate): string => oneLine(subject);
+
+/** node:crypto gives names in lines, and undefined for an empty one, whatever its types say. */
+export const oneLine = (name: string | undefined): string => name?.replaceAll('\n', ', ') ?? '';
 
 export const timesText = ({ signsAtMs, trustedUntilMs, revoked }: Times): string =>
   `${JSON.stringify(

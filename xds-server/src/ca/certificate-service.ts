@@ -128,11 +128,9 @@ async function nameOf(
 ): Promise<string> {
   const wanted = metadata?.ImpersonatedIdentity;
   if (typeof wanted !== 'string' || wanted === '') return requesterOf(principal).principal;
-  const fault = await impersonationFault({
-    policy: impersonation,
-    wanted,
-    principal,
-    trustDomain: authority.trustDomain,
+  const question = { policy: impersonation, wanted, principal, trustDomain: authority.trustDomain };
+  const fault = await impersonationFault(question).catch(() => {
+    throw new CertificateRefused('unavailable', 'the pods of the cluster cannot be looked up; ask again later');
   });
   if (fault === undefined) return wanted;
   await authority.record({

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { CertificateFacts } from '@inmesh/sdk/internal/identity/certificate';
-import { certificateOf, keyOf, pemOf, required, subjectOf } from './authority-state.ts';
+import { certificateOf, keyOf, oneLine, pemOf, required, subjectOf } from './authority-state.ts';
 import { keyFault } from './csr-policy.ts';
 import type { Issuer } from './issuer.ts';
 import { certificateBlocks } from './pem.ts';
@@ -77,7 +77,7 @@ function pathToRoot(
       chain.find((step) => !path.some((taken) => isSame(taken, step)) && isIssuedBy(top, step));
     if (above === undefined)
       throw new Error(
-        `${where}: ${ENTRY.chain}: nothing there or in ${ENTRY.roots} issued "${subjectOf(top)}", whose issuer is "${top.issuer?.replaceAll('\n', ', ') ?? ''}"`,
+        `${where}: ${ENTRY.chain}: nothing there or in ${ENTRY.roots} issued "${subjectOf(top)}", whose issuer is "${oneLine(top.issuer)}"`,
       );
     path.push(above);
     top = above;
