@@ -10,8 +10,11 @@ export interface Clock {
   now(): number;
   /** Wall clock, ms since the epoch: for certificates and logs only. */
   wallTime(): number;
-  /** Runs once after `ms` (clamped to what a timer can hold); never keeps the process alive. */
-  after(ms: number, run: () => void): Timer;
+  /**
+   * Runs once after `ms` (clamped to what a timer can hold); never keeps the process alive. Who has just asked for the
+   * time says what it was.
+   */
+  after(ms: number, run: () => void, nowMs?: number): Timer;
 }
 
 /** Runs something once sockets that are ready have been read: after the event loop's next poll. */
@@ -36,7 +39,7 @@ const timers = new SharedTimers(
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallTime: () => Date.now(),
-  after: (ms, run) => timers.after(ms, run),
+  after: (ms, run, nowMs) => timers.after(ms, run, nowMs),
 };
 
 export const systemTurn: Turn = (run) => {

@@ -28,14 +28,14 @@ export class SharedTimers {
     this.#start = start;
   }
 
-  after(ms: number, run: () => void): Timer {
+  after(ms: number, run: () => void, nowMs = this.#now()): Timer {
     const length = ms > 1 ? Math.ceil(Math.min(ms, LONGEST_MS)) : 1;
     let queue = this.#queues.get(length);
     if (queue === undefined) {
       queue = new Queue(this, length);
       this.#queues.set(length, queue);
     }
-    const timer = new SharedTimer(queue, this.#now() + length, run);
+    const timer = new SharedTimer(queue, nowMs + length, run);
     queue.add(timer);
     return timer;
   }

@@ -25,7 +25,11 @@ export interface Stage {
 
 export function createStage(parts: Partial<CallRuntime> = {}, resolver?: Resolver): Stage {
   const events: MeshEvent[] = [];
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() + stage.addMs };
+  const clock: Clock = {
+    ...systemClock,
+    now: () => systemClock.now() + stage.addMs,
+    after: (ms, run) => systemClock.after(ms, run),
+  };
   const connections = createConnections({ clock });
   const emit = (event: MeshEvent): void => {
     events.push(event);

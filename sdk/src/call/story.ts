@@ -6,7 +6,7 @@ export class LiveStory implements CallStory {
   route = '';
   cluster = '';
   endpoint = '';
-  readonly attempts: AttemptStory[] = [];
+  attempts: readonly AttemptStory[] = NO_ATTEMPTS;
   flag: ResponseFlag | undefined = undefined;
   flags: readonly ResponseFlag[] = NO_FLAGS;
   retryRefused: RetryRefusal | undefined = undefined;
@@ -18,6 +18,11 @@ export class LiveStory implements CallStory {
     this.timings = { startMs, headersMs: 0, endMs: 0 };
   }
 
+  tried(attempt: AttemptStory): void {
+    // Nearly always the only one: a list that grows has room for sixteen.
+    this.attempts = this.attempts.length === 0 ? [attempt] : [...this.attempts, attempt];
+  }
+
   raise(flag: ResponseFlag): void {
     if (this.flags.includes(flag)) return;
     this.flag ??= flag;
@@ -25,4 +30,5 @@ export class LiveStory implements CallStory {
   }
 }
 
+const NO_ATTEMPTS: readonly AttemptStory[] = [];
 const NO_FLAGS: readonly ResponseFlag[] = [];

@@ -261,7 +261,7 @@ export class Tries implements AttemptOwner {
     this.#count++;
     const endMs = runtime.clock.now() - owner.story.timings.startMs;
     const startMs = faulted.startMs - owner.story.timings.startMs;
-    owner.story.attempts.push({ endpoint: '', startMs, endMs, status: reply.status, flag, reused: false });
+    owner.story.tried({ endpoint: '', startMs, endMs, status: reply.status, flag, reused: false });
     if (terms.retry !== undefined) {
       const retries = this.#retriesOf(terms.retry);
       const obstacle = this.#bodyObstacle();
@@ -399,7 +399,7 @@ export class Tries implements AttemptOwner {
   #record(attempt: Attempt, nowMs = this.#parts.runtime.clock.now()): void {
     const { story } = this.#parts.owner;
     story.endpoint = attempt.endpoint;
-    story.attempts.push(attempt.tell(story.timings.startMs, nowMs));
+    story.tried(attempt.tell(story.timings.startMs, nowMs));
   }
 }
 

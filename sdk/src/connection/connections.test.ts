@@ -9,7 +9,7 @@ import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../clock.ts';
+import { type Clock, systemClock } from '../clock.ts';
 import type { Cluster } from '../model/cluster.ts';
 import { TEST_CERTIFICATE, TEST_KEY, TEST_ROOT } from './certificates.fixture.ts';
 import type { ConnectFailure } from './connect-failure.ts';
@@ -24,7 +24,11 @@ const NO_BREAKER = noBreaker();
 
 /** Real time plus whatever a test adds. */
 let added = 0;
-const clock = { ...systemClock, now: () => systemClock.now() + added };
+const clock: Clock = {
+  ...systemClock,
+  now: () => systemClock.now() + added,
+  after: (ms, run) => systemClock.after(ms, run),
+};
 let connections: Connections;
 
 beforeEach(() => {

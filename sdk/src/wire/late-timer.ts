@@ -37,7 +37,7 @@ class PatientTimer implements Timer {
     this.#ms = ms;
     this.#run = run;
     this.#dueMs = nowMs + ms;
-    this.#timer = patience.clock.after(ms, () => this.#fire());
+    this.#timer = patience.clock.after(ms, () => this.#fire(), nowMs);
   }
 
   cancel(): void {
