@@ -52,7 +52,12 @@ function withoutSources(exported: unknown): unknown {
 async function bundleSdk(target: string): Promise<void> {
   for (const file of globSync('{dist,gen}/**/*.js', { cwd: target })) rmSync(path.join(target, file));
   await build({
-    input: { 'dist/index': 'sdk/dist/index.js', 'dist/register': 'sdk/dist/register.js', ...internalEntries() },
+    input: {
+      'dist/index': 'sdk/dist/index.js',
+      'dist/register': 'sdk/dist/register.js',
+      'dist/server/index': 'sdk/dist/server/index.js',
+      ...internalEntries(),
+    },
     platform: 'node',
     external: (id) => !id.startsWith('.') && !path.isAbsolute(id) && !id.startsWith('@bufbuild/protobuf'),
     logLevel: 'warn',

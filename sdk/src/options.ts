@@ -28,6 +28,8 @@ export interface Registration {
   readonly labels?: Readonly<Record<string, string>>;
   /** Where others reach it, when that is not where the control plane sees this process. */
   readonly address?: string;
+  /** The port takes mutual TLS of the mesh: callers expect this workload's certificate there. Guarded servers say so themselves. */
+  readonly tls?: 'istio';
 }
 
 export interface ReadyOptions {

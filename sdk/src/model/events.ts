@@ -46,6 +46,8 @@ export interface CallStory {
   readonly route: string;
   readonly cluster: string;
   readonly endpoint: string;
+  /** SPIFFE ID that the server proved; undefined: in clear, or no peer of the mesh. */
+  readonly peer: string | undefined;
   readonly attempts: readonly AttemptStory[];
   /** The first of `flags`. */
   readonly flag: ResponseFlag | undefined;
@@ -79,6 +81,8 @@ export interface ConnectionStory {
   readonly route: string;
   readonly cluster: string;
   readonly endpoint: string;
+  /** SPIFFE ID that the server proved; undefined: in clear, or no peer of the mesh. */
+  readonly peer: string | undefined;
   /** One for each host that was dialled. */
   readonly attempts: readonly AttemptStory[];
   /** The first of `flags`. */
@@ -169,6 +173,13 @@ export type MeshEvent =
   | { readonly kind: 'xds-warning'; readonly typeUrl: string; readonly resource: string; readonly message: string }
   | { readonly kind: 'config-swapped'; readonly target: string; readonly reason: string }
   | { readonly kind: 'config-missing'; readonly target: string; readonly reason: string }
+  /** A guarded server has closed a connection, or not taken it. */
+  | {
+      readonly kind: 'inbound-refused';
+      readonly reason: string;
+      readonly message: string;
+      readonly remoteAddress?: string;
+    }
   | { readonly kind: 'warning'; readonly message: string };
 
 export type EventSink = (event: MeshEvent) => void;

@@ -58,6 +58,8 @@ export function describe(event: MeshEvent): string {
       return `${event.target}: new configuration (${event.reason})`;
     case 'config-missing':
       return `${event.target}: ${event.reason}`;
+    case 'inbound-refused':
+      return `a connection of ${event.remoteAddress ?? 'somebody'} was refused (${event.reason}): ${event.message}`;
     case 'warning':
       return event.message;
   }

@@ -1,0 +1,71 @@
+import type { InboundChain, InboundListener } from '../model/inbound.ts';
+import type { DownstreamTls } from '../model/tls.ts';
+
+/** What a chain is chosen by. */
+export interface Offer {
+  readonly transport: 'tls' | 'raw_buffer';
+  readonly alpn: readonly string[];
+}
+
+/** What to do with connections where no control plane has a say; the names are PeerAuthentication's. */
+export type InboundMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
+
+/**
+ * Envoy prefers the chain whose application_protocols name what is offered before one that names none, whichever comes
+ * first; transport_protocol is compared before (FilterChainMatch).
+ */
+export function chooseChain({ chains }: InboundListener, offer: Offer): InboundChain | undefined {
+  const fitting = chains.filter(({ transport }) => transport === undefined || transport === offer.transport);
+  const exact = fitting.filter(({ transport }) => transport !== undefined);
+  const candidates = exact.length > 0 ? exact : fitting;
+  return (
+    candidates.find(({ applicationProtocols }) => applicationProtocols.some((name) => offer.alpn.includes(name))) ??
+    candidates.find(({ applicationProtocols }) => applicationProtocols.length === 0)
+  );
+}
+
+/** Connections are all taken alike: nothing has to be read before. */
+export const needsNoLook = ({ chains }: InboundListener): boolean =>
+  chains.every(({ transport, applicationProtocols }) => transport === undefined && applicationProtocols.length === 0);
+
+export const acceptsMutualTls = ({ chains }: InboundListener): boolean => chains.some(({ tls }) => tls !== undefined);
+
+/** Nobody is served without TLS of the mesh: of no use before there is an identity. */
+export const needsIdentity = ({ chains }: InboundListener): boolean => chains.every(({ tls }) => tls !== undefined);
+
+/** What istiod names as protocols of TLS between sidecars (pilot/pkg/networking/util ALPNInMesh and its like). */
+const MESH_PROTOCOLS = ['istio-peer-exchange', 'istio', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
+
+const MUTUAL_TLS: DownstreamTls = {
+  alpn: ['h2', 'http/1.1'],
+  roots: { kind: 'mesh' },
+  subjectAltNames: [],
+  certificate: { kind: 'identity' },
+  requireClientCertificate: true,
+  minVersion: 'TLSv1.2',
+};
+
+const PLAIN: InboundChain = {
+  name: 'plain',
+  applicationProtocols: [],
+  clientCertificate: { mode: 'APPEND_FORWARD', parts: new Set(['subject', 'dns', 'uri']) },
+};
+
+const CHAINS: Readonly<Record<InboundMode, readonly InboundChain[]>> = {
+  STRICT: [{ ...PLAIN, name: 'mutual-tls', transport: 'tls', tls: MUTUAL_TLS }],
+  PERMISSIVE: [
+    { ...PLAIN, name: 'mutual-tls', transport: 'tls', tls: MUTUAL_TLS, applicationProtocols: MESH_PROTOCOLS },
+    { ...PLAIN, name: 'own-tls', transport: 'tls' },
+    { ...PLAIN, transport: 'raw_buffer' },
+  ],
+  DISABLE: [PLAIN],
+};
+
+/** A listener as PeerAuthentication of this mode makes it. */
+export const listenerOfMode = (mode: InboundMode, address: string, port: number): InboundListener => ({
+  name: `${mode} by the application's own options`,
+  address,
+  port,
+  chains: CHAINS[mode],
+  limits: {},
+});

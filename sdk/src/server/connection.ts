@@ -1,0 +1,114 @@
+import type { ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Clock, Timer } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
+import type { Secured } from '../identity/peer-check.ts';
+import type { InboundChain, InboundLimits } from '../model/inbound.ts';
+import type { Offer } from './chain.ts';
+import type { HeaderRule } from './request-headers.ts';
+
+/** How a connection came in; `probe`: plain under STRICT, for the listed paths alone. */
+export type Taken = 'plain' | 'mutual-tls' | 'own-tls' | 'probe';
+
+/** TLS of the mesh on a connection. */
+interface MutualTls {
+  readonly socket: TLSSocket;
+  readonly client: Secured;
+}
+
+/** One accepted connection: what is known of it, what runs on it, and when it ends. */
+export class GuardedConnection {
+  readonly socket: Socket;
+  /** What it offered when it was looked at; undefined: it was not, or not yet. */
+  offer: Offer | undefined;
+  chain: InboundChain | undefined;
+  taken: Taken | undefined;
+  secured: MutualTls | undefined;
+  session: ServerHttp2Session | undefined;
+  rule: HeaderRule | undefined;
+  readonly #clock: Clock;
+  readonly #limits: () => InboundLimits;
+  #active = 0;
+  #served = 0;
+  #isDraining = false;
+  #idle: Timer | undefined;
+  #duration: Timer | undefined;
+  #bound: Timer | undefined;
+
+  constructor(socket: Socket, clock: Clock, limits: () => InboundLimits) {
+    this.socket = socket;
+    this.#clock = clock;
+    this.#limits = limits;
+    socket.once('close', () => {
+      for (const timer of [this.#idle, this.#duration, this.#bound]) timer?.cancel();
+    });
+  }
+
+  get active(): number {
+    return this.#active;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  /** It has been given to the application's server. */
+  begin(): void {
+    const { maxConnectionDurationMs } = this.#limits();
+    if (maxConnectionDurationMs !== undefined) {
+      this.#duration = this.#clock.after(maxConnectionDurationMs, () => this.drain(defaultOf('guardDrainMs')));
+    }
+    this.#rest();
+  }
+
+  /** A request has come. false: it is the last one, and its answer should say so. */
+  requestBegan(): boolean {
+    this.#idle?.cancel();
+    this.#active++;
+    this.#served++;
+    const { maxRequestsPerConnection } = this.#limits();
+    if (maxRequestsPerConnection !== undefined && this.#served >= maxRequestsPerConnection) this.#lastRequest();
+    return !this.#isDraining;
+  }
+
+  requestEnded(): void {
+    this.#active--;
+    if (this.#active > 0) return;
+    if (this.#isDraining && this.session === undefined) this.#end();
+    else this.#rest();
+  }
+
+  /** No new requests: GOAWAY, or `Connection: close` with the next answer. What is under way has `graceMs`. */
+  drain(graceMs: number): void {
+    this.#isDraining = true;
+    this.#bound ??= this.#clock.after(graceMs, () => this.destroy());
+    if (this.session !== undefined) this.session.close();
+    else if (this.#active === 0) this.#end();
+  }
+
+  destroy(): void {
+    this.session?.destroy();
+    this.secured?.socket.destroy();
+    this.socket.destroy();
+  }
+
+  #lastRequest(): void {
+    this.#isDraining = true;
+    // GOAWAY names the last stream that is served; the streams up to it go on.
+    if (this.session !== undefined) this.session.close();
+  }
+
+  #rest(): void {
+    this.#idle?.cancel();
+    const own = this.#limits().idleTimeoutMs ?? this.chain?.idleTimeoutMs;
+    // A session that never asked for anything gets no hour.
+    const usual = this.session !== undefined && this.#served > 0 ? 'http2IdleMs' : 'guardIdleMs';
+    this.#idle = this.#clock.after(own ?? defaultOf(usual), () => this.#end());
+  }
+
+  #end(): void {
+    if (this.session !== undefined) this.session.close();
+    else (this.secured?.socket ?? this.socket).destroySoon();
+  }
+}

@@ -1,0 +1,117 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { MeshError } from '../errors.ts';
+import type { Secured } from '../identity/peer-check.ts';
+import type { TlsAcceptor } from '../identity/server-tls.ts';
+import type { TlsContexts } from '../identity/tls-contexts.ts';
+import type { InboundChain } from '../model/inbound.ts';
+import type { DownstreamTls } from '../model/tls.ts';
+import { clientCertificateElement, forwardedClientCertificate } from './client-certificate-header.ts';
+import type { GuardedConnection } from './connection.ts';
+import { tag } from './connections.ts';
+import { type Peer, setPeer } from './peer.ts';
+import type { HeaderRule } from './request-headers.ts';
+
+/** Which protocols the application's server speaks on a connection that is decrypted already. */
+export interface Spoken {
+  readonly http1: boolean;
+  readonly http2: boolean;
+}
+
+export interface TerminatorParts {
+  readonly contexts: Pick<TlsContexts, 'server'>;
+  readonly spoken: Spoken;
+  /** The peer is verified, and its connection ready for HTTP. */
+  taken(connection: GuardedConnection, socket: TLSSocket): void;
+  /** It is closed already. */
+  refused(error: MeshError, remoteAddress: string | undefined): void;
+}
+
+const HTTP2 = ['h2', 'istio-h2'];
+const HTTP1 = ['http/1.1', 'istio-http/1.1', 'istio-http/1.0', 'http/1.0', 'istio', 'istio-peer-exchange'];
+
+/** Ends TLS of the mesh. */
+export class Terminator {
+  readonly #parts: TerminatorParts;
+  readonly #connections = new WeakMap<object, GuardedConnection>();
+  /** By the settings' object: those of a chain stay the same until the configuration changes. */
+  readonly #acceptors = new WeakMap<DownstreamTls, TlsAcceptor>();
+
+  constructor(parts: TerminatorParts) {
+    this.#parts = parts;
+  }
+
+  /** What is missing for it; undefined: it has begun. */
+  accept(connection: GuardedConnection, settings: DownstreamTls): string | undefined {
+    this.#connections.set(connection.socket, connection);
+    return this.#acceptorOf(settings).accept(connection.socket)?.missing;
+  }
+
+  #acceptorOf(settings: DownstreamTls): TlsAcceptor {
+    const known = this.#acceptors.get(settings);
+    if (known !== undefined) return known;
+    const { contexts, spoken, refused } = this.#parts;
+    const alpn = protocolsOf(spoken, settings.alpn);
+    const acceptor = contexts.server(
+      { ...settings, alpn },
+      {
+        secured: (socket, client) => this.#secured(socket, client),
+        refused: (error, { address }) => refused(error, address),
+      },
+    );
+    this.#acceptors.set(settings, acceptor);
+    return acceptor;
+  }
+
+  #secured(socket: TLSSocket, client: Secured): void {
+    const connection = this.#connections.get(rawOf(socket) ?? socket);
+    if (connection?.chain === undefined) {
+      socket.destroy();
+      return;
+    }
+    socket.on('error', () => socket.destroy());
+    if (client.peer !== undefined) setPeer(socket, peerFrom(client.peer));
+    // As tls.Server leaves it: HTTP/2 waits for ever on a socket whose handshake seems to be under way.
+    Object.assign(socket, { secureConnecting: false });
+    tag(socket, connection);
+    connection.secured = { socket, client };
+    connection.rule = ruleOf(socket, client, connection.chain);
+    this.#parts.taken(connection, socket);
+  }
+}
+
+/** TLS over a socket that is there already: Node keeps that one as `_parent`. */
+export const rawOf = (socket: Socket): object | undefined => (socket as { readonly _parent?: object })._parent;
+
+/**
+ * In the order of preference: the server's counts, and the names of HTTP come before those of Istio, as Envoy lists them.
+ * `configured` empty: any. Never empty: a client that offers none is served, one that offers others is refused by Node.
+ */
+export function protocolsOf({ http1, http2 }: Spoken, configured: readonly string[]): string[] {
+  const may = (name: string): boolean => configured.length === 0 || configured.includes(name);
+  const names = [...(http2 && may('h2') ? HTTP2 : []), ...(http1 && may('http/1.1') ? HTTP1 : [])];
+  return names.length > 0 ? names : http1 ? HTTP1 : HTTP2;
+}
+
+/** HTTP/2 was agreed upon. */
+export const isHttp2 = ({ alpnProtocol }: TLSSocket): boolean =>
+  typeof alpnProtocol === 'string' && HTTP2.includes(alpnProtocol);
+
+function peerFrom({ uri, trustDomain, workload }: NonNullable<Secured['peer']>): Peer {
+  return { id: uri, trustDomain, namespace: workload?.namespace, serviceAccount: workload?.serviceAccount };
+}
+
+/** Made once a connection: the certificates stay the same, and a header of each request comes out of them. */
+function ruleOf(socket: TLSSocket, { certificate, presented, peer }: Secured, chain: InboundChain): HeaderRule {
+  const { clientCertificate } = chain;
+  const element =
+    certificate &&
+    clientCertificateElement(
+      { own: socket.getX509Certificate(), peer: certificate, chain: presented },
+      clientCertificate.parts,
+    );
+  return {
+    isProven: peer !== undefined,
+    clientCertificate: (sent) => forwardedClientCertificate(clientCertificate, sent, element),
+  };
+}
