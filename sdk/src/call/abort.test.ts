@@ -26,7 +26,11 @@ function expectAborted(answer: Answer, target: LiveTarget): void {
 
 const to = (port: number, tls = false) =>
   stage.target([route('r')], {
-    a: cluster('a', [port], tls ? { tls: { alpn: [], subjectAltNames: [], sni: 'reviews' } } : {}),
+    a: cluster(
+      'a',
+      [port],
+      tls ? { tls: { alpn: [], roots: { kind: 'system' as const }, subjectAltNames: [], sni: 'reviews' } } : {},
+    ),
   });
 
 describe('abort gives the caller’s own reason at once and releases everything', () => {

@@ -147,6 +147,11 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     return this.#connection?.endpoint ?? addressText(this.host);
   }
 
+  /** SPIFFE ID of the server, where it is one of the mesh. */
+  get peer(): string | undefined {
+    return this.#parts.tls === undefined ? undefined : this.#connection?.peer;
+  }
+
   /** Some of the request may have reached the peer. */
   get hasLeft(): boolean {
     return this.#controller !== undefined;

@@ -1,6 +1,6 @@
 import type { ConnectFailure } from '../connection/connect-failure.ts';
 import { StreamFailure } from '../connection/stream-failure.ts';
-import type { MeshErrorCode } from '../errors.ts';
+import { MeshError, type MeshErrorCode } from '../errors.ts';
 import type { ResponseFlag } from '../model/events.ts';
 import { type LocalReply, noHealthyUpstream, overflow, resetBody, timedOut } from './local-reply.ts';
 import type { ResetKind } from './retry/conditions.ts';
@@ -25,13 +25,17 @@ export function failedConnect(failure: ConnectFailure, endpoint: string): Attemp
   return {
     kind: 'connect-failure',
     flag: failure.kind === 'name' ? 'UH' : 'UF',
-    code: 'MESH_CONNECT_FAILED',
+    code: failure.cause instanceof MeshError ? failure.cause.code : 'MESH_CONNECT_FAILED',
     status: 503,
     resetReason: isTimeout ? 'connection timeout' : 'remote connection failure',
     what: `${endpoint}: ${failure.message}`,
     cause: failure,
   };
 }
+
+/** We have no identity to show, or the peer's was refused. */
+export const isIdentityFailure = ({ code }: AttemptFailure): boolean =>
+  code === 'MESH_PEER_REFUSED' || code === 'MESH_IDENTITY_UNAVAILABLE';
 
 /** `hasBegun`: part of a response head had come; then it is not HTTP what the peer sent (Envoy: protocol error, 502). */
 export function failedRequest(error: Error, endpoint: string, hasBegun: boolean): AttemptFailure {

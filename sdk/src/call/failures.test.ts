@@ -74,7 +74,7 @@ describe('local replies are Envoy’s', () => {
   it('503 UF where the connection takes too long', async () => {
     // TLS to a peer that says nothing.
     const { port } = await serveRaw(() => {});
-    const tls = { alpn: [], subjectAltNames: [], sni: 'reviews' };
+    const tls = { alpn: [], roots: { kind: 'system' as const }, subjectAltNames: [], sni: 'reviews' };
     const answer = await callTo(cluster('a', [port], { connectTimeoutMs: 20, tls }));
     expectReply(answer, 503, 'UF', `${RESET}reset reason: connection timeout`);
   });
@@ -98,7 +98,10 @@ describe('local replies are Envoy’s', () => {
   it('504 UT where the route’s timeout is over, also while a connection is waited for', async () => {
     const { port } = await serveRaw(() => {});
     const action = forward({ a: 1 }, { timeoutMs: 20 });
-    for (const tls of [undefined, { alpn: [], subjectAltNames: [], sni: 'reviews' }]) {
+    for (const tls of [
+      undefined,
+      { alpn: [], roots: { kind: 'system' as const }, subjectAltNames: [], sni: 'reviews' },
+    ]) {
       const target = await stage.target([route('r', {}, action)], {
         a: cluster('a', [port], tls === undefined ? {} : { tls }),
       });

@@ -455,7 +455,7 @@ describe('over TLS', () => {
   afterAll(() => tls.setDefaultCACertificates(roots));
 
   const secure = { key: TEST_KEY, cert: TEST_CERTIFICATE };
-  const settings = { tls: { sni: 'reviews.test', alpn: [], subjectAltNames: [] } };
+  const settings = { tls: { sni: 'reviews.test', alpn: [], roots: { kind: 'system' as const }, subjectAltNames: [] } };
 
   it('HTTP/2 is what is offered, and spoken', async () => {
     const server = http2.createSecureServer(secure, (request, reply) => {

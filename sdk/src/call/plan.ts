@@ -1,10 +1,12 @@
 import { isIP } from 'node:net';
 import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
-import { type TlsTarget, tlsToCluster } from '../connection/tls.ts';
+import { type TlsTarget, tlsByCaller, tlsToEndpoint } from '../connection/tls.ts';
 import type { HashPolicy, RespondAction, StatefulSession, WeightedCluster } from '../model/action.ts';
-import type { Cluster } from '../model/cluster.ts';
+import type { Cluster, Endpoint } from '../model/cluster.ts';
 import type { MeshRequest } from '../model/request.ts';
+import type { TransportMatch } from '../model/tls.ts';
+import { transportsInUse } from '../model/transport.ts';
 import { decide } from '../route/decide.ts';
 import { destinationOf } from '../route/destination.ts';
 import { localBody } from '../route/local-body.ts';
@@ -123,7 +125,7 @@ function forward({ target, request, options, runtime, draw, decision, action }: 
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
   const isEndToEnd = cluster !== own;
-  if (isEndToEnd && upstream.config().cluster.tls !== undefined)
+  if (isEndToEnd && isSecured(upstream))
     return local(noCluster(`${cluster.name} asks for TLS around the TLS of the call`, status), decision, cluster);
   const { discovery, loadBalancer } = upstream.config().cluster;
   let context = NO_CONTEXT;
@@ -182,19 +184,30 @@ function whyMissing(target: LiveTarget, name: string): string {
   return state?.kind === 'failed' ? `cluster ${name}: ${state.reason}` : `cluster ${name} does not exist`;
 }
 
+const isSecured = (upstream: Upstream): boolean => {
+  const { cluster, assignment } = upstream.config();
+  return transportsInUse(cluster, assignment).size > 0;
+};
+
 /**
- * TLS where the cluster asks for it, or where the caller dialled `https:`: once, verified by the name that was dialled where
- * the cluster names none.
+ * TLS where the cluster asks for it of this endpoint, or where the caller dialled `https:`: once, verified by the name that
+ * was dialled where the cluster names none.
  */
 export function tlsFor(
-  { tls }: Cluster,
+  { cluster, endpoint }: { readonly cluster: Cluster; readonly endpoint: Endpoint },
   request: MeshRequest,
   { originalDestination }: CallOptions,
   isEndToEnd = false,
 ): TlsTarget | undefined {
   const { host } = originalDestination;
-  if (tls !== undefined && !isEndToEnd) return tlsToCluster(tls, host, HTTP1);
-  return request.scheme === 'https' ? { name: host, alpn: HTTP1, subjectAltNames: [] } : undefined;
+  const byCluster = isEndToEnd ? undefined : tlsToEndpoint(cluster, endpoint, nameFor(cluster, request, host));
+  return byCluster ?? (request.scheme === 'https' ? tlsByCaller(host) : undefined);
 }
 
-const HTTP1: readonly string[] = ['http/1.1'];
+/** Envoy auto_sni: the host of the request, which the caller may have written otherwise than the one it dialled. */
+function nameFor(cluster: Cluster, { authority }: MeshRequest, dialled: string): string {
+  const asksAuthority = cluster.tls?.sniFrom === 'authority' || cluster.transportMatches?.some(asksForAuthority);
+  return asksAuthority ? authority.replace(/:\d+$/, '') : dialled;
+}
+
+const asksForAuthority = ({ tls }: TransportMatch): boolean => tls?.sniFrom === 'authority';

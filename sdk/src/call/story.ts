@@ -6,6 +6,7 @@ export class LiveStory implements CallStory {
   route = '';
   cluster = '';
   endpoint = '';
+  peer: string | undefined = undefined;
   attempts: readonly AttemptStory[] = NO_ATTEMPTS;
   flag: ResponseFlag | undefined = undefined;
   flags: readonly ResponseFlag[] = NO_FLAGS;

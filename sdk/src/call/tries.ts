@@ -8,7 +8,7 @@ import type { Host } from '../upstream/host.ts';
 import type { Pick as HostPick, PickFailure } from '../upstream/pick.ts';
 import { Attempt, type AttemptOwner, type ResponseHead } from './attempt.ts';
 import type { BodySource } from './body-source.ts';
-import { type AttemptFailure, replyFor, tooLate } from './failure.ts';
+import { type AttemptFailure, isIdentityFailure, replyFor, tooLate } from './failure.ts';
 import { AttemptFault, type FaultEnd } from './fault/attempt-fault.ts';
 import { Hedging } from './hedging.ts';
 import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
@@ -37,6 +37,8 @@ export class Tries implements AttemptOwner {
   /** Attempts that their faults hold up. */
   #faulted: AttemptFault[] = NO_FAULTS;
   #hasReplayed = false;
+  /** Why an attempt found no peer to trust. */
+  #refusal: AttemptFailure | undefined;
   #isOver = false;
 
   constructor(parts: TriesParts) {
@@ -143,6 +145,7 @@ export class Tries implements AttemptOwner {
 
   onFailed(attempt: Attempt, failure: AttemptFailure): void {
     if (this.#isOver) return;
+    if (isIdentityFailure(failure)) this.#refusal = failure;
     attempt.flag = failure.flag;
     const { retry } = this.#parts.terms;
     if (retry !== undefined) {
@@ -299,11 +302,17 @@ export class Tries implements AttemptOwner {
     const { upstream, action, isEndToEnd } = this.#way;
     const { cluster } = upstream.config();
     const { perTryMs, perTryIdleMs } = terms;
+    const tls = tlsFor({ cluster, endpoint: pick.endpoint }, request, options, isEndToEnd);
+    // A peer that could not be taken for true is never a reason to go out in clear.
+    if (tls === undefined && this.#refusal !== undefined) {
+      this.#withdraw(pick, this.#refusal);
+      return;
+    }
     const attempt = new Attempt(
       {
         owner: this,
         cluster,
-        tls: tlsFor(cluster, request, options, isEndToEnd),
+        tls,
         breaker: upstream.breaker(action.priority),
         connections: runtime.connections,
         patience: runtime,
@@ -320,6 +329,12 @@ export class Tries implements AttemptOwner {
       this.#tried = [...(this.#tried ?? []), pick.host];
     attempt.start(isFresh);
     if (!this.#isOver) this.#hedging?.arm();
+  }
+
+  #withdraw(pick: HostPick, failure: AttemptFailure): void {
+    pick.outcome({});
+    pick.release();
+    if (this.#isIdle) this.#giveUp(replyFor(failure, true));
   }
 
   #hedgingBy(policy: HedgePolicy): Hedging {
@@ -399,6 +414,7 @@ export class Tries implements AttemptOwner {
   #record(attempt: Attempt, nowMs = this.#parts.runtime.clock.now()): void {
     const { story } = this.#parts.owner;
     story.endpoint = attempt.endpoint;
+    story.peer = attempt.peer;
     story.tried(attempt.tell(story.timings.startMs, nowMs));
   }
 }

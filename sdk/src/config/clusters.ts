@@ -3,10 +3,12 @@ import { defaultOf } from '../defaults.ts';
 import type { Discovery, ResourceWatcher } from '../discovery/discovery.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
-import type { ClusterState } from '../model/target.ts';
+import type { ClusterConfig, ClusterState } from '../model/target.ts';
+import { transportsInUse, transportsOf } from '../model/transport.ts';
 import { clusterType } from '../resource/cluster/cluster.ts';
 import { type EndpointOwner, EndpointWatch } from './endpoint-watch.ts';
 import { type Part, PENDING } from './part.ts';
+import { TlsParts, type TlsSources } from './tls-parts.ts';
 
 /** Who uses clusters. */
 export interface ClusterHolder {
@@ -27,6 +29,7 @@ export interface ClustersParts {
   readonly clock: Clock;
   readonly discovery: Discovery;
   readonly emit: EventSink;
+  readonly tls?: TlsSources;
 }
 
 export function createClusters(parts: ClustersParts): Clusters {
@@ -58,6 +61,8 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   #cluster: Part<Cluster> = PENDING;
   #endpoints: EndpointWatch | undefined;
   #grace: Timer | undefined;
+  /** Of a cluster with TLS. */
+  #tls: TlsParts | undefined;
 
   constructor(name: string, parts: ClustersParts) {
     this.name = name;
@@ -69,6 +74,7 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     this.#grace?.cancel();
     this.parts.discovery.unsubscribe(clusterType, this.name, this);
     this.#endpoints?.close();
+    this.#tls?.close();
   }
 
   onResource(value: Cluster): void {
@@ -120,12 +126,25 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     const { discovery } = cluster.value;
     if (discovery.kind !== 'eds') {
       const assignment = discovery.kind === 'original-dst' ? undefined : discovery.assignment;
-      return { kind: 'ready', config: { cluster: cluster.value, assignment } };
+      return this.#ready({ cluster: cluster.value, assignment });
     }
     const endpoints = this.#endpoints?.assignment ?? PENDING;
     if (endpoints.kind === 'pending') return undefined;
     // Without endpoints the cluster is usable and empty: its calls answer UH, as in Envoy.
     const assignment = endpoints.kind === 'value' ? endpoints.value : undefined;
-    return { kind: 'ready', config: { cluster: cluster.value, assignment } };
+    return this.#ready({ cluster: cluster.value, assignment });
+  }
+
+  /** As long as the secrets of a new version are on their way the one before stays. */
+  #ready(config: ClusterConfig): ClusterState | undefined {
+    const { cluster, assignment } = config;
+    const named = transportsOf(cluster);
+    const { tls, clock } = this.parts;
+    if (tls !== undefined && (named.length > 0 || this.#tls !== undefined)) {
+      this.#tls ??= new TlsParts(tls, clock, () => this.endpointsChanged());
+      this.#tls.want(named, transportsInUse(cluster, assignment));
+      if (!this.#tls.isWarm) return this.state?.kind === 'ready' ? this.state : undefined;
+    }
+    return { kind: 'ready', config };
   }
 }

@@ -78,7 +78,7 @@ class SecretWatch implements ResourceWatcher<Secret> {
 
   onResource(secret: Secret): void {
     try {
-      this.value = { generation: ++generation, ...valueOf(secret) };
+      this.value = { generation: ++generation, ...secretValue(secret) };
       this.#settle();
     } catch (error) {
       // A file it names: the message names the file, never what stands in it.
@@ -104,7 +104,7 @@ class SecretWatch implements ResourceWatcher<Secret> {
   }
 }
 
-function valueOf(secret: Secret): Omit<SecretValue, 'generation'> {
+function secretValue(secret: Secret): Omit<SecretValue, 'generation'> {
   if (secret.kind === 'unused') return {};
   if (secret.kind === 'certificate') {
     const { certificate: held } = secret;

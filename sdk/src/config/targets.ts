@@ -6,6 +6,7 @@ import type { TargetConfig } from '../model/target.ts';
 import { createClusters } from './clusters.ts';
 import { isNeverAsked } from './never-asked.ts';
 import { Target, type TargetParts, type TargetState } from './target.ts';
+import type { TlsSources } from './tls-parts.ts';
 
 export type { TargetState } from './target.ts';
 
@@ -13,6 +14,8 @@ export interface TargetsOptions<T> {
   readonly discovery: Discovery;
   readonly clock: Clock;
   readonly emit: EventSink;
+  /** What TLS is made of; where absent nobody waits for it. */
+  readonly tls?: TlsSources;
   /** Makes the live form of a configuration; calls go on with the previous one until it resolves. */
   readonly prepare: (config: TargetConfig, previous: T | undefined) => Promise<T>;
   /** The value is no longer given out; calls that began with it may still use it. */
@@ -61,10 +64,10 @@ class TargetStore<T> implements Targets<T> {
 
   constructor(options: TargetsOptions<T>) {
     this.#options = options;
-    const { discovery, clock, emit } = options;
+    const { discovery, clock, emit, tls } = options;
     this.#parts = {
       ...options,
-      clusters: createClusters({ discovery, clock, emit }),
+      clusters: createClusters({ discovery, clock, emit, ...(tls && { tls }) }),
       changed: (target) => this.#changed(target),
     };
   }

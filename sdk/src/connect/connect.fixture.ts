@@ -3,6 +3,9 @@ import { targetConfig } from '../call/call.fixture.ts';
 import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
 import { systemClock, systemTurn } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
+import { createSecureTransports } from '../connection/secure-transports.ts';
+import { createNoIdentity } from '../identity/no-identity.ts';
+import { NO_SECRETS } from '../identity/secrets.ts';
 import type { MeshEvent } from '../model/events.ts';
 import type { ConnectionChain, ConnectionTable } from '../model/l4.ts';
 import type { ClusterState } from '../model/target.ts';
@@ -69,6 +72,12 @@ export function createConnectStage(): ConnectStage {
   const emit = (event: MeshEvent): void => {
     events.push(event);
   };
+  const secure = createSecureTransports({
+    clock: systemClock,
+    turn: systemTurn,
+    identity: createNoIdentity(),
+    secrets: NO_SECRETS,
+  });
   const targets = createLiveTargets({ clock: systemClock, random: () => 0, emit });
   const stage: ConnectStage = {
     events,
@@ -81,6 +90,7 @@ export function createConnectStage(): ConnectStage {
       outboundPolicy: 'ALLOW_ANY',
       configTimeoutMs: 1_000,
       sourceIp: () => '192.0.2.7',
+      secure: () => secure,
       lookupConnection: () => stage.state,
     },
     async serve(connections, clusters) {

@@ -138,11 +138,11 @@ describe('connect', () => {
   it('originates TLS where the cluster asks for it, and verifies', async () => {
     const server = createTlsServer({ key: TEST_KEY, cert: TEST_CERTIFICATE });
     const secure = await startEcho('secure', server);
-    const tls = { alpn: [], subjectAltNames: [], sni: 'reviews.test' };
+    const tls = { alpn: [], roots: { kind: 'system' as const }, subjectAltNames: [], sni: 'reviews.test' };
     await stage.serve({ chains: [chain({ one: 1 })] }, { one: cluster('one', [secure.port], { tls }) });
     // The root is not one of the platform's.
     expect(await failure()).toMatchObject({
-      code: 'MESH_CONNECT_FAILED',
+      code: 'MESH_PEER_REFUSED',
       flag: 'UF',
       message: expect.stringContaining('TLS'),
     });

@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
 import { addressText } from '../balancer/hash-key.ts';
 import type { ConnectFailure } from '../connection/connect-failure.ts';
-import { tlsToCluster } from '../connection/tls.ts';
+import { peerOf } from '../connection/peers.ts';
+import { secureFor } from '../connection/secure-transports.ts';
+import { tlsToEndpoint } from '../connection/tls.ts';
 import { defaultOf } from '../defaults.ts';
+import { MeshError } from '../errors.ts';
 import { isLoopback } from '../http/dialled.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { Breaker } from '../upstream/breaker.ts';
@@ -34,6 +37,8 @@ class Connecting {
   readonly #destination: Destination;
   readonly #signal: AbortSignal | undefined;
   readonly #story: LiveConnectionStory;
+  /** Why a host that was tried could not be trusted. */
+  #refusal: ConnectFailure | undefined;
 
   constructor(runtime: ConnectRuntime, destination: Destination, signal: AbortSignal | undefined) {
     this.#runtime = runtime;
@@ -170,19 +175,19 @@ class Connecting {
   /** One host. Whatever ends the dial, only an established connection keeps what was taken for it. */
   async #try(pick: Pick, cluster: Cluster, breaker: Breaker): Promise<Socket | ConnectFailure> {
     const { address, port } = pick.host;
-    const tls = cluster.tls && tlsToCluster(cluster.tls, this.#destination.host, cluster.tls.alpn);
     const timeoutMs = cluster.connectTimeoutMs > 0 ? cluster.connectTimeoutMs : defaultOf('connectTimeoutMs');
     let result: Socket | ConnectFailure | undefined;
     try {
       const { addresses } = pick.endpoint;
-      result = await this.#dial({
-        address,
-        port,
-        addresses,
-        tls,
-        timeoutMs,
-        keepAliveMs: cluster.tcpKeepAlive?.timeMs,
-      });
+      const target = tlsToEndpoint(cluster, pick.endpoint, this.#destination.host);
+      // A peer that could not be taken for true is never a reason to go out in clear.
+      const tls =
+        (target === undefined ? this.#refusal : undefined) ?? (await secureFor(this.#runtime.secure(), target, 'tcp'));
+      const keepAliveMs = cluster.tcpKeepAlive?.timeMs;
+      result = isFailure(tls)
+        ? this.#untried(pick.host, tls)
+        : await this.#dial({ address, port, addresses, tls, timeoutMs, keepAliveMs });
+      if (isFailure(result) && result.cause instanceof MeshError) this.#refusal = result;
       if (isFailure(result)) pick.outcome({ error: result.kind === 'timeout' ? 'timeout' : 'connect' });
       else pick.connected(true);
       return result;
@@ -193,6 +198,12 @@ class Connecting {
         pick.release();
       }
     }
+  }
+
+  #untried(host: Parameters<typeof addressText>[0], failure: ConnectFailure): ConnectFailure {
+    const nowMs = this.#runtime.clock.now();
+    this.#story.tried(addressText(host), nowMs, nowMs, flagOf(failure));
+    return failure;
   }
 
   async #dial(target: Parameters<typeof dialHost>[0]): Promise<Socket | ConnectFailure> {
@@ -207,12 +218,16 @@ class Connecting {
 
   #failed(failure: ConnectFailure): Error {
     const what = `${this.#story.endpoint}: ${failure.message}`;
+    const { cause } = failure;
+    // What is wrong with our identity, or with the peer's, has a code of its own.
+    if (cause instanceof MeshError) return connectError(this.#story, cause.code, what, { flag: 'UF', cause });
     return connectError(this.#story, 'MESH_CONNECT_FAILED', what, { flag: flagOf(failure), cause: failure });
   }
 
   #establish(socket: Socket, terms: ConnectionTerms, release: () => void): Socket {
     const { clock } = this.#runtime;
     this.#story.timings.connectedMs = clock.now();
+    this.#story.peer = peerOf(socket);
     const ended = (): void => {
       release();
       this.#finish();

@@ -27,5 +27,4 @@ export function dialHost(
   });
 }
 
-export const isFailure = (result: Socket | ConnectFailure): result is ConnectFailure =>
-  result instanceof ConnectFailure;
+export const isFailure = (result: unknown): result is ConnectFailure => result instanceof ConnectFailure;

@@ -1,6 +1,7 @@
 import type { LiveTarget } from '../call/live-target.ts';
 import type { Random } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
+import type { SecureTransports } from '../connection/secure-transports.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Patience } from '../wire/late-timer.ts';
 
@@ -12,6 +13,8 @@ export interface ConnectRuntime extends Patience {
   readonly configTimeoutMs: number;
   /** The address that stands for the source where a chain hashes it. */
   sourceIp(): string | undefined;
+  /** TLS, by the identity of this process. */
+  secure(): SecureTransports;
   /** With the clusters of filter chains: `Targets.lookupConnection`. */
   lookupConnection(target: string): TargetState<LiveTarget>;
 }

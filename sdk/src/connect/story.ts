@@ -6,6 +6,7 @@ export class LiveConnectionStory implements ConnectionStory {
   route = '';
   cluster = '';
   endpoint = '';
+  peer: string | undefined = undefined;
   readonly attempts: AttemptStory[] = [];
   readonly flags: ResponseFlag[] = [];
   bytesIn = 0;

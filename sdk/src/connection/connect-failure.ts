@@ -41,7 +41,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
 export function classifyConnectError(error: unknown, inTls: boolean): ConnectFailure {
   // Where several addresses were tried, the first one's error.
   const first = error instanceof AggregateError ? error.errors[0] : error;
-  const message = first instanceof Error ? first.message : String(first);
+  // Its code is told apart from what it says.
+  const message = first instanceof Error ? first.message.replace(/^\[MESH_\w+\] /, '') : String(first);
   const code = codeOf(first);
   if (inTls) return new ConnectFailure('tls', `TLS_error: ${message}`, error);
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN' || code === 'EAI_NONAME')

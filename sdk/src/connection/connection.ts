@@ -7,6 +7,8 @@ import type { ParsedHeaders, RequestHandler, WireRequest } from './exchange.ts';
 export interface Connection {
   /** `address:port` */
   readonly endpoint: string;
+  /** SPIFFE ID of the server, where it is one of the mesh. */
+  readonly peer?: string | undefined;
   /** At checkout: not dialled for this request. */
   readonly isReused: boolean;
   dispatch(request: WireRequest, handler: RequestHandler): void;

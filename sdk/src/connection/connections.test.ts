@@ -18,7 +18,7 @@ import { type Connections, createConnections } from './connections.ts';
 import type { ParsedHeaders, RequestController, RequestHandler } from './exchange.ts';
 import type { ConnectionWaiter, DialHost } from './lane.ts';
 import { closeOrigins, clusterOf, deadPort, noBreaker, serve, serveHttp, serveRaw, until } from './origin.fixture.ts';
-import type { TlsTarget } from './tls.ts';
+import { type TlsTarget, tlsByCaller } from './tls.ts';
 
 const NO_BREAKER = noBreaker();
 
@@ -317,9 +317,7 @@ describe('transports', () => {
   it('gives up a handshake that takes longer than the connect timeout', async () => {
     const host = hostAt((await serveRaw(() => {})).port);
     const waiter = new Waiter(host, clusterOf({ connectTimeoutMs: 20 }), {
-      name: 'reviews.test',
-      alpn: [],
-      subjectAltNames: [],
+      ...tlsByCaller('reviews.test'),
     });
     connections.checkout(waiter);
     expect((await waiter.settled()).failure?.kind).toBe('timeout');
@@ -351,7 +349,14 @@ describe('TLS with the platform roots', () => {
       }),
     );
   const SPIFFE = 'spiffe://cluster.local/ns/default/sa/reviews';
-  const target = (name: string, ...subjectAltNames: string[]): TlsTarget => ({ name, alpn: [], subjectAltNames });
+  const target = (name: string, ...names: string[]): TlsTarget => ({
+    name,
+    tls: {
+      alpn: [],
+      roots: { kind: 'system' },
+      subjectAltNames: names.map((value) => ({ kind: 'exact', value })),
+    },
+  });
 
   it('asks for the name and verifies it', async () => {
     const host = hostAt((await serveTls()).port);

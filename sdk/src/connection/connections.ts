@@ -1,11 +1,13 @@
-import { type Clock, systemTurn, type Timer, type Turn } from '../clock.ts';
+import { type Clock, type Random, systemRandom, systemTurn, type Timer, type Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
+import { createNoIdentity } from '../identity/no-identity.ts';
+import { NO_SECRETS } from '../identity/secrets.ts';
 import type { Cluster } from '../model/cluster.ts';
 import { ConnectFailure } from './connect-failure.ts';
 import type { Connection, ConnectionBreaker } from './connection.ts';
 import { type ConnectionWaiter, type DialHost, Lane, type LaneCounts, type Protocol } from './lane.ts';
 import { openConnection } from './open-connection.ts';
-import { type TlsTarget, tlsKey } from './tls.ts';
+import { createSecureTransports, type SecureTransport, type SecureTransports } from './secure-transports.ts';
 
 export interface ConnectionStats extends LaneCounts {
   /** Dials since the start. */
@@ -37,27 +39,33 @@ export interface Connections {
 export interface ConnectionsDeps {
   readonly clock: Clock;
   readonly turn?: Turn;
+  readonly random?: Random;
+  /** Where TLS comes from; without identity and secrets where absent. */
+  readonly secure?: SecureTransports;
   /** In place of real connections. */
   readonly open?: typeof openConnection;
 }
 
-export function createConnections({ clock, turn = systemTurn, open = openConnection }: ConnectionsDeps): Connections {
+export function createConnections(deps: ConnectionsDeps): Connections {
+  const { clock, turn = systemTurn, random = systemRandom, open = openConnection } = deps;
+  const secure =
+    deps.secure ?? createSecureTransports({ clock, turn, identity: createNoIdentity(), secrets: NO_SECRETS });
   const lanesOf = new WeakMap<DialHost, Lane[]>();
   /** Those with a connection, a dial or a waiter. */
   const active = new Set<Lane>();
   /** Lanes whose breaker did not let them dial. */
   const starving = new Map<ConnectionBreaker, Set<Lane>>();
-  /** Waiters that are about to be told that they are not let in. */
-  const refused = new Set<ConnectionWaiter>();
+  /** Waiters that are about to be told that they are not let in, or that come in once TLS is loaded. */
+  const outside = new Set<ConnectionWaiter>();
   let dialled = 0;
   let isClosing = false;
   let onEmpty: (() => void) | undefined;
 
-  const createLane = ({ host, tls, cluster, breaker }: ConnectionWaiter, key: string): Lane =>
+  const createLane = ({ host, cluster, breaker }: ConnectionWaiter, key: string, tls: Transport): Lane =>
     new Lane({
       host,
       tls,
-      protocol: protocolOf(cluster, tls),
+      protocol: protocolOf(cluster, tls !== undefined),
       breaker,
       key,
       clock,
@@ -84,27 +92,61 @@ export function createConnections({ clock, turn = systemTurn, open = openConnect
       },
     });
 
-  const addLane = (waiter: ConnectionWaiter, key: string, lanes: readonly Lane[]): Lane => {
-    const lane = createLane(waiter, key);
+  const addLane = (waiter: ConnectionWaiter, key: string, lanes: readonly Lane[], tls: Transport): Lane => {
+    const lane = createLane(waiter, key, tls);
     // What is left of an older transport is not wanted any more.
-    for (const other of lanes) if (other.breaker === waiter.breaker) other.closeIdle();
+    for (const other of lanes) if (other.breaker === waiter.breaker) retire(other, tls);
     lanesOf.set(waiter.host, [...lanes.filter((other) => !other.isEmpty), lane]);
     return lane;
   };
 
-  const laneOf = (waiter: ConnectionWaiter): Lane => {
+  /** Of the same TLS with another certificate they are as good as before: they need not all be made anew in one moment. */
+  const retire = (lane: Lane, tls: Transport): void => {
+    const isSameBut = tls !== undefined && lane.tls?.settings === tls.settings;
+    if (isSameBut) lane.retire(clock.after(random() % defaultOf('identityReplaceMs'), () => lane.closeIdle()));
+    else lane.closeIdle();
+  };
+
+  /** undefined: there can be none, and the waiter will hear why. */
+  const laneOf = (waiter: ConnectionWaiter): Lane | undefined => {
+    const tls = transportOf(waiter);
+    if (tls instanceof ConnectFailure) return refuse(waiter, tls);
+    if (tls === 'loading') return undefined;
     const lanes = lanesOf.get(waiter.host) ?? NO_LANES;
-    const key = keyOf(waiter);
-    const lane = laneIn(lanes, key, waiter.breaker) ?? addLane(waiter, key, lanes);
+    const key = keyOf(waiter, tls);
+    const lane = laneIn(lanes, key, waiter.breaker) ?? addLane(waiter, key, lanes, tls);
     lane.adopt(waiter.cluster);
     return lane;
   };
 
+  const transportOf = (waiter: ConnectionWaiter): Transport | ConnectFailure | 'loading' => {
+    const { tls, cluster } = waiter;
+    if (tls === undefined) return undefined;
+    if (secure.isLoaded) return secure.of(tls, protocolOf(cluster, true));
+    outside.add(waiter);
+    secure.load().then(
+      () => enter(waiter),
+      (error: unknown) => tellOutside(waiter, new ConnectFailure('tls', 'TLS could not be loaded', error)),
+    );
+    return 'loading';
+  };
+
+  /** Who came while TLS was being loaded. */
+  const enter = (waiter: ConnectionWaiter): void => {
+    if (!outside.delete(waiter)) return;
+    const lane = laneOf(waiter);
+    const connection = lane?.take(clock.now());
+    if (connection !== undefined) waiter.onConnection(connection);
+    else if (lane !== undefined) wait(lane, waiter);
+  };
+
+  const tellOutside = (waiter: ConnectionWaiter, failure: ConnectFailure): void => {
+    if (outside.delete(waiter)) waiter.onConnectFailure(failure);
+  };
+
   const refuse = (waiter: ConnectionWaiter, failure: ConnectFailure): undefined => {
-    refused.add(waiter);
-    queueMicrotask(() => {
-      if (refused.delete(waiter)) waiter.onConnectFailure(failure);
-    });
+    outside.add(waiter);
+    queueMicrotask(() => tellOutside(waiter, failure));
   };
 
   const wait = (lane: Lane, waiter: ConnectionWaiter): undefined => {
@@ -133,11 +175,16 @@ export function createConnections({ clock, turn = systemTurn, open = openConnect
   return {
     checkout(waiter, nowMs = clock.now()) {
       const lane = laneOf(waiter);
-      return lane.take(nowMs) ?? wait(lane, waiter);
+      return lane && (lane.take(nowMs) ?? wait(lane, waiter));
     },
-    checkoutFresh: (waiter) => wait(laneOf(waiter), waiter),
+    checkoutFresh(waiter) {
+      const lane = laneOf(waiter);
+      return lane && wait(lane, waiter);
+    },
     cancel(waiter) {
-      if (!refused.delete(waiter)) laneOf(waiter).cancel(waiter);
+      if (outside.delete(waiter)) return;
+      // The identity may be another one by now: it waits where it was let in.
+      for (const lane of lanesOf.get(waiter.host) ?? NO_LANES) if (lane.cancel(waiter)) return;
     },
     drainRemoved() {
       for (const lane of active) if (lane.host.removed) lane.closeIdle();
@@ -163,12 +210,14 @@ function laneIn(lanes: readonly Lane[], key: string, breaker: ConnectionBreaker)
   return undefined;
 }
 
-const protocolOf = ({ http2, http2IfOffered }: Cluster, tls: TlsTarget | undefined): Protocol =>
-  http2 ? 'http2' : http2IfOffered && tls !== undefined ? 'auto' : 'http1';
+type Transport = SecureTransport | undefined;
+
+const protocolOf = ({ http2, http2IfOffered }: Cluster, isTls: boolean): Protocol =>
+  http2 ? 'http2' : http2IfOffered && isTls ? 'auto' : 'http1';
 
 /** Two waiters with the same text may use the same connections. */
-function keyOf({ cluster, tls }: ConnectionWaiter): string {
-  const protocol = protocolOf(cluster, tls);
-  const transport = tls === undefined ? '' : tlsKey(tls);
+function keyOf({ cluster }: ConnectionWaiter, tls: Transport): string {
+  const protocol = protocolOf(cluster, tls !== undefined);
+  const transport = tls === undefined ? '' : tls.key;
   return protocol === 'http1' ? transport : `${protocol}|${transport}`;
 }

@@ -1,10 +1,11 @@
 import net, { isIP, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { Clock, Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { patientTimer } from '../wire/late-timer.ts';
 import { ConnectFailure, classifyConnectError } from './connect-failure.ts';
 import { connectFirst } from './first-address.ts';
-import { openTls, type TlsTarget } from './tls.ts';
+import type { SecureTransport } from './secure-transports.ts';
 
 export interface DialTarget {
   /** IP literal, host name or `unix:PATH`. */
@@ -13,7 +14,7 @@ export interface DialTarget {
   /** What the name stands for, where that is known already. */
   readonly addresses?: readonly string[] | undefined;
   /** TLS with this peer; plain where undefined. */
-  readonly tls: TlsTarget | undefined;
+  readonly tls: SecureTransport | undefined;
   readonly timeoutMs: number;
   /** Idle time before TCP asks whether the peer is there. */
   readonly keepAliveMs?: number | undefined;
@@ -120,16 +121,17 @@ class Dialling implements Dial {
     if (socket === undefined) return;
     this.#hold(socket);
     socket.once('secureConnect', () => {
-      if (this.#settle()) this.#on.connected(socket);
+      const refused = tls.verify(socket);
+      if (refused !== undefined) this.#fail(classifyConnectError(refused, true));
+      else if (this.#settle()) this.#on.connected(socket);
     });
     // Stays for the life of the socket: an idle one may fail at any time.
-    socket.on('error', (error) => this.#fail(classifyConnectError(error, true)));
+    socket.on('error', (error) => this.#fail(classifyConnectError(tls.refusal(error, socket) ?? error, true)));
   }
 
-  /** What it needs may be missing, a file of CA certificates say. */
-  #openTls(raw: Socket, tls: TlsTarget): Socket | undefined {
+  #openTls(raw: Socket, tls: SecureTransport): TLSSocket | undefined {
     try {
-      return openTls({ socket: raw }, tls);
+      return tls.open(raw);
     } catch (error) {
       raw.destroy();
       this.#fail(classifyConnectError(error, true));

@@ -3,6 +3,7 @@ import { defaultOf } from '../defaults.ts';
 import { type Connection, type ConnectionHome, type PooledConnection, UNLIMITED } from './connection.ts';
 import { flattenHeaders, type ParsedHeaders, type RequestHandler, type WireRequest } from './exchange.ts';
 import type { Http1Client } from './http1-client.ts';
+import { peerOf } from './peers.ts';
 
 /** Methods with which undici keeps the connection after a request with a body; after a HEAD it never does. */
 const TAKES_BODY: ReadonlySet<string> = new Set(['PUT', 'POST', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH']);
@@ -58,6 +59,10 @@ export class Http1Connection implements Connection, PooledConnection {
   /** The peer may have closed it in the meantime (keep-alive race). */
   get isReused(): boolean {
     return this.#wasIdle || this.#requests > 0;
+  }
+
+  get peer(): string | undefined {
+    return peerOf(this.#socket);
   }
 
   lease(): Connection {

@@ -7,6 +7,7 @@ import { type ClientSession, type SessionListener, startSession } from '../wire/
 import { ConnectFailure } from './connect-failure.ts';
 import { type Connection, type ConnectionHome, type PooledConnection, UNLIMITED } from './connection.ts';
 import { Http2Stream, type StreamPlace } from './http2-stream.ts';
+import { peerOf } from './peers.ts';
 import { StreamFailure } from './stream-failure.ts';
 
 export interface Http2Parts {
@@ -84,6 +85,10 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
       },
       this,
     );
+  }
+
+  get peer(): string | undefined {
+    return peerOf(this.#parts.socket);
   }
 
   get capacity(): number {

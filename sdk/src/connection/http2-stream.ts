@@ -13,6 +13,7 @@ import { StreamFailure } from './stream-failure.ts';
 /** The connection a stream is on. */
 export interface StreamPlace {
   readonly endpoint: string;
+  readonly peer: string | undefined;
   readonly scheme: 'http' | 'https';
   readonly isReused: boolean;
   /** There is no other stream on it. */
@@ -30,6 +31,7 @@ const NO_ERROR = 0;
 /** The room for one stream, and the stream: one request and its answer. */
 export class Http2Stream implements Connection, RequestController {
   readonly endpoint: string;
+  readonly peer: string | undefined;
   readonly isReused: boolean;
   readonly #place: StreamPlace;
   readonly #wasLonely: boolean;
@@ -47,6 +49,7 @@ export class Http2Stream implements Connection, RequestController {
   constructor(place: StreamPlace) {
     this.#place = place;
     this.endpoint = place.endpoint;
+    this.peer = place.peer;
     this.isReused = place.isReused;
     this.#wasLonely = place.isLonely;
   }

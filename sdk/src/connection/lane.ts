@@ -11,6 +11,7 @@ import {
   UNLIMITED,
 } from './connection.ts';
 import type { Dial, DialListener } from './dial.ts';
+import type { SecureTransport } from './secure-transports.ts';
 import type { TlsTarget } from './tls.ts';
 
 /** The host a connection goes to; the same object for as long as its upstream names the address. */
@@ -44,7 +45,7 @@ export interface LaneDialListener extends Pick<DialListener, 'failed'> {
 /** How a lane gets at the world. */
 export interface LaneParts {
   readonly host: DialHost;
-  readonly tls: TlsTarget | undefined;
+  readonly tls: SecureTransport | undefined;
   readonly protocol: Protocol;
   readonly breaker: ConnectionBreaker;
   /** Of the transport: lanes of one host with different keys never share a connection. */
@@ -74,7 +75,7 @@ export interface LaneCounts {
  */
 export class Lane implements ConnectionHome {
   readonly host: DialHost;
-  readonly tls: TlsTarget | undefined;
+  readonly tls: SecureTransport | undefined;
   readonly protocol: Protocol;
   readonly breaker: ConnectionBreaker;
   readonly key: string;
@@ -97,6 +98,8 @@ export class Lane implements ConnectionHome {
     maxStreams: defaultOf('http2Streams'),
   };
   #sweep: Timer | undefined;
+  #isRetired = false;
+  #end: Timer | undefined;
   /** Being given to those who wait: one that comes back at once goes to the next in the same loop. */
   #serving: PooledConnection | undefined;
 
@@ -134,8 +137,16 @@ export class Lane implements ConnectionHome {
     };
   }
 
+  /** Another lane has taken its place: nothing is kept once `end`, which closes what is idle by then, has run. */
+  retire(end: Timer): void {
+    this.#end?.cancel();
+    this.#end = end;
+    this.#isRetired = true;
+  }
+
   /** What the cluster says now holds for old connections too. */
   adopt(cluster: Cluster): void {
+    if (this.#isRetired) this.#revive();
     if (cluster === this.#cluster) return;
     this.#cluster = cluster;
     this.#timeoutMs = positive(cluster.connectTimeoutMs) ?? defaultOf('connectTimeoutMs');
@@ -172,10 +183,10 @@ export class Lane implements ConnectionHome {
     return true;
   }
 
-  /** Forgets a waiter; a dial that nobody needs any more is ended at once. */
-  cancel(waiter: ConnectionWaiter): void {
+  /** Forgets a waiter; a dial that nobody needs any more is ended at once. False: it did not wait here. */
+  cancel(waiter: ConnectionWaiter): boolean {
     const at = this.#waiting.indexOf(waiter);
-    if (at < 0) return;
+    if (at < 0) return false;
     this.#waiting.splice(at, 1);
     this.breaker.givePending();
     if (this.#dials.length > 0 && this.#waiting.length <= this.#expected(this.#dials.length - 1)) {
@@ -183,6 +194,7 @@ export class Lane implements ConnectionHome {
       this.#giveConnection();
     }
     this.#parts.changed(this);
+    return true;
   }
 
   /** Envoy ConnPoolImplBase::tryCreateNewConnections: while more wait than the dials under way will serve. */
@@ -203,7 +215,7 @@ export class Lane implements ConnectionHome {
     if (this.#waiting.length > 0) this.#serve(connection);
     if (!connection.hasRoom) {
       if (connection.isReady) this.#unready(connection);
-    } else if (this.host.removed || this.#parts.isClosing()) connection.drain();
+    } else if (this.#isRetired || this.host.removed || this.#parts.isClosing()) connection.drain();
     else {
       connection.park();
       if (!connection.isReady) {
@@ -250,6 +262,12 @@ export class Lane implements ConnectionHome {
     for (const connection of this.#open) connection.close();
     this.#sweep?.cancel();
     this.#parts.changed(this);
+  }
+
+  /** It is wanted again. */
+  #revive(): void {
+    this.#isRetired = false;
+    this.#end?.cancel();
   }
 
   #dial(): void {

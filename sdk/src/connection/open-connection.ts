@@ -6,8 +6,8 @@ import { ConnectFailure } from './connect-failure.ts';
 import { type Dial, dial } from './dial.ts';
 import { withHttp1 } from './http1-client.ts';
 import { Http1Connection } from './http1-connection.ts';
-import type { Lane, LaneDialListener, Protocol } from './lane.ts';
-import type { TlsTarget } from './tls.ts';
+import type { Lane, LaneDialListener } from './lane.ts';
+import { isHttp2 } from './tls.ts';
 
 export interface OpenConnectionDeps {
   readonly clock: Clock;
@@ -31,7 +31,7 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
     address: host.address,
     port: host.port,
     addresses: host.endpoint?.addresses,
-    tls: tls && offering(tls, protocol),
+    tls,
     timeoutMs,
     keepAliveMs: lane.cluster?.tcpKeepAlive?.timeMs,
   };
@@ -39,7 +39,7 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
     failed: on.failed,
     connected(socket) {
       discard = () => socket.destroy();
-      if (protocol === 'http2' || (protocol === 'auto' && agreed(socket) === 'h2'))
+      if (protocol === 'http2' || (protocol === 'auto' && isHttp2(agreed(socket))))
         speakHttp2(socket, lane, deps, once);
       else speakHttp1(socket, lane, deps, once);
     },
@@ -83,12 +83,6 @@ function speakHttp2(socket: Socket, lane: Lane, { clock }: OpenConnectionDeps, o
       on.failed(new ConnectFailure('unreachable', 'HTTP/2 could not be loaded', error));
     },
   );
-}
-
-/** Envoy offers what the cluster's protocol is; its own list says what it is called otherwise. */
-function offering(tls: TlsTarget, protocol: Protocol): TlsTarget {
-  if (protocol === 'http1') return tls;
-  return { ...tls, alpn: protocol === 'http2' ? ['h2'] : ['h2', 'http/1.1'] };
 }
 
 /** By ALPN. */

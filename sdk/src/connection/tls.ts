@@ -1,50 +1,78 @@
-import { isIP, type Socket } from 'node:net';
-import type { PeerCertificate } from 'node:tls';
-import type { UpstreamTls } from '../model/cluster.ts';
-import { rootsIn } from './roots.ts';
+import type { Cluster, Endpoint } from '../model/cluster.ts';
+import type { UpstreamTls } from '../model/tls.ts';
+import { transportOf } from '../model/transport.ts';
+
+/** What is spoken on a connection, as far as ALPN says so. `auto`: what TLS agrees on; `none`: nothing is offered. */
+export type Spoken = 'http1' | 'http2' | 'auto' | 'tcp' | 'none';
 
 /** Whom to expect behind a TLS connection. */
 export interface TlsTarget {
-  /** Server name to ask for and to verify. An IP literal is verified but not sent (RFC 6066 §3). */
+  readonly tls: UpstreamTls;
+  /** The name that was dialled: asked for and verified where the settings name nobody else. */
   readonly name: string;
-  /** Protocols to offer; none where empty. */
-  readonly alpn: readonly string[];
-  /** Names or URIs of which the certificate must carry one, in place of `name` (Istio ClientTLSSettings.subjectAltNames). */
-  readonly subjectAltNames: readonly string[];
-  /** A file of CA certificates to verify against, and against no others; the platform's roots where undefined. */
-  readonly roots?: string;
+  /** Of the endpoint, for settings that ask it by its own name. */
+  readonly hostname?: string;
 }
 
-/** TLS as a cluster asks for it. Where it names no server, the one that was dialled is expected. */
-export const tlsToCluster = (tls: UpstreamTls, dialled: string, alpn: readonly string[]): TlsTarget => ({
-  name: tls.sni || dialled,
-  alpn,
-  subjectAltNames: tls.subjectAltNames,
-  ...(tls.roots !== undefined && { roots: tls.roots }),
-});
+/** What the caller's own `https:` asks for: the name that was dialled, by the platform's roots. */
+const OWN_HTTPS: UpstreamTls = { alpn: [], roots: { kind: 'system' }, subjectAltNames: [] };
 
-/** Two connections with the same text may stand in for each other. */
-export const tlsKey = ({ name, alpn, subjectAltNames, roots = '' }: TlsTarget): string =>
-  `${name}|${alpn.join()}|${subjectAltNames.join()}|${roots}`;
+export const tlsByCaller = (name: string): TlsTarget => ({ tls: OWN_HTTPS, name });
 
-/** Loaded with the first TLS connection. No session is kept: each connection verifies the peer anew. */
-export function openTls(where: { readonly socket: Socket }, target: TlsTarget): Socket {
-  const tls = process.getBuiltinModule('node:tls');
-  const { name, alpn, subjectAltNames, roots } = target;
-  const check = (wanted: string, certificate: PeerCertificate): Error | undefined =>
-    hasUri(certificate, wanted) ? undefined : tls.checkServerIdentity(wanted, certificate);
-  return tls.connect({
-    ...where,
-    servername: isIP(name) === 0 ? name : '',
-    ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
-    ...(roots !== undefined && { secureContext: rootsIn(roots) }),
-    checkServerIdentity(_, certificate) {
-      if (subjectAltNames.length === 0) return tls.checkServerIdentity(name, certificate);
-      const errors = subjectAltNames.map((wanted) => check(wanted, certificate));
-      return errors.includes(undefined) ? undefined : errors[0];
-    },
-  });
+/** TLS to one endpoint of a cluster, as the cluster asks for it; undefined: in clear. */
+export function tlsToEndpoint(cluster: Cluster, endpoint: Endpoint, dialled: string): TlsTarget | undefined {
+  const tls = transportOf(cluster, endpoint);
+  if (tls === undefined) return undefined;
+  const { hostname } = endpoint;
+  return hostname === undefined ? { tls, name: dialled } : { tls, name: dialled, hostname };
 }
 
-const hasUri = ({ subjectaltname }: PeerCertificate, uri: string): boolean =>
-  subjectaltname?.split(', ').includes(`URI:${uri}`) ?? false;
+/** Istio's sign that a connection is the mesh's own TLS and not the application's. */
+const ISTIO = 'istio';
+
+/** What Istio's sidecars offer in the mesh (its ALPN filter), and elsewhere what is spoken. */
+const IN_MESH: Readonly<Record<'http1' | 'http2' | 'auto', readonly string[]>> = {
+  http1: ['istio-http/1.1', ISTIO, 'http/1.1'],
+  http2: ['istio-h2', ISTIO, 'h2'],
+  auto: ['istio-h2', 'istio-http/1.1', ISTIO, 'h2', 'http/1.1'],
+};
+const OUTSIDE: typeof IN_MESH = { http1: ['http/1.1'], http2: ['h2'], auto: ['h2', 'http/1.1'] };
+
+/** Whoever agrees on this sends a header of its own first (Istio's metadata exchange), which nobody here would read. */
+const PEER_EXCHANGE = 'istio-peer-exchange';
+
+/** Protocols to offer: for HTTP what is spoken, whatever the cluster's list says; else that list. */
+export function alpnFor({ alpn }: UpstreamTls, spoken: Spoken): readonly string[] {
+  if (spoken === 'none') return [];
+  if (spoken === 'tcp') return alpn.filter((name) => name !== PEER_EXCHANGE);
+  return (alpn.includes(ISTIO) ? IN_MESH : OUTSIDE)[spoken];
+}
+
+/** HTTP/2 was agreed on. */
+export const isHttp2 = (agreed: string | false | null): boolean => agreed === 'h2' || agreed === 'istio-h2';
+
+const derived = new WeakMap<UpstreamTls, Map<string, UpstreamTls>>();
+/** Names may be as many as an application dials. */
+const MOST_DERIVED = 256;
+
+/** The settings for one name and protocol; the same object for the same question. */
+export function settingsFor({ tls, name, hostname }: TlsTarget, spoken: Spoken): UpstreamTls {
+  const sni = tls.sniFrom === undefined ? tls.sni : sniFor(tls, name, hostname);
+  const key = sni === undefined ? spoken : `${spoken} ${sni}`;
+  let known = derived.get(tls);
+  if (known === undefined) {
+    known = new Map();
+    derived.set(tls, known);
+  }
+  let settings = known.get(key);
+  if (settings === undefined) {
+    if (known.size >= MOST_DERIVED) known.clear();
+    settings = { ...tls, alpn: alpnFor(tls, spoken), ...(sni !== undefined && { sni }) };
+    known.set(key, settings);
+  }
+  return settings;
+}
+
+/** gRFC A101: an endpoint without a name of its own is asked by the cluster's. */
+const sniFor = (tls: UpstreamTls, name: string, hostname: string | undefined): string | undefined =>
+  tls.sniFrom === 'authority' ? name : (hostname ?? tls.sni);

@@ -4,9 +4,11 @@ import { createCallRuntime, startCall } from '../call/call.ts';
 import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
 import type { PolicyOptions } from '../call/policy-options.ts';
 import { keepTermsOf } from '../call/terms.ts';
-import type { Clock, Random } from '../clock.ts';
+import { type Clock, type Random, systemTurn } from '../clock.ts';
+import { createSecrets } from '../config/secrets.ts';
 import { createTargets, type Targets } from '../config/targets.ts';
 import { createConnections } from '../connection/connections.ts';
+import { createSecureTransports, type SecureTransports } from '../connection/secure-transports.ts';
 import { createDiscovery, type Discovery } from '../discovery/discovery.ts';
 import type { LastGood } from '../discovery/last-good.ts';
 import type { XdsServer } from '../discovery/server-link.ts';
@@ -17,6 +19,7 @@ import type { LiveIdentity } from '../identity/live-identity.ts';
 import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
+import { overNetwork } from '../upstream/health/over-network.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
 import { createCoreIdentity } from './identity.ts';
@@ -43,6 +46,8 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'st
   readonly sourceIp: () => string | undefined;
   /** Who this process is; begun by whoever first waits for it. */
   readonly identity: LiveIdentity;
+  /** TLS towards others. */
+  readonly secure: SecureTransports;
   register(list: readonly Registration[]): void;
   /** Living upstreams, by cluster name. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
@@ -66,13 +71,18 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     ...(lastGood && { lastGood }),
   });
   identity = await createCoreIdentity(parts, discovery);
-  const connections = createConnections({ clock });
+  const secrets = createSecrets({ discovery, emit });
+  const secure = createSecureTransports({ clock, turn: systemTurn, identity, secrets });
+  const connections = createConnections({ clock, random, secure });
   const onHostsChanged = () => connections.drainRemoved();
-  const live = createLiveTargets({ clock, random, emit, onHostsChanged, ...(parts.probe && { probe: parts.probe }) });
+  const probe = parts.probe ?? overNetwork(secure);
+  const live = createLiveTargets({ clock, random, emit, onHostsChanged, probe });
   const targets = createTargets({
     discovery,
     clock,
     emit,
+    // Nobody waits for an identity that no credential leads to.
+    tls: { secrets, identity: identity.describe() === undefined ? undefined : identity },
     prepare: live.prepare,
     retire: live.retire,
     holdMs: parts.configTimeoutMs,
@@ -86,6 +96,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     targets,
     sourceIp,
     identity,
+    secure,
     upstreams: live.upstreams,
     lookup: (target) => targets.lookup(target),
     lookupConnection: (target) => targets.lookupConnection(target),

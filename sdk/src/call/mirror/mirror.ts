@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Timer } from '../../clock.ts';
 import type { WireRequest } from '../../connection/exchange.ts';
 import type { TlsTarget } from '../../connection/tls.ts';
+import type { Cluster, Endpoint } from '../../model/cluster.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { patientTimer } from '../../wire/late-timer.ts';
 import { Attempt, type AttemptOwner, type ResponseHead } from '../attempt.ts';
@@ -12,7 +13,7 @@ export interface MirrorParts {
   readonly runtime: CallRuntime;
   readonly upstream: Upstream;
   readonly priority: 'default' | 'high';
-  readonly tls: TlsTarget | undefined;
+  readonly tls: (cluster: Cluster, endpoint: Endpoint) => TlsTarget | undefined;
   readonly request: () => WireRequest;
   /** As the call's own; 0 = none. */
   readonly timeoutMs: number;
@@ -32,7 +33,7 @@ export class Mirror implements AttemptOwner {
   }
 
   start(): void {
-    const { runtime, upstream, priority, tls, timeoutMs } = this.#parts;
+    const { runtime, upstream, priority, timeoutMs } = this.#parts;
     const breaker = upstream.breaker(priority);
     // The first thing to go when room becomes scarce.
     const pick = breaker.isCrowded ? undefined : upstream.pick({});
@@ -42,6 +43,7 @@ export class Mirror implements AttemptOwner {
     }
     const { cluster } = upstream.config();
     const nowMs = runtime.clock.now();
+    const tls = this.#parts.tls(cluster, pick.endpoint);
     const { connections } = runtime;
     const limits = { perTryMs: 0, perTryIdleMs: 0 };
     const parts = { owner: this, cluster, tls, breaker, connections, patience: runtime, ...limits };

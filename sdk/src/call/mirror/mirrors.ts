@@ -1,6 +1,7 @@
 import { fractionMatches } from '../../match/fraction.ts';
 import { headerValue } from '../../match/headers.ts';
 import type { MirrorPolicy } from '../../model/action.ts';
+import type { Cluster, Endpoint } from '../../model/cluster.ts';
 import type { MeshRequest } from '../../model/request.ts';
 import type { CallBody } from '../body-source.ts';
 import type { LiveTarget } from '../live-target.ts';
@@ -39,7 +40,7 @@ export function sendMirrors(policies: readonly MirrorPolicy[], body: readonly Ui
     const { runtime, way, options, timeoutMs } = parts;
     const record = parts.record && new AnswerRecord(runtime.clock.now());
     if (record !== undefined) compareWhenOver(upstream.name, record, parts);
-    const tls = tlsFor(upstream.config().cluster, parts.request, options);
+    const tls = (of: Cluster, endpoint: Endpoint) => tlsFor({ cluster: of, endpoint }, parts.request, options);
     const { priority } = way.action;
     const request = () => mirrorRequest(policy, body, parts);
     new Mirror({ runtime, upstream, priority, tls, request, timeoutMs, record }).start();
