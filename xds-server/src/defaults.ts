@@ -120,6 +120,13 @@ export const DEFAULTS = {
   unreadStreamMs: entry(30_000, 'ms', 'Inmesh', 'without reading anything that waits for it, a stream is ended'),
   pushSliceMs: entry(5, 'ms', 'Inmesh', 'answers made before the event loop has its turn'),
   firstRequestMs: entry(30_000, 'ms', 'Inmesh', 'a stream that says nothing is ended'),
+  idleConnectionMs: entry(300_000, 'ms', 'Inmesh', 'a connection without a stream is closed'),
+  renewalRetryMs: entry(
+    10_000,
+    'ms',
+    'Inmesh',
+    'after the control plane could not renew a certificate that it holds itself',
+  ),
   keepaliveMs: entry(30_000, 'ms', 'Inmesh', 'between pings of an ADS connection'),
   keepaliveTimeoutMs: entry(
     20_000,

@@ -15,7 +15,8 @@ import { type ResourceType, resourceType } from '@inmesh/sdk/internal/resource/r
 import { createGrpcTransport } from '@inmesh/sdk/internal/wire/grpc-transport';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createFakeClock } from '../../test/harness/fake-clock.ts';
-import { createXdsServer, type XdsServer } from './embedded.ts';
+import type { XdsServer } from './embedded/api.ts';
+import { createXdsServer } from './embedded.ts';
 import { memorySource } from './source/memory.ts';
 
 const REVIEWS = `

@@ -7,13 +7,20 @@ import { csdsDoor } from './admin/csds-door.ts';
 import { ControlPlaneMetrics } from './admin/metrics.ts';
 import { adminPages } from './admin/pages.ts';
 import { defaultOf } from './defaults.ts';
+import { createAccess, OWN_SECRET } from './discovery/access.ts';
 import { AdsService } from './discovery/ads-service.ts';
-import { type AdsServer, listenAds } from './discovery/grpc-server.ts';
+import type { ClientIdentity } from './discovery/client-identity.ts';
+import type { AdsServer } from './discovery/grpc-server.ts';
 import { createInProcessTransport } from './discovery/in-process.ts';
+import { createOwnSecrets, type LiveSecrets } from './discovery/own-secrets.ts';
 import type { RegisteredWorkload, RegistrationTarget } from './discovery/registrations.ts';
+import { createAddressOwners } from './embedded/address-owners.ts';
 import { type AdminSubjectParts, adminSubject, clientStatusSubject } from './embedded/admin-subject.ts';
+import type { Listening, ListenOptions, WorkloadIdentity, XdsServer, XdsServerOptions } from './embedded/api.ts';
 import { createChangeLines } from './embedded/changes.ts';
+import { Doors } from './embedded/doors.ts';
 import { endpointOrigin } from './embedded/endpoint-origin.ts';
+import { MeshIdentity } from './embedded/identity.ts';
 import { ProblemBook } from './embedded/problems.ts';
 import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
@@ -24,70 +31,8 @@ import { createFederation, type Federation } from './snapshot/federation.ts';
 import type { Lookup } from './snapshot/lookup.ts';
 import { isRevisionBehind } from './snapshot/revision.ts';
 import { createSnapshots, type Snapshots } from './snapshot/snapshots.ts';
-import type { RetryAttempts } from './translate/mesh-settings.ts';
-import { ENDPOINT_TYPE } from './translate/resource-types.ts';
+import { ENDPOINT_TYPE, SECRET_TYPE } from './translate/resource-types.ts';
 import type { View } from './translate/view.ts';
-
-/** What a control plane is made of. */
-export interface XdsServerOptions {
-  /** Where its configuration comes from: `watchFiles(folder)`, `memorySource(yaml)` or one of your own. */
-  readonly source: Source;
-  /**
-   * Authorities of xdstp names (gRFC A47) that are served: `xdstp://AUTHORITY/TYPE/NAME` is what the plain NAME is. Where none
-   * are given only the empty one, `xdstp:///TYPE/NAME`.
-   */
-  readonly authorities?: readonly string[];
-  /**
-   * What `attempts: N` of a retry policy means: N retries after the first call, as Istio's API reference has it (`retries`, the
-   * default), or N calls with it.
-   */
-  readonly retryAttempts?: RetryAttempts;
-  /** The time by which it waits; the system's where none is given. */
-  readonly clock?: Clock;
-}
-
-/** Addresses to listen on: `host:port` (port 0 chooses a free one) or `unix:PATH`. */
-export interface ListenOptions {
-  /** ADS, plaintext: keep it on loopback or a unix socket. */
-  readonly xds?: string;
-  /** Health, metrics, clients, problems; loopback and unix sockets only. */
-  readonly admin?: string;
-}
-
-/** Where it listens; empty where nothing was asked for. */
-export interface Listening {
-  readonly xds: string;
-  readonly admin: string;
-}
-
-/** A control plane inside this process. */
-export interface XdsServer {
-  /** Resolves when the source has been read once and can be served. Rejects when it cannot be read at all. */
-  start(): Promise<void>;
-  /** Reaches this control plane without a port: for `createMesh({ transport })` in the same process. Implies `start`. */
-  transport(): AdsTransport;
-  /** Opens ports. Implies `start`; rejects when an address cannot be had. */
-  listen(options?: ListenOptions): Promise<Listening>;
-  /** Hears every error and warning once, in one line with file and line: those that stand, then new ones; and what clients reject. */
-  onProblem(listener: (text: string) => void): () => void;
-  /** Every error, warning and note of the moment, in the order of files. */
-  problems(): readonly Problem[];
-  /** Hears one line for each change of an object after the start. */
-  onChange(listener: (text: string) => void): () => void;
-  /** How much is loaded. */
-  summary(): { readonly objects: number; readonly services: number };
-  /** A workload that the configuration knows or that registered itself. */
-  workload(namespace: string, name: string): Workload | undefined;
-  /** Who is connected and what they said to the last response of each type. */
-  clients(): readonly ClientView[];
-  /**
-   * Looks at the source again and resolves once everything seen is served and every connected client has answered it. Waits
-   * at most 5 s: a client that never answers does not hold it for ever.
-   */
-  settled(): Promise<void>;
-  /** No new streams; open ones end UNAVAILABLE, so clients keep what they have and look for another server. */
-  close(): Promise<void>;
-}
 
 /** 128 bits name the content of a resource: the same on every replica. */
 const hash: Hash = (bytes) => createHash('sha256').update(bytes).digest('base64url').slice(0, 22);
@@ -103,6 +48,9 @@ class EmbeddedServer implements XdsServer {
   readonly #snapshots: Snapshots;
   readonly #federation: Federation;
   readonly #service: AdsService;
+  readonly #identity: MeshIdentity;
+  readonly #secrets: LiveSecrets | undefined;
+  readonly #doors: Doors;
   readonly #metrics = new ControlPlaneMetrics();
   readonly #changes = createChangeLines();
   readonly #problems = new ProblemBook();
@@ -114,7 +62,9 @@ class EmbeddedServer implements XdsServer {
   #isReady = false;
   #closed: Promise<void> | undefined;
 
-  constructor({ source, authorities = [''], retryAttempts = 'retries', clock = systemClock }: XdsServerOptions) {
+  constructor(options: XdsServerOptions) {
+    const { source, authorities = [''], retryAttempts = 'retries', plaintext = false, clock = systemClock } = options;
+    const { ca = {}, authentication = {} } = options;
     this.#source = source;
     this.#federation = createFederation({ authorities, hash });
     this.#snapshots = createSnapshots({
@@ -122,35 +72,22 @@ class EmbeddedServer implements XdsServer {
       clock,
       hash,
       retryAttempts,
+      plaintext,
       failed: (message) => this.#problems.tell(message),
     });
-    this.#service = new AdsService({
+    this.#identity = new MeshIdentity({
+      ca: ca === false || plaintext ? undefined : ca,
+      authentication,
       clock,
-      ready: this.#ready.promise,
-      lookup: ({ view }, typeUrl) => this.#federation.lookup(typeUrl, this.#snapshots.lookup(view, typeUrl)),
-      revision: () => this.#snapshots.current().revision,
-      registrations: this.#registrations(),
-      isBehind: (seen) => isRevisionBehind(this.#snapshots.current().revision, seen),
-      endpointOrigin: (assignment) =>
-        endpointOrigin(this.#registry, this.#federation.plainName(ENDPOINT_TYPE, assignment) ?? ''),
-      on: {
-        opened: () => this.#metrics.opened(),
-        closed: () => this.#metrics.closed(),
-        throttled: () => {
-          this.#metrics.throttled++;
-        },
-        refusedNames: (count) => {
-          this.#metrics.refusedNames += count;
-        },
-        pushed: (durationMs) => this.#metrics.pushed(durationMs),
-        warning: (message) => this.#problems.tell(message),
-        answered: (session, typeUrl, status) => {
-          this.#metrics.answered(typeUrl, status.kind === 'NACK');
-          if (status.kind === 'NACK')
-            this.#problems.tell(`${session.identity?.id} rejects ${typeUrl}: ${status.reason}`);
-        },
-      },
+      trustDomain: () => this.#snapshots.mesh().trustDomain,
+      setTrustBundle: (bundle) => this.#snapshots.setTrustBundle(bundle),
+      problem: (message) => this.#problems.tell(message),
     });
+    this.#secrets = this.#identity.hasCa ? this.#createSecrets(clock) : undefined;
+    this.#service = this.#createService(clock);
+    const problem = (message: string): void => this.#problems.tell(message);
+    const { metrics, service, identity } = { metrics: this.#metrics, service: this.#service, identity: this.#identity };
+    this.#doors = new Doors({ service, identity, metrics, problem, clock });
     this.#snapshots.onChange((_snapshot, urgency) => {
       this.#service.push();
       // After the push, which waits for its turn too.
@@ -163,22 +100,45 @@ class EmbeddedServer implements XdsServer {
     return this.#started;
   }
 
-  transport(): AdsTransport {
+  transport(workload?: WorkloadIdentity): AdsTransport {
     // A source that cannot be read ends the streams; whoever awaits `start` hears why.
     this.start().catch(() => {});
-    return createInProcessTransport(this.#service);
+    if (workload === undefined) return createInProcessTransport(this.#service);
+    const principal = this.#identity.inProcess(workload.namespace, workload.serviceAccount ?? 'default');
+    const { hasCa, certify } = this.#identity;
+    return createInProcessTransport(this.#service, { principal, ...(hasCa && { certify }) });
   }
 
-  async listen({ xds, admin }: ListenOptions = {}): Promise<Listening> {
+  async token(
+    { namespace, serviceAccount = 'default' }: WorkloadIdentity,
+    ttlMs = defaultOf('tokenMs'),
+  ): Promise<string> {
     await this.start();
-    const ads = xds === undefined ? undefined : await listenAds(this.#service, xds);
+    return (await this.#identity.tokens()).mint({ namespace, serviceAccount, ttlMs });
+  }
+
+  async roots(): Promise<readonly string[]> {
+    await this.start();
+    return (await this.#identity.authority()).bundle().roots;
+  }
+
+  async listen(options: ListenOptions = {}): Promise<Listening> {
+    const { xds, secure, admin, serverNames = [], publicPlaintext = false } = options;
+    await this.start();
+    const open: (AdsServer | AdminServer)[] = [];
+    const opened = <T extends AdsServer | AdminServer>(port: T): T => {
+      open.push(port);
+      return port;
+    };
     try {
-      const pages = admin === undefined ? undefined : await this.#listenAdmin(admin);
-      if (ads !== undefined) this.#service.reachable();
-      this.#ports.push(...[ads, pages].filter((port) => port !== undefined));
-      return { xds: ads?.address ?? '', admin: pages?.address ?? '' };
+      const plain = xds === undefined ? undefined : opened(await this.#doors.openPlain(xds, publicPlaintext));
+      const tls = secure === undefined ? undefined : opened(await this.#doors.openSecure(secure, serverNames));
+      const pages = admin === undefined ? undefined : opened(await this.#listenAdmin(admin));
+      if (plain !== undefined || tls !== undefined) this.#service.reachable();
+      this.#ports.push(...open);
+      return { xds: plain?.address ?? '', secure: tls?.address ?? '', admin: pages?.address ?? '' };
     } catch (error) {
-      await ads?.close(0);
+      await Promise.all(open.map((port) => port.close(0)));
       throw error;
     }
   }
@@ -265,6 +225,8 @@ class EmbeddedServer implements XdsServer {
     this.#source.close();
     this.#service.close();
     this.#snapshots.close();
+    this.#secrets?.close();
+    this.#identity.close();
     await Promise.all(this.#ports.splice(0).map((port) => port.close(defaultOf('drainMs'))));
   }
 
@@ -273,6 +235,65 @@ class EmbeddedServer implements XdsServer {
     this.#snapshots.apply(events);
     if (!this.#isReady) return;
     for (const listener of [...this.#changeListeners]) for (const line of lines) listener(line);
+  }
+
+  #createService(clock: Clock): AdsService {
+    const access = createAccess({
+      secrets: this.#secrets,
+      isAnothers: createAddressOwners(this.#registry, () => this.#snapshots.current().revision),
+      denied: (...what) => this.#doors.denied(...what),
+    });
+    const secretsWait = (identity: ClientIdentity, typeUrl: string) =>
+      typeUrl === SECRET_TYPE ? this.#secrets?.waits(identity) : undefined;
+    return new AdsService({
+      clock,
+      ready: this.#ready.promise,
+      lookup: (identity, typeUrl) => {
+        const served = this.#snapshots.lookup(identity.view, typeUrl);
+        return this.#federation.lookup(typeUrl, access.lookup(identity, typeUrl, served));
+      },
+      waits: secretsWait,
+      revision: () => this.#snapshots.current().revision,
+      registrations: this.#registrations(),
+      isBehind: (seen) => isRevisionBehind(this.#snapshots.current().revision, seen),
+      endpointOrigin: (assignment) =>
+        endpointOrigin(this.#registry, this.#federation.plainName(ENDPOINT_TYPE, assignment) ?? ''),
+      on: {
+        opened: () => this.#metrics.opened(),
+        closed: () => this.#metrics.closed(),
+        throttled: () => {
+          this.#metrics.throttled++;
+        },
+        refusedNames: (count) => {
+          this.#metrics.refusedNames += count;
+        },
+        pushed: (durationMs) => this.#metrics.pushed(durationMs),
+        warning: (message) => this.#problems.tell(message),
+        answered: (session, typeUrl, status) => {
+          this.#metrics.answered(typeUrl, status.kind === 'NACK');
+          if (status.kind === 'NACK')
+            this.#problems.tell(`${session.identity?.id} rejects ${typeUrl}: ${status.reason}`);
+        },
+      },
+    });
+  }
+
+  #createSecrets(clock: Clock): LiveSecrets {
+    return createOwnSecrets({
+      authority: () => this.#identity.authority(),
+      clock,
+      hash,
+      changed: () => this.#service.pushType(SECRET_TYPE),
+      failed: (message) => this.#problems.tell(message),
+      isAsked: (nodeId, principal) =>
+        this.#service.sessions.some(
+          ({ identity, names }) =>
+            identity?.id === nodeId &&
+            identity.peer.principal?.namespace === principal.namespace &&
+            identity.peer.principal.serviceAccount === principal.serviceAccount &&
+            names.get(SECRET_TYPE)?.includes(OWN_SECRET),
+        ),
+    });
   }
 
   #registrations(): RegistrationTarget {
@@ -288,7 +309,9 @@ class EmbeddedServer implements XdsServer {
     this.#problems.set([...this.#sourceProblems, ...this.#snapshots.problems()]);
   }
 
+  /** For people: no dump shows what a secret is. */
   #resource(view: View, typeUrl: string, name: string): EncodedResource | undefined {
+    if (typeUrl === SECRET_TYPE) return undefined;
     const plain: Lookup = (one) => this.#snapshots.current().resource(view, typeUrl, one);
     return this.#federation.lookup(typeUrl, plain)(name);
   }

@@ -1,11 +1,14 @@
 export type { ClientType, ClientView } from './admin/clients.ts';
-export {
-  createXdsServer,
-  type Listening,
-  type ListenOptions,
-  type XdsServer,
-  type XdsServerOptions,
-} from './embedded.ts';
+export type { JwtIssuerRule } from './auth/jwt-issuer.ts';
+export type {
+  Listening,
+  ListenOptions,
+  WorkloadIdentity,
+  XdsServer,
+  XdsServerOptions,
+} from './embedded/api.ts';
+export type { AuthenticationOptions, CaOptions } from './embedded/identity-options.ts';
+export { createXdsServer } from './embedded.ts';
 export type { Workload } from './registry/read-model.ts';
 export { formatProblem } from './schema/problem.ts';
 export type { ChangeEvent, Problem, Severity, Source, SourceObserver } from './schema/types.ts';

@@ -8,6 +8,9 @@ export class ControlPlaneMetrics {
   /** Streams that were read more slowly, names that were refused. */
   throttled = 0;
   refusedNames = 0;
+  /** Credentials that proved nothing, by why; resources asked for that are not the asker's, by type. */
+  readonly turnedAway = new Map<string, number>();
+  readonly denied = new Map<string, number>();
   #opened = 0;
   #closed = 0;
   #registry: Promise<(state: ScrapeState) => Promise<string>> | undefined;
@@ -49,6 +52,18 @@ export class ControlPlaneMetrics {
     const counter = (name: string, help: string): Counter => new client.Counter({ name, help, registers });
     const throttled = counter('inmesh_xds_throttled_total', 'Times a stream asked too fast and was read more slowly.');
     const refused = counter('inmesh_xds_refused_names_total', 'Names beyond what a stream may hold.');
+    const turnedAway = new client.Counter({
+      name: 'inmesh_xds_unauthenticated_total',
+      help: 'Calls and connections that were not let in, by why.',
+      labelNames: ['reason'],
+      registers,
+    });
+    const denied = new client.Counter({
+      name: 'inmesh_xds_denied_total',
+      help: 'Names that a stream asked for and may not see, by type.',
+      labelNames: ['type'],
+      registers,
+    });
     const streams: Counter = new client.Counter({
       name: 'inmesh_xds_streams_total',
       help: 'Streams opened.',
@@ -82,6 +97,14 @@ export class ControlPlaneMetrics {
       renew(refused, [[{}, this.refusedNames]]);
       renew(streams, [[{}, this.#opened]]);
       renew(
+        turnedAway,
+        [...this.turnedAway].map(([reason, count]) => [{ reason }, count]),
+      );
+      renew(
+        denied,
+        [...this.denied].map(([type, count]) => [{ type }, count]),
+      );
+      renew(
         pushes,
         [...this.pushes].map(([type, count]) => [{ type }, count]),
       );
@@ -94,6 +117,12 @@ export class ControlPlaneMetrics {
     };
   }
 }
+
+export const count = (counts: Map<string, number>, key: string): number => {
+  const next = (counts.get(key) ?? 0) + 1;
+  counts.set(key, next);
+  return next;
+};
 
 export interface ScrapeState {
   readonly services: number;
@@ -113,6 +142,7 @@ const SHORT: Readonly<Record<string, string>> = {
   RouteConfiguration: 'rds',
   Cluster: 'cds',
   ClusterLoadAssignment: 'eds',
+  Secret: 'sds',
 };
 
 export function shortType(typeUrl: string): string {

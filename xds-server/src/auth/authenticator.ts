@@ -2,7 +2,7 @@ import type { BootstrapTokens } from './bootstrap-token.ts';
 import { TOKEN_ISSUER } from './bootstrap-token.ts';
 import { isTokenRefused, tokenHeader } from './json-web-token.ts';
 import type { JwtIssuer } from './jwt-issuer.ts';
-import { isRefusal, type Proof, refuse } from './principal.ts';
+import { isRefusal, type Proof, type Refusal, refuse } from './principal.ts';
 
 /** What a peer has shown. */
 export interface Credentials {
@@ -49,7 +49,7 @@ async function proofOf(
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 
 /** The token of `authorization` values: undefined where there are none, a refusal where they are something else. */
-export function bearerToken(values: readonly unknown[]): string | undefined | Proof {
+export function bearerToken(values: readonly unknown[]): string | undefined | Refusal {
   const [value, ...others] = values;
   if (value === undefined) return undefined;
   const [, token] = typeof value === 'string' ? (BEARER.exec(value) ?? []) : [];

@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'audience'
   | 'issuer'
   | 'subject'
+  | 'no-credential'
   | 'in-clear'
   | 'certificate'
   | 'reviewed'

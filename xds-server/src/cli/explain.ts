@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { createMesh, type Explanation, formatExplanation } from '@inmesh/sdk';
-import { createXdsServer, type XdsServer } from '../embedded.ts';
+import type { XdsServer } from '../embedded/api.ts';
+import { createXdsServer } from '../embedded.ts';
 import { CONFIG_OPTIONS, folderOf, retryAttemptsOf, sourceOf } from './check.ts';
 import type { RouteQuestions } from './explain-route-configuration.ts';
 import { type Command, labelsOf, required, UsageError } from './usage.ts';

@@ -1,61 +1,82 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
+import type { Listening, ListenOptions, XdsServer } from '../embedded/api.ts';
+import { createXdsServer } from '../embedded.ts';
 import { hostOf, isLoopback } from '../loopback.ts';
-import { createXdsServer, type Listening, type XdsServer } from '../embedded.ts';
+import { DEFAULT_CA_DIRECTORY } from './ca-directory.ts';
 import { CONFIG_OPTIONS, folderOf, retryAttemptsOf, sourceOf } from './check.ts';
 import { addressOf, type Command, plural } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
+const DEFAULT_SECURE = '127.0.0.1:15012';
 const DEFAULT_ADMIN = '127.0.0.1:15014';
 
-const usage = `inmesh serve --config DIR [--mesh-config FILE] [--retry-attempts retries|calls] [--xds ADDRESS] [--admin ADDRESS] [--authority NAME]…
+const usage = `inmesh serve --config DIR [options]
 
-Serves the YAML in DIR over xDS and follows its edits.
+Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processes of the mesh their identities.
   --mesh-config FILE  Istio's MeshConfig; without it the ConfigMap istio of istio-system in DIR
   --retry-attempts retries|calls  what attempts: N of a retry policy means: N retries after the first call (the default,
                    as in Istio's API reference), or N calls with it
-  --xds ADDRESS    host:port or unix:PATH for ADS (${DEFAULT_XDS}); plaintext: keep it on loopback or a unix socket
+  --xds ADDRESS    host:port or unix:PATH for ADS in plain text (${DEFAULT_XDS}); loopback or a unix socket
+  --public-plaintext  lets --xds be any address: other machines see what is exported to every namespace, and can be nobody
+  --secure ADDRESS  host:port for ADS, SDS and the CA over TLS (${DEFAULT_SECURE}): who comes proves who it is
+  --server-name NAME  a DNS name or IP address that clients know --secure by; may be repeated
+  --ca DIR         the CA's directory (${DEFAULT_CA_DIRECTORY}); Istio's four files in it plug in another CA
+  --jwt-issuer ISSUER[,JWKS-URL]  takes its tokens of service accounts for the audience istio-ca; may be repeated
+  --kubernetes-tokens  takes service-account tokens that the Kubernetes API of this Pod, or of KUBECONFIG, vouches for
+  --plaintext      no CA, no identities, no TLS between workloads
   --admin ADDRESS  health, readiness, metrics, clients, problems, CSDS (${DEFAULT_ADMIN}); loopback only
   --authority NAME  serves xdstp://NAME/… too (gRFC A47)`;
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
 
 /** What was loaded, where it is served and what an application needs to join; then every change. */
-function tell(server: XdsServer, folder: string, { xds, admin }: Listening): void {
+function tell(server: XdsServer, folder: string, { xds, secure, admin }: Listening, ca: string): void {
   const { objects, services } = server.summary();
   const url = admin.startsWith('unix:') ? admin : `http://${admin}/`;
   process.stdout.write(`loaded ${plural(objects, 'object')}, ${plural(services, 'service')} from ${folder}\n`);
-  process.stdout.write(`ADS    ${xds}\nadmin  ${url}\n\nan application joins with:  INMESH_XDS=${xds}\n\n`);
+  process.stdout.write(`ADS    ${xds}\n`);
+  if (secure !== '') process.stdout.write(`TLS    ${secure}, its CA in ${ca}\n`);
+  process.stdout.write(`admin  ${url}\n\nan application joins with:  INMESH_XDS=${xds}\n\n`);
   server.onChange((change) => process.stdout.write(`${stamp()} ${change}\n`));
 }
+
+const parse = (args: readonly string[]) =>
+  parseArgs({
+    args: [...args],
+    options: {
+      ...CONFIG_OPTIONS,
+      xds: { type: 'string', default: DEFAULT_XDS },
+      'public-plaintext': { type: 'boolean', default: false },
+      secure: { type: 'string' },
+      'server-name': { type: 'string', multiple: true, default: [] },
+      ca: { type: 'string' },
+      'jwt-issuer': { type: 'string', multiple: true, default: [] },
+      'kubernetes-tokens': { type: 'boolean', default: false },
+      plaintext: { type: 'boolean', default: false },
+      admin: { type: 'string', default: DEFAULT_ADMIN },
+      authority: { type: 'string', multiple: true, default: [] },
+    },
+  }).values;
+
+type Values = ReturnType<typeof parse>;
 
 export const serve: Command = {
   summary: 'serves a folder of YAML over xDS',
   usage,
   async run(args) {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        ...CONFIG_OPTIONS,
-        xds: { type: 'string', default: DEFAULT_XDS },
-        admin: { type: 'string', default: DEFAULT_ADMIN },
-        authority: { type: 'string', multiple: true, default: [] },
-      },
-    });
+    const values = parse(args);
     const folder = await folderOf(values.config);
     const stopped = new Promise<void>((stop) => {
       // Stays: a terminal's Ctrl-C may come twice, from the terminal and from a launcher that passes it on.
       for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop());
     });
-    const addresses = { xds: addressOf(values.xds, '--xds'), admin: addressOf(values.admin, '--admin') };
-    if (!addresses.xds.startsWith('unix:') && !isLoopback(hostOf(addresses.xds))) {
-      process.stderr.write(`--xds ${values.xds}: plaintext, and whoever reaches it may read the mesh and join it\n`);
-    }
-    const retryAttempts = retryAttemptsOf(values['retry-attempts']);
-    const source = sourceOf(folder, values['mesh-config']);
-    const server = createXdsServer({ source, retryAttempts, authorities: ['', ...values.authority] });
+    const addresses = addressesOf(values);
+    const server = serverOf(values, folder);
     try {
       server.onProblem((problem) => process.stderr.write(`${problem}\n`));
-      tell(server, folder, await server.listen(addresses));
+      tell(server, folder, await listen(server, addresses), caDirectory(values));
       await stopped;
     } finally {
       await server.close();
@@ -63,3 +84,65 @@ export const serve: Command = {
     return 0;
   },
 };
+
+const caDirectory = ({ ca }: Values): string => ca ?? DEFAULT_CA_DIRECTORY;
+
+function serverOf(values: Values, folder: string): XdsServer {
+  const source = sourceOf(folder, values['mesh-config']);
+  const { plaintext } = values;
+  if (!plaintext && values.ca === undefined) keepOutOfGit(DEFAULT_CA_DIRECTORY);
+  return createXdsServer({
+    source,
+    retryAttempts: retryAttemptsOf(values['retry-attempts']),
+    authorities: ['', ...values.authority],
+    plaintext,
+    ca: plaintext ? false : { directory: caDirectory(values) },
+    authentication: { issuers: values['jwt-issuer'].map(issuerOf), kubernetes: values['kubernetes-tokens'] },
+  });
+}
+
+/** What is made unasked beside somebody's sources must not end up in them. */
+function keepOutOfGit(directory: string): void {
+  const parent = path.dirname(directory);
+  mkdirSync(parent, { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(path.join(parent, '.gitignore'), '*\n', { flag: 'wx' });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
+
+const issuerOf = (text: string): { issuer: string; jwksUri?: string } => {
+  const [issuer = '', jwksUri] = text.split(',');
+  return { issuer, ...(jwksUri !== undefined && { jwksUri }) };
+};
+
+function addressesOf(values: Values): ListenOptions {
+  const xds = addressOf(values.xds, '--xds');
+  const publicPlaintext = values['public-plaintext'];
+  if (publicPlaintext && !xds.startsWith('unix:') && !isLoopback(hostOf(xds)))
+    process.stderr.write(
+      `--xds ${values.xds}: plain text, and whoever reaches it may read what is exported to everyone\n`,
+    );
+  return {
+    xds,
+    publicPlaintext,
+    ...(!values.plaintext && { secure: addressOf(values.secure ?? DEFAULT_SECURE, '--secure') }),
+    serverNames: values['server-name'],
+    admin: addressOf(values.admin, '--admin'),
+  };
+}
+
+/** A TLS port that nobody asked for is not worth failing for: another control plane of this machine may have it. */
+async function listen(server: XdsServer, addresses: ListenOptions): Promise<Listening> {
+  try {
+    return await server.listen(addresses);
+  } catch (error) {
+    const isTaken =
+      error instanceof Error && error.message.startsWith(`cannot listen on ${DEFAULT_SECURE}: listen EADDRINUSE`);
+    if (addresses.secure !== DEFAULT_SECURE || !isTaken) throw error;
+    process.stderr.write(`${DEFAULT_SECURE} is taken: nothing is served over TLS (--secure ADDRESS)\n`);
+    const { secure: _taken, ...others } = addresses;
+    return server.listen(others);
+  }
+}

@@ -28,23 +28,19 @@ export function plainService(options: Partial<AdsServiceOptions> = {}) {
     const heard: string[] = [];
     let nonce = '';
     let ended: string | undefined;
-    const session: Session = service.open(
-      'delta',
-      {
-        send(bytes) {
-          const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
-          ({ nonce } = message);
-          heard.push(message.resources.map(({ version }) => version).join(','));
-          return true;
-        },
-        pause: () => {},
-        resume: () => {},
-        end: (code, message) => {
-          ended = `${code} ${message}`;
-        },
+    const session: Session = service.open('delta', {
+      send(bytes) {
+        const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
+        ({ nonce } = message);
+        heard.push(message.resources.map(({ version }) => version).join(','));
+        return true;
       },
-      undefined,
-    );
+      pause: () => {},
+      resume: () => {},
+      end: (code, message) => {
+        ended = `${code} ${message}`;
+      },
+    });
     return {
       heard,
       session,

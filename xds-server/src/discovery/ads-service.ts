@@ -6,8 +6,9 @@ import { Admission } from './admission.ts';
 import type { ClientIdentity } from './client-identity.ts';
 import { Registrations, type RegistrationTarget } from './registrations.ts';
 import { type EndpointOrigin, ReturnGrace } from './return-grace.ts';
-import { Session } from './session.ts';
-import type { Link, SessionHost, StreamLimits } from './session-host.ts';
+import { Session, type StreamTerms } from './session.ts';
+import type { Link, SessionHost, StreamLimits, Waits } from './session-host.ts';
+import { StreamLife } from './stream-life.ts';
 
 export interface AdsServiceOptions {
   readonly clock: Clock;
@@ -21,6 +22,8 @@ export interface AdsServiceOptions {
   readonly isBehind?: (revision: string) => boolean;
   /** Where the endpoints of a load assignment come from; `configured` where it is left out. */
   readonly endpointOrigin?: (assignment: string) => EndpointOrigin;
+  /** Names that are not known yet; `push` says when they are. */
+  readonly waits?: (identity: ClientIdentity, typeUrl: string) => Waits | undefined;
   readonly on?: Partial<AdsEvents>;
 }
 
@@ -44,8 +47,7 @@ const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(reso
 
 /** All streams of one control plane: opens them, answers and pushes in slices, keeps their registrations. */
 export class AdsService {
-  /** Each with the address its peer is reached at. */
-  readonly #sessions = new Map<Session, string | undefined>();
+  readonly #sessions = new Map<Session, StreamLife>();
   readonly #due = new Set<Session>();
   readonly #options: AdsServiceOptions;
   readonly #registrations: Registrations;
@@ -66,12 +68,15 @@ export class AdsService {
     this.#host = {
       clock,
       limits: streamLimits(),
-      waits: (identity, typeUrl) => this.#grace.waits(identity, typeUrl),
+      waits: (identity, typeUrl) => options.waits?.(identity, typeUrl) ?? this.#grace.waits(identity, typeUrl),
       throttled: (session, waitMs, time) => this.#throttled(session, waitMs, time),
       refused: (count) => options.on?.refusedNames?.(count),
       lookup: options.lookup,
       revision: options.revision,
-      identified: (session, identity) => this.#registrations.declare(session, identity, this.#sessions.get(session)),
+      identified: (session, identity) => {
+        // A stream for secrets alone says nothing of what its process serves.
+        if (session.only === undefined) this.#registrations.declare(session, identity, session.peer.address);
+      },
       due: (session) => this.#wake(session),
       warn: (_session, message) => options.on?.warning?.(message),
       answered: (session, typeUrl, status) => options.on?.answered?.(session, typeUrl, status),
@@ -97,26 +102,32 @@ export class AdsService {
     this.#grace.begin();
   }
 
-  /** A new stream; `peerAddress` is where a workload that registers on it is reached. */
-  open(method: 'delta' | 'sotw', link: Link, peerAddress: string | undefined): Session {
-    const session = new Session(method, link, this.#host);
+  /** A new stream. */
+  open(method: 'delta' | 'sotw', link: Link, terms: StreamTerms = {}): Session {
+    const session = new Session(method, link, this.#host, terms);
     if (this.#closedBecause !== undefined) {
       session.end(UNAVAILABLE, this.#closedBecause);
       return session;
     }
-    this.#sessions.set(session, peerAddress);
+    const life = new StreamLife(this.#options.clock, session.peer, (code, message) => {
+      session.end(code, message);
+      this.closed(session);
+    });
+    this.#sessions.set(session, life);
     this.#options.on?.opened?.(session);
     return session;
   }
 
   receive(session: Session, bytes: Uint8Array): void {
     this.#heardAt = this.#options.clock.now();
+    this.#sessions.get(session)?.spoken();
     session.receive(bytes);
     if (session.isSettled) this.#admission.answered(session);
   }
 
   /** The stream has ended at the peer's side. */
   closed(session: Session): void {
+    this.#sessions.get(session)?.close();
     if (!this.#sessions.delete(session)) return;
     this.#due.delete(session);
     session.closed();
@@ -139,6 +150,11 @@ export class AdsService {
     this.#pushedAt ??= this.#options.clock.now();
     this.#admission.renewed();
     for (const session of this.#sessions.keys()) session.changed();
+  }
+
+  /** Something of one type has changed that is in no snapshot. */
+  pushType(typeUrl: string): void {
+    for (const session of this.#sessions.keys()) session.changed(typeUrl);
   }
 
   /** Resolves once every client has what there is, has answered and has gone quiet; false where that takes too long. */

@@ -1,15 +1,22 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@inmesh/sdk/internal/gen/core';
+import type { Principal } from '../auth/principal.ts';
 import { defaultOf } from '../defaults.ts';
 import type { View } from '../translate/view.ts';
+import { LOCAL, type Peer } from './peer.ts';
 
-/** Who is at the other end of a stream, read from its Node. Metadata keys are Istio's, ours begin with INMESH_. */
+/**
+ * Who is at the other end of a stream: what it says of itself in its Node, as far as what it has proven leaves that to it. Metadata
+ * keys are Istio's, ours begin with INMESH_.
+ */
 export interface ClientIdentity {
   readonly id: string;
   readonly userAgent: string;
   readonly namespace: string;
   readonly workload: string;
+  /** As it says, where nothing is proven. */
   readonly serviceAccount: string;
+  readonly peer: Peer;
   readonly view: View;
   readonly addresses: readonly string[];
   readonly registrations: readonly Registration[];
@@ -17,6 +24,8 @@ export interface ClientIdentity {
   readonly revision: string;
   /** What was wrong in the metadata; each with the key and what is allowed. */
   readonly faults: readonly string[];
+  /** It says to be someone else than it has proven: the stream is refused. */
+  readonly conflict?: string;
 }
 
 /** One service a process says it serves (metadata INMESH_REGISTER). */
@@ -27,6 +36,8 @@ export interface Registration {
   readonly version?: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly address?: string;
+  /** It takes connections of the mesh's own TLS; counts only for who has proven who it is. */
+  readonly tls?: 'istio';
 }
 
 const isObject = (value: JsonValue | undefined): value is JsonObject =>
@@ -51,7 +62,7 @@ function registration(value: JsonValue, index: number, faults: string[]): Regist
     faults.push(`${at}: got ${typeof value}, want an object with service and port`);
     return undefined;
   }
-  const { service, port, version, address } = value;
+  const { service, port, version, address, tls } = value;
   if (typeof service !== 'string' || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(service)) {
     faults.push(`${at}.service: got ${JSON.stringify(service)}, want a service name`);
     return undefined;
@@ -60,17 +71,24 @@ function registration(value: JsonValue, index: number, faults: string[]): Regist
     faults.push(`${at}.port: got ${JSON.stringify(port)}, want an integer 1–65535`);
     return undefined;
   }
+  if (tls !== undefined && tls !== 'istio')
+    faults.push(`${at}.tls: got ${JSON.stringify(tls)?.slice(0, 64)}, want "istio" or nothing`);
   return {
     service,
     port,
     labels: labelsOf(value.labels),
+    ...(tls === 'istio' && { tls }),
     ...(typeof version === 'string' && version !== '' ? { version } : {}),
     ...(typeof address === 'string' && address !== '' ? { address } : {}),
   };
 }
 
-function registrationsOf(listed: JsonValue | undefined, faults: string[]): readonly Registration[] {
+function registrationsOf(listed: JsonValue | undefined, peer: Peer, faults: string[]): readonly Registration[] {
   if (listed === undefined) return [];
+  if (peer.isPublic) {
+    faults.push('INMESH_REGISTER: only who proves who it is, or runs on this machine, joins the mesh');
+    return [];
+  }
   if (!Array.isArray(listed)) {
     faults.push(`INMESH_REGISTER: got ${JSON.stringify(listed)}, want a list`);
     return [];
@@ -87,11 +105,30 @@ function kindOf(metadata: JsonObject, userAgent: string): View['kind'] {
   return userAgent.startsWith('envoy') ? 'envoy' : 'grpc';
 }
 
-export function clientIdentity(node: Node): ClientIdentity {
+/**
+ * The namespace of who is nobody: no object can be in it, so all it sees is what is exported to everyone (`~` is in no name of
+ * Kubernetes).
+ */
+const NOWHERE = '~public';
+
+/** Node metadata may only narrow what is proven: naming another namespace or service account is refused, saying nothing is not. */
+function conflictOf(metadata: JsonObject, principal: Principal | undefined): { conflict?: string } {
+  if (principal === undefined) return {};
+  const proven = { NAMESPACE: principal.namespace, SERVICE_ACCOUNT: principal.serviceAccount };
+  for (const [key, want] of Object.entries(proven)) {
+    const said = text(metadata, key);
+    if (said !== '' && said !== want)
+      return { conflict: `node metadata ${key} says "${said.slice(0, 64)}", the credential proves "${want}"` };
+  }
+  return {};
+}
+
+export function clientIdentity(node: Node, peer: Peer = LOCAL): ClientIdentity {
   const metadata: JsonObject = node.metadata ?? {};
   const faults: string[] = [];
-  const registrations = registrationsOf(metadata.INMESH_REGISTER, faults);
-  const namespace = text(metadata, 'NAMESPACE') || 'default';
+  const { principal, isPublic } = peer;
+  const registrations = registrationsOf(metadata.INMESH_REGISTER, peer, faults);
+  const namespace = principal?.namespace ?? (isPublic ? NOWHERE : text(metadata, 'NAMESPACE') || 'default');
   const addresses = text(metadata, 'INSTANCE_IPS')
     .split(',')
     .filter((address) => address !== '');
@@ -101,11 +138,13 @@ export function clientIdentity(node: Node): ClientIdentity {
       `${node.userAgentName} ${node.userAgentVersionType.case === 'userAgentVersion' ? node.userAgentVersionType.value : ''}`.trim(),
     namespace,
     workload: text(metadata, 'WORKLOAD_NAME') || node.id,
-    serviceAccount: text(metadata, 'SERVICE_ACCOUNT') || 'default',
+    serviceAccount: principal?.serviceAccount ?? (text(metadata, 'SERVICE_ACCOUNT') || 'default'),
+    peer,
     addresses,
     registrations,
     revision: text(metadata, 'INMESH_REVISION'),
     faults,
+    ...conflictOf(metadata, principal),
     view: {
       kind: kindOf(metadata, node.userAgentName),
       namespace,

@@ -5,8 +5,9 @@ import { systemClock } from '@inmesh/sdk/internal/clock';
 import { DiscoveryRequestSchema, DiscoveryResponseSchema } from '@inmesh/sdk/internal/gen/discovery';
 import { afterEach, expect, it } from 'vitest';
 import { LISTENER_TYPE } from '../translate/resource-types.ts';
+import { addressOf } from './admit.ts';
 import { AdsService } from './ads-service.ts';
-import { type AdsServer, addressOf, listenAds } from './grpc-server.ts';
+import { type AdsServer, listenAds } from './grpc-server.ts';
 import { textResource } from './session.fixture.ts';
 
 const METHOD = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';

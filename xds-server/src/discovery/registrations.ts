@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '@inmesh/sdk/internal/clock';
+import { principalText } from '../auth/principal.ts';
 import type { ClientIdentity, Registration } from './client-identity.ts';
 import type { Session } from './session.ts';
 
@@ -7,7 +8,8 @@ export interface RegisteredWorkload extends Registration {
   readonly uid: string;
   readonly namespace: string;
   readonly workload: string;
-  readonly serviceAccount: string;
+  /** undefined: unproven, nobody is told to expect an identity of it. */
+  readonly serviceAccount?: string;
   readonly address: string;
   readonly locality: ClientIdentity['view']['locality'];
 }
@@ -32,7 +34,7 @@ interface Claim {
  * leaves it `graceMs` to come back, an emptied list ends it at once. Several streams may share a node id (threads of a process).
  */
 export class Registrations {
-  /** By node id, then uid. */
+  /** By who claims (node id and what is proven beside it), then uid. */
   readonly #claims = new Map<string, Map<string, Claim>>();
   readonly #target: RegistrationTarget;
   readonly #clock: Clock;
@@ -47,7 +49,8 @@ export class Registrations {
   /** The stream's node says what it serves. A process that never served anything leaves no trace. */
   declare(session: Session, identity: ClientIdentity, peerAddress: string | undefined): void {
     const workloads = workloadsOf(identity, peerAddress);
-    const claims = this.#claims.get(identity.id) ?? new Map<string, Claim>();
+    const claimant = claimantOf(identity);
+    const claims = this.#claims.get(claimant) ?? new Map<string, Claim>();
     for (const workload of workloads.values()) this.#claim(claims, session, workload);
     for (const [uid, claim] of claims) {
       if (workloads.has(uid)) continue;
@@ -55,13 +58,13 @@ export class Registrations {
       claim.sessions.delete(session);
       if (claim.sessions.size === 0) this.#end(claims, claim);
     }
-    if (claims.size > 0) this.#claims.set(identity.id, claims);
-    else this.#claims.delete(identity.id);
+    if (claims.size > 0) this.#claims.set(claimant, claims);
+    else this.#claims.delete(claimant);
   }
 
   /** The stream is gone, for whatever reason; who closed in order has emptied its list before. */
   lost(session: Session): void {
-    const id = session.identity?.id;
+    const id = session.identity && claimantOf(session.identity);
     const claims = id === undefined ? undefined : this.#claims.get(id);
     if (id === undefined || claims === undefined) return;
     for (const claim of claims.values()) {
@@ -105,22 +108,43 @@ function workloadsOf(
   peerAddress: string | undefined,
 ): ReadonlyMap<string, RegisteredWorkload> {
   const address = identity.addresses[0] ?? peerAddress ?? HERE;
+  const { principal } = identity.peer;
+  const claimant = claimantOf(identity);
   const workloads = new Map<string, RegisteredWorkload>();
   for (const registration of identity.registrations) {
-    const uid = `${identity.id}/${identity.namespace}/${registration.service}/${registration.port}`;
+    const uid = `${claimant}/${identity.namespace}/${registration.service}/${registration.port}`;
     workloads.set(uid, {
       ...registration,
-      // As Istio's auto-registration: what the process says of itself counts, what it says of this service wins.
-      labels: new Map([...identity.view.labels, ...registration.labels]),
+      labels: labelsOf(identity, registration),
       uid,
       namespace: identity.namespace,
       workload: identity.workload,
-      serviceAccount: identity.serviceAccount,
+      ...(principal !== undefined && { serviceAccount: principal.serviceAccount }),
       address: registration.address ?? address,
       locality: identity.view.locality,
     });
   }
   return workloads;
+}
+
+/**
+ * Who may change or end a claim. A node id is only said: two identities that say the same one have nothing to do with each other,
+ * and no id that an unproven process makes up is that of a proven one.
+ */
+function claimantOf({ id, peer: { principal } }: ClientIdentity): string {
+  if (principal !== undefined) return `proven:${principalText(principal)}|${id}`;
+  return /^~?proven:/.test(id) ? `~${id}` : id;
+}
+
+/** Istio: callers expect TLS of the mesh, and the service account's name in it, of endpoints with this label. */
+const TLS_MODE = 'security.istio.io/tlsMode';
+
+/** As Istio's auto-registration: what the process says of itself counts, what it says of this service wins. */
+function labelsOf({ view, peer }: ClientIdentity, registration: Registration): ReadonlyMap<string, string> {
+  const labels = new Map([...view.labels, ...registration.labels]);
+  labels.delete(TLS_MODE);
+  if (peer.principal !== undefined && registration.tls === 'istio') labels.set(TLS_MODE, 'istio');
+  return labels;
 }
 
 function isSame(one: RegisteredWorkload, other: RegisteredWorkload): boolean {

@@ -13,6 +13,7 @@ import type { TypeStatus } from './acknowledgements.ts';
 import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import { changeDelta } from './delta-subscription.ts';
 import { type Find, NOT_YET } from './not-yet.ts';
+import { LOCAL, type Peer } from './peer.ts';
 import { Preparation } from './preparation.ts';
 import { tooLarge } from './request-size.ts';
 import type { ResourceFate } from './resource-ledger.ts';
@@ -23,6 +24,7 @@ import { TokenBucket } from './token-bucket.ts';
 import { inPushOrder, isDroppedLast, isWhole } from './type-order.ts';
 
 const INVALID_ARGUMENT = 3;
+const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const WILDCARD = '*';
 
@@ -35,6 +37,12 @@ export interface SubscribedResource {
   readonly fate: ResourceFate;
 }
 
+/** How a stream came to be. */
+export interface StreamTerms {
+  readonly peer?: Peer;
+  readonly only?: string;
+}
+
 /** One ADS stream: requests in, responses out. Holds what the client holds; never a queue of what it has not read. */
 export class Session {
   /** By type URL; a stream speaks one protocol. */
@@ -43,6 +51,8 @@ export class Session {
   readonly #method: 'delta' | 'sotw';
   readonly #link: Link;
   readonly #host: SessionHost;
+  readonly #peer: Peer;
+  readonly #only: string | undefined;
   readonly #bucket: TokenBucket;
   /** By type, for the identity as it is. */
   readonly #lookups = new Map<string, Lookup>();
@@ -58,10 +68,13 @@ export class Session {
   #slow = false;
   #ended = false;
 
-  constructor(method: 'delta' | 'sotw', link: Link, host: SessionHost) {
+  /** `only`: the stream is of a service of one type (SDS), whose requests need not name it. */
+  constructor(method: 'delta' | 'sotw', link: Link, host: SessionHost, { peer = LOCAL, only }: StreamTerms = {}) {
     this.#method = method;
     this.#link = link;
     this.#host = host;
+    this.#peer = peer;
+    this.#only = only;
     this.#bucket = new TokenBucket(host.limits.names, host.clock.now());
   }
 
@@ -71,6 +84,15 @@ export class Session {
 
   get identity(): ClientIdentity | undefined {
     return this.#identity;
+  }
+
+  get peer(): Peer {
+    return this.#peer;
+  }
+
+  /** The one type of a stream that is not ADS. */
+  get only(): string | undefined {
+    return this.#only;
   }
 
   /** As the client wrote it. */
@@ -121,9 +143,9 @@ export class Session {
     }
   }
 
-  /** There is a newer snapshot. */
-  changed(): void {
-    for (const typeUrl of this.#types().keys()) this.#owe(typeUrl);
+  /** There is a newer snapshot; or something newer of this type alone. */
+  changed(only?: string): void {
+    for (const typeUrl of this.#types().keys()) if (only === undefined || only === typeUrl) this.#owe(typeUrl);
   }
 
   /**
@@ -175,7 +197,12 @@ export class Session {
     if (node !== undefined) {
       const isKnown = this.#identity !== undefined;
       this.#node = node;
-      this.#identity = clientIdentity(node);
+      const identity = clientIdentity(node, this.#peer);
+      if (identity.conflict !== undefined) {
+        this.end(PERMISSION_DENIED, identity.conflict);
+        return false;
+      }
+      this.#identity = identity;
       this.#lookups.clear();
       for (const fault of this.#identity.faults) this.#warn(fault);
       this.#host.identified(this, this.#identity);
@@ -186,9 +213,18 @@ export class Session {
     return this.#identity !== undefined;
   }
 
+  /** Empty where the request is of no further use. */
+  #typeOf({ node, typeUrl }: { readonly node?: Node | undefined; readonly typeUrl: string }): string {
+    if (!this.#identify(node)) return '';
+    if (this.#only === undefined || typeUrl === this.#only) return typeUrl;
+    if (typeUrl === '') return this.#only;
+    this.end(INVALID_ARGUMENT, `type_url: got "${typeUrl.slice(0, 200)}", this service has ${this.#only}`);
+    return '';
+  }
+
   #receiveDelta(request: DeltaDiscoveryRequest): void {
-    if (!this.#identify(request.node) || request.typeUrl === '') return;
-    const { typeUrl } = request;
+    const typeUrl = this.#typeOf(request);
+    if (typeUrl === '') return;
     const type = this.#delta.get(typeUrl) ?? this.#begin(this.#delta, typeUrl, new DeltaType());
     if (type === undefined) return;
     this.#hear(typeUrl, type, request.responseNonce, request.errorDetail?.message);
@@ -205,8 +241,8 @@ export class Session {
   }
 
   #receiveSotw(request: DiscoveryRequest): void {
-    if (!this.#identify(request.node) || request.typeUrl === '') return;
-    const { typeUrl } = request;
+    const typeUrl = this.#typeOf(request);
+    if (typeUrl === '') return;
     const isFirst = !this.#sotw.has(typeUrl);
     const type = this.#sotw.get(typeUrl) ?? this.#begin(this.#sotw, typeUrl, new SotwType(request.versionInfo !== ''));
     if (type === undefined) return;

@@ -1,6 +1,7 @@
 /** A mesh in one process for tests: the real control plane and the real SDK, no port open, no file written. */
 import { createMesh, type Mesh, type MeshOptions } from '@inmesh/sdk';
-import { createXdsServer, type XdsServer } from '../embedded.ts';
+import type { XdsServer } from '../embedded/api.ts';
+import { createXdsServer } from '../embedded.ts';
 import { problemLine } from '../schema/problem.ts';
 import { memorySource } from '../source/memory.ts';
 
@@ -17,7 +18,10 @@ export type TestIdentity = Omit<MeshOptions, 'transport' | 'xds' | 'protocol' | 
 export interface TestMesh extends AsyncDisposable {
   /** The control plane. */
   readonly server: XdsServer;
-  /** Another process of the mesh; closed with the rest. Nothing of the environment is read. */
+  /**
+   * Another process of the mesh; closed with the rest. Nothing of the environment is read. It is the service account that `identity`
+   * names, `default/default` where it names none, and has its certificate from a CA in memory.
+   */
   mesh(identity?: TestIdentity): Mesh;
   /** Like `kubectl apply`; resolves when every mesh has followed. Throws naming line and field where something is wrong. */
   apply(yaml: string): Promise<void>;
@@ -61,7 +65,9 @@ export async function createTestMesh({ yaml = '' }: TestMeshOptions = {}): Promi
   return {
     server,
     mesh(identity = {}) {
-      const mesh = createMesh({ ...identity, transport: server.transport() }, { env: {} });
+      const { namespace = 'default', serviceAccount = 'default' } = identity;
+      const transport = server.transport({ namespace, serviceAccount });
+      const mesh = createMesh({ ...identity, transport }, { env: {} });
       meshes.add(mesh);
       return mesh;
     },

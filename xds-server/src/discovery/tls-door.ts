@@ -1,0 +1,111 @@
+import { createServer } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import type { Clock } from '@inmesh/sdk/internal/clock';
+import type { Identity } from '@inmesh/sdk/internal/identity/identity';
+import type { Secured } from '@inmesh/sdk/internal/identity/peer-check';
+import { NO_SECRETS } from '@inmesh/sdk/internal/identity/secrets';
+import { createTlsContexts } from '@inmesh/sdk/internal/identity/tls-contexts';
+import type { DownstreamTls } from '@inmesh/sdk/internal/model/tls';
+import { certificateProof } from '../auth/client-certificate.ts';
+import type { Proof } from '../auth/principal.ts';
+
+export interface TlsDoorParts {
+  readonly identity: Identity;
+  readonly trustDomain: string;
+  readonly clock: Clock;
+  /** Takes a connection whose client was verified, or showed no certificate. */
+  readonly take: (socket: TLSSocket) => void;
+  /** A connection that came to nothing: why, and whose it was. */
+  readonly refused: (reason: string, address: string | undefined) => void;
+}
+
+export interface TlsDoor {
+  /** `host:port`. */
+  readonly address: string;
+  /** No new connections. */
+  close(): void;
+}
+
+/**
+ * A client may show a certificate or a token; who shows none of them is told so by gRPC. Envoy as a client offers no more than TLS
+ * 1.2 unless told otherwise (TlsParameters.tls_maximum_protocol_version).
+ */
+const TERMS: DownstreamTls = {
+  alpn: ['h2'],
+  roots: { kind: 'mesh' },
+  subjectAltNames: [],
+  certificate: { kind: 'identity' },
+  requireClientCertificate: false,
+  minVersion: 'TLSv1.2',
+};
+
+/** Where a call finds what its connection's certificate has proven: HTTP/2 shows the socket only through a proxy. */
+const PROOF = Symbol('proof');
+
+export const proofOf = (socket: unknown): Proof | undefined =>
+  typeof socket === 'object' && socket !== null ? Reflect.get(socket, PROOF) : undefined;
+
+/** TLS is accepted here and not by grpc-js, which resumes sessions of clients that show no certificate as if they had. */
+export async function openTlsDoor(address: string, parts: TlsDoorParts): Promise<TlsDoor> {
+  const { identity, trustDomain, clock, take, refused } = parts;
+  const open = new Map<TLSSocket, Secured>();
+  const secured = (socket: TLSSocket, client: Secured): void => {
+    // gRPC is chosen by ALPN (gRPC PROTOCOL-HTTP2, "TLS").
+    if (socket.alpnProtocol !== 'h2') {
+      socket.destroy();
+      refused('it does not speak HTTP/2 (ALPN h2)', socket.remoteAddress);
+      return;
+    }
+    open.set(socket, client);
+    socket.once('close', () => open.delete(socket));
+    Reflect.set(socket, PROOF, certificateProof(client, trustDomain));
+    take(socket);
+  };
+  const acceptor = createTlsContexts(identity, NO_SECRETS, clock).server(TERMS, {
+    secured,
+    refused: (error, remote) => refused(error.message, remote.address),
+  });
+  const server = createServer({ noDelay: true }, (raw) => {
+    const fault = acceptor.accept(raw);
+    if (fault === undefined) return;
+    raw.destroy();
+    refused(fault.missing, raw.remoteAddress);
+  });
+  const stop = identity.onChange(() => recheck(open, refused));
+  const port = await listen(server, address);
+  return {
+    address: `${address.slice(0, address.lastIndexOf(':'))}:${port}`,
+    close() {
+      stop();
+      server.close();
+    },
+  };
+}
+
+/** Who was revoked, or lost the root that vouched for it, is not left on a connection that stands. */
+function recheck(open: ReadonlyMap<TLSSocket, Secured>, refused: TlsDoorParts['refused']): void {
+  for (const [socket, client] of open) {
+    const fault = client.recheck();
+    if (fault === undefined) continue;
+    const { remoteAddress } = socket;
+    socket.destroy();
+    refused(fault.message, remoteAddress);
+  }
+}
+
+function listen(server: ReturnType<typeof createServer>, address: string): Promise<number> {
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  return new Promise((resolve, reject) => {
+    const failed = (error: Error): void =>
+      reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
+    server.once('error', failed);
+    server.listen(Number(address.slice(colon + 1)), host, () => {
+      server.off('error', failed);
+      // Too many open files, for one: who is waiting to be accepted is accepted later.
+      server.on('error', () => {});
+      const bound = server.address();
+      resolve(typeof bound === 'object' && bound !== null ? bound.port : 0);
+    });
+  });
+}
