@@ -173,7 +173,8 @@ async function listOf(signer: Signer, revoked: readonly TestCertificate[]): Prom
     signingKey: signer.keys.privateKey,
     entries: revoked.map(({ certificate }) => ({ serialNumber: certificate.serialNumber, revocationDate: new Date() })),
   });
-  return `${list.toString('pem')}\n`;
+  // The library writes BEGIN CRL; OpenSSL, and so everybody, reads BEGIN X509 CRL (RFC 7468 §7).
+  return `${list.toString('pem').replaceAll(' CRL-', ' X509 CRL-')}\n`;
 }
 
 const pemOf = (key: webcrypto.CryptoKey): string =>

@@ -7,6 +7,7 @@ import {
   type GeneralName,
   KeyUsage,
   KeyUsageFlags,
+  NameConstraints,
   SubjectAlternativeName,
 } from '@peculiar/asn1-x509';
 import type { NameMatch } from '../model/tls.ts';
@@ -27,6 +28,10 @@ export interface CertificateFacts {
   readonly keyUsage?: { readonly digitalSignature: boolean; readonly certSign: boolean; readonly crlSign: boolean };
   /** OIDs; undefined: for anything. */
   readonly extendedKeyUsage?: readonly string[];
+  /** Which hosts' names an issuer may vouch for (RFC 5280 §4.2.1.10), in what concerns URIs and DNS names. */
+  readonly constraints?: { readonly permitted: readonly SubjectName[]; readonly excluded: readonly SubjectName[] };
+  /** OID of the algorithm it is signed by. */
+  readonly signature: string;
   /** Critical extensions that are not understood here (RFC 5280 §4.2: such a certificate must be refused). */
   readonly unknownCritical: readonly string[];
 }
@@ -35,13 +40,13 @@ const EXTENSION = {
   keyUsage: '2.5.29.15',
   subjectAlternativeName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   extendedKeyUsage: '2.5.29.37',
 } as const;
 
-/** Understood, or harmless to pass over; name constraints and policies are OpenSSL's, which sees every chain as well. */
+/** Harmless to pass over: hints, and policies, of which none is ever asked for. */
 const PASSED_OVER: ReadonlySet<string> = new Set([
   '2.5.29.14', // subject key identifier
-  '2.5.29.30', // name constraints
   '2.5.29.31', // CRL distribution points
   '2.5.29.32', // certificate policies
   '2.5.29.35', // authority key identifier
@@ -62,7 +67,8 @@ export function factsOf(certificate: X509Certificate): CertificateFacts | string
 
 function readFacts(der: Uint8Array): CertificateFacts | string {
   try {
-    const extensions = AsnConvert.parse(der, Certificate).tbsCertificate.extensions ?? [];
+    const { tbsCertificate, signatureAlgorithm } = AsnConvert.parse(der, Certificate);
+    const { extensions = [] } = tbsCertificate;
     const byId = new Map<string, ArrayBuffer>();
     const unknownCritical: string[] = [];
     const understood: readonly string[] = Object.values(EXTENSION);
@@ -72,20 +78,24 @@ function readFacts(der: Uint8Array): CertificateFacts | string {
       byId.set(extnID, extnValue.buffer);
       if (critical && !understood.includes(extnID) && !PASSED_OVER.has(extnID)) unknownCritical.push(extnID);
     }
-    return { ...readUses(byId), names: readNames(byId.get(EXTENSION.subjectAlternativeName)), unknownCritical };
+    const names = readNames(byId.get(EXTENSION.subjectAlternativeName));
+    return { ...readUses(byId), names, signature: signatureAlgorithm.algorithm, unknownCritical };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
 
-function readUses(byId: ReadonlyMap<string, ArrayBuffer>): Omit<CertificateFacts, 'names' | 'unknownCritical'> {
-  const constraints = parsed(byId.get(EXTENSION.basicConstraints), BasicConstraints);
+function readUses(
+  byId: ReadonlyMap<string, ArrayBuffer>,
+): Omit<CertificateFacts, 'names' | 'signature' | 'unknownCritical'> {
+  const basic = parsed(byId.get(EXTENSION.basicConstraints), BasicConstraints);
   const usage = parsed(byId.get(EXTENSION.keyUsage), KeyUsage)?.toNumber();
   const extended = parsed(byId.get(EXTENSION.extendedKeyUsage), ExtendedKeyUsage);
+  const constraints = parsed(byId.get(EXTENSION.nameConstraints), NameConstraints);
   const has = (flag: number): boolean => ((usage ?? 0) & flag) !== 0;
   return {
-    isCa: constraints?.cA ?? false,
-    ...(constraints?.pathLenConstraint !== undefined && { pathLength: constraints.pathLenConstraint }),
+    isCa: basic?.cA ?? false,
+    ...(basic?.pathLenConstraint !== undefined && { pathLength: basic.pathLenConstraint }),
     ...(usage !== undefined && {
       keyUsage: {
         digitalSignature: has(KeyUsageFlags.digitalSignature),
@@ -94,6 +104,12 @@ function readUses(byId: ReadonlyMap<string, ArrayBuffer>): Omit<CertificateFacts
       },
     }),
     ...(extended !== undefined && { extendedKeyUsage: [...extended] }),
+    ...(constraints !== undefined && {
+      constraints: {
+        permitted: [...(constraints.permittedSubtrees ?? [])].flatMap(({ base }) => nameOf(base)),
+        excluded: [...(constraints.excludedSubtrees ?? [])].flatMap(({ base }) => nameOf(base)),
+      },
+    }),
   };
 }
 

@@ -1,5 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { factsOf } from './certificate.ts';
+import { strengthFault } from './key-strength.ts';
+import { constraintFault } from './name-constraints.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { isRevoked, type RevocationList } from './revocation.ts';
 
@@ -82,6 +84,8 @@ function chainFault(chain: readonly X509Certificate[], terms: ChainTerms): Refus
       (at === 0 ? undefined : issuerFault(certificate, at - 1)) ??
       timeFault(certificate, terms.nowMs) ??
       purposeFault(certificate, at === 0, terms.purpose) ??
+      strengthRefusal(certificate, issuer === undefined) ??
+      (at === 0 ? undefined : constraintRefusal(certificate, chain[0])) ??
       (issuer !== undefined && isRevoked(certificate, issuer, terms.revocation)
         ? refuse('revoked', `${describe(certificate)} was revoked by ${text(issuer.subject)}`)
         : undefined);
@@ -139,6 +143,19 @@ function purposeFault(
   if (isLeaf && keyUsage?.digitalSignature === false)
     return refuse('wrong-usage', `${subject} lacks the key usage digitalSignature`);
   return undefined;
+}
+
+function strengthRefusal(certificate: X509Certificate, isRoot: boolean): Refusal | undefined {
+  const fault = strengthFault(certificate, isRoot);
+  return fault === undefined ? undefined : refuse('chain-refused', `${describe(certificate)} ${fault}`);
+}
+
+function constraintRefusal(issuer: X509Certificate, leaf: X509Certificate | undefined): Refusal | undefined {
+  const facts = factsOf(issuer);
+  const names = leaf && factsOf(leaf);
+  if (typeof facts === 'string' || names === undefined || typeof names === 'string') return undefined;
+  const fault = facts.constraints && constraintFault(facts.constraints, names.names);
+  return fault === undefined ? undefined : refuse('chain-refused', `${describe(issuer)} ${fault}`);
 }
 
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {

@@ -8,12 +8,12 @@ import { type CheckTerms, checkPeer, presentedBy, type Secured, secondOpinion } 
 import { peerRefused, refuse } from './refusal.ts';
 import type { Material, Missing } from './tls-material.ts';
 
-/** For each accepted connection exactly one of them is called. */
+/** For each accepted connection exactly one of them is called; `raw` is what was accepted. */
 export interface AcceptListener {
   /** The handshake is over and the client was verified: the socket may be used. */
-  secured(socket: TLSSocket, client: Secured): void;
+  secured(socket: TLSSocket, client: Secured, raw: Socket): void;
   /** The client was refused, spoke no TLS that we do, or left. The connection is closed already. */
-  refused(error: MeshError, remote: Remote): void;
+  refused(error: MeshError, remote: Remote, raw: Socket): void;
 }
 
 /** Whose connection it was. */
@@ -86,7 +86,7 @@ function handshake(
     isOver = true;
     timer.cancel();
     socket.destroy();
-    on.refused(error, remote);
+    on.refused(error, remote, raw);
   }
 
   // Such a socket tells its TLS errors, during the handshake and after it, by this event alone.
@@ -110,7 +110,7 @@ function handshake(
     isOver = true;
     timer.cancel();
     socket.authorized = certificates.length > 0;
-    on.secured(socket, result);
+    on.secured(socket, result, raw);
   });
 }
 
