@@ -68,8 +68,10 @@ function dialTls({ connect, tlsName = '' }: DialAddress, { roots, certificate }:
     ...(own !== undefined && { cert: own.chain, key: own.key }),
   });
   socket.once('secureConnect', () => {
-    // gRPC over TLS is chosen by ALPN (PROTOCOL-HTTP2, "TLS").
-    if (socket.alpnProtocol !== 'h2') socket.destroy(new Error('the server does not offer HTTP/2 (ALPN h2)'));
+    // gRPC over TLS is chosen by ALPN (PROTOCOL-HTTP2, "TLS"). Not at once: Node's HTTP/2 takes the socket over by this very
+    // event, and one that is destroyed by then ends the process (an assertion in Http2Session::Consume).
+    if (socket.alpnProtocol === 'h2') return;
+    queueMicrotask(() => socket.destroy(new Error('the server does not offer HTTP/2 (ALPN h2)')));
   });
   return socket;
 }

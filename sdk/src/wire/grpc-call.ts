@@ -8,8 +8,8 @@ import { patientTimer } from './late-timer.ts';
 export class GrpcCallError extends Error {
   readonly code: number;
 
-  constructor({ code, message }: GrpcStatus, server: string) {
-    super(`${message || `gRPC status ${code}`} (${server}: ${nameOfCode(code)})`);
+  constructor({ code, message }: GrpcStatus) {
+    super(`${message || 'no message'} (${nameOfCode(code)})`);
     this.name = 'GrpcCallError';
     this.code = code;
   }
@@ -19,7 +19,7 @@ const nameOfCode = (code: number): string =>
   Object.entries(GRPC)
     .find(([, number]) => number === code)?.[0]
     .replace(/[A-Z]/g, '_$&')
-    .toUpperCase() ?? String(code);
+    .toUpperCase() ?? `gRPC status ${code}`;
 
 export interface UnaryCall {
   readonly channel: Channel;
@@ -39,7 +39,7 @@ export function callUnary(call: UnaryCall): Promise<Uint8Array> {
   let timer: Timer | undefined;
   const fail = (status: GrpcStatus): void => {
     timer?.cancel();
-    reject(new GrpcCallError(status, channel.address.authority));
+    reject(new GrpcCallError(status));
   };
   const stream = openGrpcStream(
     {

@@ -136,7 +136,7 @@ class LiveStream implements GrpcStream {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       // Only a RST_STREAM speaks about the stream; any other error is the connection's.
       const isReset = error.code === 'ERR_HTTP2_STREAM_ERROR';
-      const { code, message } = this.#unavailable(error.message);
+      const { code, message } = this.#unavailable(reasonOf(error));
       this.#status ??= { code: isReset ? codeOfReset(stream.rstCode) : code, message };
     });
     // The server's END_STREAM ends the call, though our side of the HTTP/2 stream is still open.
@@ -167,6 +167,9 @@ class LiveStream implements GrpcStream {
     this.#session.destroy();
   }
 }
+
+/** Node says of every stream that its connection took it along; why that ended is the cause. */
+const reasonOf = ({ message, cause }: Error): string => (cause instanceof Error ? cause.message : message);
 
 function stillborn(status: GrpcStatus, on: GrpcStreamListener): GrpcStream {
   let isOver = false;
