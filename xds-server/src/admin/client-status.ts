@@ -15,6 +15,7 @@ import {
 import type { Session, SubscribedResource } from '../discovery/session.ts';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import { compileNodeMatchers } from './node-match.ts';
+import { isShown } from './shown.ts';
 
 /** What client status is read from. */
 export interface ClientStatusSubject {
@@ -54,7 +55,7 @@ function genericConfig(
     typeUrl,
     name,
     ...(version !== undefined && { versionInfo: version }),
-    ...(isTold && { xdsConfig: fromBinary(AnySchema, served.any) }),
+    ...(isTold && isShown(typeUrl) && { xdsConfig: fromBinary(AnySchema, served.any) }),
     ...(fate.kind !== 'asked' && { lastUpdated: timestampFromMs(fate.atMs) }),
     ...statusOf(fate, version),
   });

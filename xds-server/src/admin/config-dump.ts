@@ -3,6 +3,7 @@ import { AnySchema } from '@bufbuild/protobuf/wkt';
 import type { Session } from '../discovery/session.ts';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import { shortType } from './metrics.ts';
+import { isShown } from './shown.ts';
 
 type Lookup = (typeUrl: string, name: string) => EncodedResource | undefined;
 
@@ -20,7 +21,10 @@ export async function configDump(sessions: readonly Session[], lookup: Lookup): 
         name,
         found === undefined
           ? null
-          : { version: found.version, resource: toJson(AnySchema, fromBinary(AnySchema, found.any), { registry }) },
+          : {
+              version: found.version,
+              ...(isShown(typeUrl) && { resource: toJson(AnySchema, fromBinary(AnySchema, found.any), { registry }) }),
+            },
       );
     }
   }

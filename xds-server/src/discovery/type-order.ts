@@ -1,7 +1,7 @@
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../translate/resource-types.ts';
 
-/** The order a push sends types in: clusters and their endpoints before the routes that name them (make before break). */
-const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+/** The order a push sends types in: keys and clusters with their endpoints before what names them (make before break). */
+const PUSH_ORDER: readonly string[] = [SECRET_TYPE, CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE];
 
 /** Types a stream has, in the order of a push; side types come last. */
 export const inPushOrder = (typeUrls: ReadonlySet<string>): readonly string[] => [

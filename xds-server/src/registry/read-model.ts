@@ -118,6 +118,8 @@ export interface RegistryReads {
   endpoints(service: ServiceKey, port: number): readonly MeshEndpoint[];
   workload(namespace: string, name: string): Workload | undefined;
   workloads(namespace: string): readonly Workload[];
+  /** Namespaces that have any, sorted. */
+  workloadNamespaces(): readonly string[];
   /** Where a served object stands in its file. */
   origin(key: ObjectKey): Origin | undefined;
 }

@@ -95,6 +95,10 @@ class MergingRegistry implements Registry {
       .flatMap((name) => this.workload(namespace, name) ?? []);
   }
 
+  workloadNamespaces(): readonly string[] {
+    return [...this.#workloadsIn.keys()].sort(compareText);
+  }
+
   origin(key: ObjectKey): Origin | undefined {
     return this.#store.get(key)?.origin;
   }

@@ -137,6 +137,18 @@ spec:
     ],
     [policy('outlierDetection: {interval: 0s}'), 'interval: got "0s" (string), want a duration of at least 1ms'],
     [policy('tls: {mode: MUTUAL, clientCertificate: /a}'), 'tls: privateKey is missing, mode MUTUAL wants it'],
+    [
+      policy('tls: {mode: SIMPLE, credentialName: a, caCertificates: /a}'),
+      'tls.caCertificates: not allowed beside cred',
+    ],
+    [
+      policy('tls: {mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [a]}'),
+      'tls.subjectAltNames: not allowed b',
+    ],
+    [
+      policy('tls: {mode: SIMPLE, insecureSkipVerify: true, credentialName: a}'),
+      'tls.credentialName: not allowed beside',
+    ],
     [policy('tls: {mode: ISTIO_MUTUAL, privateKey: /a}'), 'tls.privateKey: not allowed with mode ISTIO_MUTUAL'],
     ['subsets: [{name: v1}, {name: v1}]', 'subsets[1].name: v1 is defined twice'],
     ['subsets: [{name: V_1}]', 'subsets[0].name: got "V_1" (string), want a DNS label'],

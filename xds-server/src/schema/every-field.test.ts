@@ -62,7 +62,8 @@ function* levels(level: Level, depth = 0): Generator<Level> {
 
 const kindLevels = Object.entries(KINDS).map(([kind, { apiVersions, spec, layout }]): Level => {
   const metadata = kind === 'ConfigMap' ? { name: MESH_NAME, namespace: MESH_NAMESPACE } : { name: 'a' };
-  const head = { apiVersion: apiVersions[0], kind, metadata };
+  // Any other Secret is some application's.
+  const head = { apiVersion: apiVersions[0], kind, metadata, ...(kind === 'Secret' && { type: 'kubernetes.io/tls' }) };
   return {
     kind,
     path: layout === 'spec' ? 'spec' : '',

@@ -4,6 +4,8 @@ import { callPolicy } from './tables/call-policy.ts';
 import { endpointSlice, endpoints, namespace, node, pod, podStatus, service, serviceAccount } from './tables/core.ts';
 import { destinationRule } from './tables/destination-rule.ts';
 import { configMap } from './tables/mesh-config.ts';
+import { peerAuthentication } from './tables/peer-authentication.ts';
+import { secret } from './tables/secret.ts';
 import { serviceEntry, workloadEntry, workloadGroup } from './tables/service-entry.ts';
 import { sidecar } from './tables/sidecar.ts';
 import { virtualService } from './tables/virtual-service.ts';
@@ -22,6 +24,7 @@ export interface KindTable<K extends Kind = Kind> {
 
 /** The first is the one to write; the others are the same object (Istio serves all three). */
 const ISTIO = ['networking.istio.io/v1', 'networking.istio.io/v1beta1', 'networking.istio.io/v1alpha3'];
+const ISTIO_SECURITY = ['security.istio.io/v1', 'security.istio.io/v1beta1'];
 const CORE = ['v1'];
 
 const subdomain = textThat('a DNS name (a–z, 0–9, "-", ".")', (name) => !isDnsSubdomain(name));
@@ -64,6 +67,8 @@ export const KINDS: { readonly [K in Kind]: KindTable<K> } = {
   VirtualService: table<'VirtualService'>(virtualService, ISTIO),
   DestinationRule: table<'DestinationRule'>(destinationRule, ISTIO),
   Sidecar: table<'Sidecar'>(sidecar, ISTIO),
+  PeerAuthentication: table<'PeerAuthentication'>(peerAuthentication, ISTIO_SECURITY, { specRequired: false }),
+  Secret: table<'Secret'>(secret, CORE, { layout: 'top' }),
   CallPolicy: table<'CallPolicy'>(callPolicy, ['inmesh.io/v1alpha1']),
 };
 
@@ -90,8 +95,8 @@ export const KNOWN_KINDS: ReadonlyMap<string, KnownKind> = new Map([
   ...of(policy, 'networking.istio.io/Gateway', 'networking.istio.io/EnvoyFilter'),
   ...of(policy, 'networking.istio.io/ProxyConfig', 'telemetry.istio.io/Telemetry'),
   ...of(policy, 'extensions.istio.io/WasmPlugin', 'extensions.istio.io/TrafficExtension'),
-  ...of(policy, 'security.istio.io/PeerAuthentication', 'security.istio.io/RequestAuthentication'),
-  ...of(policy, 'security.istio.io/AuthorizationPolicy', 'install.istio.io/IstioOperator'),
+  ...of(policy, 'security.istio.io/RequestAuthentication', 'security.istio.io/AuthorizationPolicy'),
+  ...of(policy, 'install.istio.io/IstioOperator'),
   ...['GatewayClass', 'Gateway', 'HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute', 'ReferenceGrant']
     .concat(['BackendTLSPolicy', 'ListenerSet'])
     .flatMap((kind) => of(policy, `gateway.networking.k8s.io/${kind}`)),

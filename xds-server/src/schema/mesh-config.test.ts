@@ -49,16 +49,34 @@ describe('MeshConfig in the ConfigMap istio of istio-system', () => {
   });
 
   it('what has no effect yet is said', () => {
-    expect(problems(configMap('accessLogFile: /dev/stdout\ntrustDomain: corp'))).toEqual([
+    expect(problems(configMap('accessLogFile: /dev/stdout\naccessLogEncoding: JSON'))).toEqual([
       'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.accessLogFile: not yet enforced',
-      'mesh.yaml:10: ConfigMap istio-system/istio: data.mesh.trustDomain: not yet enforced',
+      'mesh.yaml:10: ConfigMap istio-system/istio: data.mesh.accessLogEncoding: not yet enforced',
+    ]);
+  });
+
+  it('takes roots beside the mesh’s own; nothing is fetched', () => {
+    const root = '-----BEGIN CERTIFICATE-----\\nAA==\\n-----END CERTIFICATE-----\\n';
+    const [object] = parseText(
+      configMap(`caCertificates: [{ pem: "${root}", trustDomains: [partner.example] }]`),
+      'f',
+    ).objects;
+    expect(object).toMatchObject({
+      spec: { data: { mesh: { caCertificates: [{ trustDomains: ['partner.example'] }] } } },
+    });
+    expect(
+      problems(configMap('caCertificates: [{ spiffeBundleUrl: "https://a" }, { pem: nonsense, certSigners: [a] }]')),
+    ).toEqual([
+      'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.caCertificates[1].pem: got "nonsense" (string), want certificates in PEM',
+      'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.caCertificates[0].spiffeBundleUrl: ignored: nothing is fetched from there, write the certificates as pem',
+      'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.caCertificates[1].certSigners: ignored: the certificates count whoever signs',
     ]);
   });
 
   it('what can have no effect is said too, whatever stands in it', () => {
     expect(problems(configMap('defaultConfig: { anything: 1 }\nmeshMTLS: { minProtocolVersion: TLSV1_3 }'))).toEqual([
       'mesh.yaml:9: ConfigMap istio-system/istio: data.mesh.defaultConfig: ignored: there is no proxy beside the application',
-      'mesh.yaml:10: ConfigMap istio-system/istio: data.mesh.meshMTLS: ignored: the platform’s roots and TLS versions are used, and there are no certificates of the mesh yet',
+      'mesh.yaml:10: ConfigMap istio-system/istio: data.mesh.meshMTLS: ignored: TLS is 1.2 or 1.3 with the platform’s ciphers, and a server is always verified',
     ]);
   });
 
@@ -86,8 +104,37 @@ describe('Sidecar', () => {
       '{ egress: [{ hosts: ["*/*"] }, { hosts: ["./*"] }] }',
       ['spec.egress[0]: an entry without a port must be the last'],
     ],
-    ['{ ingress: [{ port: { number: 80 } }] }', ['spec.ingress: not yet enforced']],
-    ['{ inboundConnectionPool: { http: { maxRetries: 1 } } }', ['spec.inboundConnectionPool: not yet enforced']],
+    ['{ ingress: [{ port: { number: 80 }, bind: 10.0.0.1, defaultEndpoint: "127.0.0.1:80" }] }', []],
+    ['{ ingress: [{ port: { number: 80 }, captureMode: DEFAULT }] }', []],
+    [
+      '{ ingress: [{ port: { number: 80 }, captureMode: NONE }] }',
+      ['spec.ingress[0].captureMode: ignored: nothing is captured: the application itself listens'],
+    ],
+    [
+      '{ ingress: [{ port: { number: 80 }, defaultEndpoint: "10.0.0.1:80" }] }',
+      ['spec.ingress[0].defaultEndpoint: got "10.0.0.1:80" (string), want 127.0.0.1:PORT'],
+    ],
+    [
+      '{ ingress: [{ port: { number: 80 } }, { port: { number: 80 } }] }',
+      ['spec.ingress[1].port.number: 80 is listed twice'],
+    ],
+    [
+      '{ ingress: [{ port: { number: 443, protocol: HTTP }, tls: { mode: SIMPLE, credentialName: a } }] }',
+      ['spec.ingress[0].tls: port.protocol is HTTP, want HTTPS or TLS'],
+    ],
+    [
+      '{ ingress: [{ port: { number: 443, protocol: HTTPS }, tls: { mode: MUTUAL, serverCertificate: /c, privateKey: /k } }] }',
+      ['spec.ingress[0].tls: caCertificates is missing, mode MUTUAL wants it (or credentialName)'],
+    ],
+    [
+      '{ ingress: [{ port: { number: 443, protocol: TLS }, tls: { mode: SIMPLE, credentialName: a, privateKey: /k } }] }',
+      ['spec.ingress[0].tls.privateKey: credentialName is set too, want one of them'],
+    ],
+    [
+      '{ ingress: [{ port: { number: 443, protocol: TLS }, tls: { mode: ISTIO_MUTUAL } }] }',
+      ['spec.ingress[0].tls.mode: got "ISTIO_MUTUAL" (string), want one of SIMPLE, MUTUAL, OPTIONAL_MUTUAL'],
+    ],
+    ['{ inboundConnectionPool: { http: { maxRetries: 1 } } }', []],
     [
       '{ outboundTrafficPolicy: { mode: NONE } }',
       ['spec.outboundTrafficPolicy.mode: got "NONE" (string), want one of'],

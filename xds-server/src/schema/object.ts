@@ -2,6 +2,7 @@ import { contentHash } from './content-hash.ts';
 import { KINDS, type KindTable, KNOWN_KINDS, type KnownKind, OWN_GROUPS, STATUS } from './kinds.ts';
 import { Findings, Place, type Plain } from './place.ts';
 import { objectTitle } from './problem.ts';
+import { isForeignSecret } from './secret-kind.ts';
 import { nearest } from './suggest.ts';
 import { type Metadata, metadata } from './tables/metadata.ts';
 import { mismatch, nonEmptyText } from './type.ts';
@@ -39,7 +40,7 @@ export const readObject = (value: Plain): ReadObject => {
     return { findings };
   }
   const title = objectTitle(kind, ...nameOf(value, kind));
-  if (!isKind(kind) || !sameGroup(kind, apiVersion) || isForeignConfigMap(value, kind)) {
+  if (!isKind(kind) || !sameGroup(kind, apiVersion) || isForeign(value, kind)) {
     refuseKind(kind, apiVersion, place);
     return { findings, title };
   }
@@ -48,9 +49,10 @@ export const readObject = (value: Plain): ReadObject => {
 
 const isKind = (kind: string): kind is Kind => Object.hasOwn(KINDS, kind);
 
-/** Every other ConfigMap is some application's. */
-const isForeignConfigMap = (value: PlainMap, kind: Kind): boolean =>
-  kind === 'ConfigMap' && nameOf(value, kind).join('/') !== MESH_CONFIG_MAP;
+/** Every other ConfigMap, and a Secret that holds no certificate, is some application's. */
+const isForeign = (value: PlainMap, kind: Kind): boolean =>
+  (kind === 'ConfigMap' && nameOf(value, kind).join('/') !== MESH_CONFIG_MAP) ||
+  (kind === 'Secret' && isForeignSecret(value));
 
 /** Istio's: `data.mesh` is its MeshConfig. */
 export const MESH_CONFIG_MAP = 'istio-system/istio';

@@ -146,7 +146,7 @@ describe('fieldLedger', () => {
     const state = (kind: string, path: string) =>
       rows.find((row) => row.kind === kind && row.path === path)?.state.kind;
     expect(state('VirtualService', 'spec.http.route.weight')).toBe('supported');
-    expect(state('Sidecar', 'spec.ingress.port.number')).toBe('later');
+    expect(state('DestinationRule', 'spec.trafficPolicy.tunnel.targetHost')).toBe('later');
     expect(state('WorkloadGroup', 'spec.probe')).toBe('ignored');
     expect(state('EndpointSlice', 'endpoints.conditions.ready')).toBe('supported');
   });

@@ -11,6 +11,8 @@ import type {
 } from './spec/core.ts';
 import type { DestinationRuleSpec } from './spec/destination-rule.ts';
 import type { ConfigMapSpec } from './spec/mesh-config.ts';
+import type { PeerAuthenticationSpec } from './spec/peer-authentication.ts';
+import type { SecretSpec } from './spec/secret.ts';
 import type { ServiceEntrySpec, WorkloadEntrySpec, WorkloadGroupSpec } from './spec/service-entry.ts';
 import type { SidecarSpec } from './spec/sidecar.ts';
 import type { VirtualServiceSpec } from './spec/virtual-service.ts';
@@ -31,6 +33,8 @@ export interface SpecOf {
   readonly VirtualService: VirtualServiceSpec;
   readonly DestinationRule: DestinationRuleSpec;
   readonly Sidecar: SidecarSpec;
+  readonly PeerAuthentication: PeerAuthenticationSpec;
+  readonly Secret: SecretSpec;
   readonly CallPolicy: CallPolicySpec;
 }
 

@@ -4,6 +4,7 @@ import type { ConfigObject, ObjectKey, Problem } from '../schema/types.ts';
 import { checkCallPolicy } from '../translate/check/call-policy.ts';
 import { checkDestinationRule } from '../translate/check/destination-rule.ts';
 import type { Finding } from '../translate/check/finding.ts';
+import { checkPeerAuthentication } from '../translate/check/peer-authentication.ts';
 import { checkSidecar } from '../translate/check/sidecar.ts';
 import { checkVirtualService } from '../translate/check/virtual-service.ts';
 import type { Rule, Rules } from '../translate/rules.ts';
@@ -38,6 +39,10 @@ const check = (world: World, rule: Rule): readonly Finding[] => {
         return checkDestinationRule(world, rule);
       case 'Sidecar':
         return checkSidecar(world, rule);
+      case 'PeerAuthentication':
+        return checkPeerAuthentication(world, rule);
+      case 'Secret':
+        return [];
       case 'CallPolicy':
         return checkCallPolicy(world, rule);
     }

@@ -4,10 +4,11 @@ import { createGraph, type Input } from '../graph/graph.ts';
 import type { Registry } from '../registry/registry.ts';
 import { byPosition } from '../schema/problem.ts';
 import type { ChangeEvent, ObjectKey, Problem } from '../schema/types.ts';
-import type { RetryAttempts } from '../translate/mesh-settings.ts';
+import type { MeshOptions, MeshSettings } from '../translate/mesh-settings.ts';
 import { sameRelevance } from '../translate/relevance.ts';
 import { ROUTE_TYPE } from '../translate/resource-types.ts';
 import { createRules, type Rules } from '../translate/rules.ts';
+import type { TrustBundle } from '../translate/tls/mesh-roots.ts';
 import type { Relevance, View } from '../translate/view.ts';
 import { CLUSTER_DOMAIN } from '../translate/world.ts';
 import type { EncodedResource, Hash } from './encoded-resource.ts';
@@ -39,6 +40,10 @@ export interface Snapshots {
   lookup(view: View, typeUrl: string): Lookup;
   /** Called when answers may differ, and after every change of configuration. */
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void;
+  /** What is the same for the whole mesh, as it is served. */
+  mesh(): MeshSettings;
+  /** What the control plane's CA signs with; undefined: there is none. Served at once. */
+  setTrustBundle(bundle: TrustBundle | undefined): void;
   /** Serves at once what waits for its quiet time. */
   flush(): void;
   /** What the registry and translation say about what is served, in the order of files. */
@@ -46,13 +51,11 @@ export interface Snapshots {
   close(): void;
 }
 
-export interface SnapshotsDeps {
+export interface SnapshotsDeps extends MeshOptions {
   /** Changed by this alone from now on. */
   readonly registry: Registry;
   readonly clock: Clock;
   readonly hash: Hash;
-  /** What `attempts: N` means; retries where absent. */
-  readonly retryAttempts?: RetryAttempts;
   /** Hears of a resource that could not be made (an object no schema has checked); it reads as one that does not exist. */
   readonly failed?: (message: string) => void;
 }
@@ -83,10 +86,10 @@ class LiveSnapshots implements Snapshots {
   #sequence = 0;
   #swept: { readonly at: number; readonly revision: number };
 
-  constructor({ registry, clock, hash, retryAttempts, failed = () => {} }: SnapshotsDeps) {
+  constructor({ registry, clock, hash, failed = () => {}, ...options }: SnapshotsDeps) {
     this.#registry = registry;
     this.#clock = clock;
-    this.#rules = createRules(CLUSTER_DOMAIN, retryAttempts);
+    this.#rules = createRules(CLUSTER_DOMAIN, options);
     this.#cells = createWorldCells(this.#graph, { registry, rules: this.#rules, clusterDomain: CLUSTER_DOMAIN });
     this.#resources = createResources(this.#graph, { cells: this.#cells, hash, failed });
     this.#findings = createFindings(this.#graph, this.#cells, this.#rules);
@@ -127,6 +130,17 @@ class LiveSnapshots implements Snapshots {
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  mesh(): MeshSettings {
+    return this.#cells.mesh.get();
+  }
+
+  setTrustBundle(bundle: TrustBundle | undefined): void {
+    const before = this.#graph.revision();
+    this.#cells.trustBundle.set(bundle);
+    // Before the first changes nobody was told anything.
+    if (this.#graph.revision() !== before && this.#sequence > 1) this.#publish('configuration');
   }
 
   flush(): void {

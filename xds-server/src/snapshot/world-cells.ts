@@ -1,12 +1,14 @@
-import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
+import type { Cell, Family, Graph, Input, Read } from '../graph/graph.ts';
 import { isPrefix } from '../registry/lookups.ts';
-import type { MeshEndpoint, MeshService, RegistryChanges, RegistryReads } from '../registry/read-model.ts';
+import type { MeshEndpoint, MeshService, RegistryChanges, RegistryReads, Workload } from '../registry/read-model.ts';
 import { endpointsKey } from '../registry/registry.ts';
 import type { ConfigObject, ObjectKey, Origin } from '../schema/types.ts';
 import type { MeshSettings } from '../translate/mesh-settings.ts';
 import { resolveHost } from '../translate/names.ts';
+import { peersOf, samePeers } from '../translate/peers.ts';
 import type { IndexChanges, Rule, Rules } from '../translate/rules.ts';
-import { type VirtualService, virtualServiceKey, type World } from '../translate/world.ts';
+import { sameBundle, type TrustBundle } from '../translate/tls/mesh-roots.ts';
+import { type Secret, secretKey, type VirtualService, virtualServiceKey, type World } from '../translate/world.ts';
 
 /** The registry and the rules as cells of a graph, so that a World can record what is read of it. */
 export interface WorldCells {
@@ -14,6 +16,7 @@ export interface WorldCells {
   /** By content: an object that only moved in its file is no change. */
   readonly rule: Family<Rule | undefined>;
   readonly mesh: Cell<MeshSettings>;
+  readonly trustBundle: Input<TrustBundle | undefined>;
   /** By identity: for whoever tells places. */
   readonly origin: Family<Origin | undefined>;
   registryChanged(changes: RegistryChanges): void;
@@ -38,15 +41,21 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
   const prefixes = graph.inputs('address prefixes', () => registry.prefixes(), sameItems);
   const serviceWildcards = graph.inputs('service wildcards', () => registry.wildcards(), sameItems);
   const endpoints = graph.inputs('endpoints', (key) => endpointsByKey(registry, key));
+  const peers = graph.deriveds('peers', (read, key) => peersOf(read(endpoints.at(key))), samePeers);
+  const workloads = graph.inputs('workloads', (namespace) => registry.workloads(namespace), sameItems);
+  const workloadNamespaces = graph.inputs('workload namespaces', () => registry.workloadNamespaces(), sameItems);
   const rule = graph.inputs('rule', (key) => rules.get(key), sameContent);
   const origin = graph.inputs('origin', (key) => originOf(registry, rules, key));
   const served = graph.inputs('served', (key) => originOf(registry, rules, key) !== undefined);
   const mesh = graph.input('mesh', rules.mesh());
+  const trustBundle = graph.input<TrustBundle | undefined>('trust bundle', undefined, sameBundle);
   const at = {
     virtualServices: graph.inputs('virtual services', (host) => rules.virtualServices.at(host), sameRules),
     references: graph.inputs('references', (name) => rules.references.at(name), sameRules),
     destinationRules: graph.inputs('destination rules', (host) => rules.destinationRules.at(host), sameRules),
     sidecars: graph.inputs('sidecars', (namespace) => rules.sidecars.at(namespace), sameRules),
+    peerAuthentications: graph.inputs('peer authentications', (ns) => rules.peerAuthentications.at(ns), sameRules),
+    secrets: graph.inputs('secrets', (ns) => rules.secrets.at(ns), sameRules),
     callPolicies: graph.inputs('call policies', (target) => rules.callPolicies.at(target), sameRules),
   };
   const wildcards = graph.inputs('wildcards', (index) => wildcardsOf(rules, index), sameItems);
@@ -54,6 +63,7 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
     rule,
     origin,
     mesh,
+    trustBundle,
     world: (read) => ({
       clusterDomain,
       mesh: () => read(mesh),
@@ -63,6 +73,9 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       servicesAt: (address) => read(addresses.at(address)),
       addressPrefixes: () => read(prefixes.at(ALL)),
       endpoints: (service, port) => read(endpoints.at(endpointsKey(service, port))),
+      peers: (service, port) => read(peers.at(endpointsKey(service, port))),
+      workloads: (namespace) => read(workloads.at(namespace)),
+      workloadNamespaces: () => read(workloadNamespaces.at(ALL)),
       virtualServices: (host) => read(at.virtualServices.at(host)),
       virtualService: (namespace, name) => asVirtualService(read(rule.at(virtualServiceKey(namespace, name)))),
       virtualServicesTo: (reference) => read(at.references.at(reference)),
@@ -70,6 +83,9 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       virtualServiceWildcards: () => read(wildcards.at('virtualServices')),
       destinationRuleWildcards: () => read(wildcards.at('destinationRules')),
       sidecars: (namespace) => read(at.sidecars.at(namespace)),
+      peerAuthentications: (namespace) => read(at.peerAuthentications.at(namespace)),
+      secret: (namespace, name) => asSecret(read(rule.at(secretKey(namespace, name)))),
+      trustBundle: () => read(trustBundle),
       callPolicies: (target) => read(at.callPolicies.at(target)),
       isServed: (key) => read(served.at(key)),
     }),
@@ -79,6 +95,8 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       if ([...changes.addresses].some(isPrefix)) prefixes.reload(ALL);
       for (const key of changes.endpoints) endpoints.reload(key);
       if (changes.hostnameSet) serviceWildcards.reload(ALL);
+      for (const namespace of namespacesOf(changes.workloads)) workloads.reload(namespace);
+      if (changes.workloads.size > 0) workloadNamespaces.reload(ALL);
     },
     rulesChanged({ index, hosts, wildcards: wildcardsToo }) {
       for (const host of hosts) at[index].reload(host);
@@ -99,6 +117,12 @@ const wildcardsOf = (rules: Rules, index: string): readonly string[] =>
 const asVirtualService = (rule: Rule | undefined): VirtualService | undefined =>
   rule?.kind === 'VirtualService' ? rule : undefined;
 
+const asSecret = (rule: Rule | undefined): Secret | undefined => (rule?.kind === 'Secret' ? rule : undefined);
+
+/** Of `namespace/name`. */
+const namespacesOf = (workloads: ReadonlySet<string>): ReadonlySet<string> =>
+  new Set([...workloads].map((workload) => workload.slice(0, workload.indexOf('/'))));
+
 const endpointsByKey = (registry: RegistryReads, key: string): readonly MeshEndpoint[] => {
   const bar = key.lastIndexOf('|');
   return registry.endpoints(key.slice(0, bar), Number(key.slice(bar + 1)));
@@ -107,7 +131,7 @@ const endpointsByKey = (registry: RegistryReads, key: string): readonly MeshEndp
 const originOf = (registry: RegistryReads, rules: Rules, key: ObjectKey): Origin | undefined =>
   rules.get(key)?.origin ?? registry.origin(key);
 
-const sameItems = <T extends string | MeshService>(a: readonly T[], b: readonly T[]): boolean =>
+const sameItems = <T extends string | MeshService | Workload>(a: readonly T[], b: readonly T[]): boolean =>
   a.length === b.length && a.every((item, index) => item === b[index]);
 
 const sameContent = (a: ConfigObject | undefined, b: ConfigObject | undefined): boolean =>

@@ -1,6 +1,7 @@
 import { defaultOf } from '../defaults.ts';
 import type { LocalityLoadBalancer } from '../schema/spec/destination-rule.ts';
 import type {
+  CaCertificate,
   LabelSelector,
   MeshConfigSpec,
   OutboundTrafficPolicy,
@@ -10,12 +11,21 @@ import type {
 /** Istio's API reference counts retries, much of what is written about it counts calls. */
 export type RetryAttempts = 'retries' | 'calls';
 
+/** What is said when the control plane is started, not in the MeshConfig. */
+export interface MeshOptions {
+  readonly retryAttempts?: RetryAttempts | undefined;
+  /** No identities, no TLS between workloads, whatever PeerAuthentications say. */
+  readonly plaintext?: boolean | undefined;
+}
+
 /** What is the same for the whole mesh: Istio's MeshConfig with its defaults. */
 export interface MeshSettings {
   /** Its DestinationRules and Sidecars are the last resort of every namespace. */
   readonly rootNamespace: string;
   readonly trustDomain: string;
   readonly trustDomainAliases: readonly string[];
+  /** Roots beside the mesh's own. */
+  readonly caCertificates: readonly CaCertificate[];
   /** undefined: whatever each client was told by its bootstrap. */
   readonly outboundTrafficPolicy: OutboundTrafficPolicy['mode'] | undefined;
   /** What `attempts: N` means: N retries after the first call, or N calls with it. */
@@ -26,7 +36,10 @@ export interface MeshSettings {
   readonly tcpKeepalive: MeshConfigSpec['tcpKeepalive'];
   /** undefined: switched off. */
   readonly localityLbSetting: LocalityLoadBalancer | undefined;
+  /** TLS towards who takes it, where no rule says otherwise. */
   readonly enableAutoMtls: boolean;
+  /** No identities, no TLS between workloads, whatever PeerAuthentications say. */
+  readonly plaintext: boolean;
   /** Of objects that do not write exportTo; empty: public. */
   readonly exportTo: Readonly<Record<'service' | 'virtualService' | 'destinationRule', readonly string[]>>;
   /** Namespaces that belong to the mesh: any one of them must hold; empty: all. */
@@ -35,10 +48,14 @@ export interface MeshSettings {
   readonly accessLog: Pick<MeshConfigSpec, 'accessLogFile' | 'accessLogFormat' | 'accessLogEncoding'>;
 }
 
-export const meshSettings = (config?: MeshConfigSpec, retryAttempts: RetryAttempts = 'retries'): MeshSettings => ({
+export const meshSettings = (
+  config?: MeshConfigSpec,
+  { retryAttempts = 'retries', plaintext = false }: MeshOptions = {},
+): MeshSettings => ({
   rootNamespace: config?.rootNamespace ?? 'istio-system',
   trustDomain: config?.trustDomain ?? 'cluster.local',
   trustDomainAliases: config?.trustDomainAliases ?? [],
+  caCertificates: config?.caCertificates ?? [],
   outboundTrafficPolicy: config?.outboundTrafficPolicy?.mode,
   retryAttempts,
   defaultHttpRetryPolicy: config?.defaultHttpRetryPolicy,
@@ -46,7 +63,8 @@ export const meshSettings = (config?: MeshConfigSpec, retryAttempts: RetryAttemp
   dnsRefreshMs: config?.dnsRefreshRate ?? defaultOf('dnsRefreshMs'),
   tcpKeepalive: config?.tcpKeepalive,
   localityLbSetting: localityOf(config?.localityLbSetting),
-  enableAutoMtls: config?.enableAutoMtls ?? true,
+  enableAutoMtls: !plaintext && (config?.enableAutoMtls ?? true),
+  plaintext,
   exportTo: {
     service: config?.defaultServiceExportTo ?? [],
     virtualService: config?.defaultVirtualServiceExportTo ?? [],

@@ -20,7 +20,7 @@ export const fieldRef = ({ key, kind, namespace, name }: ConfigObject, fieldPath
 
 /** The path Istio puts into `filter_metadata.istio.config`. */
 export const configPath = ({ kind, namespace, name }: ConfigObject): string =>
-  `/apis/networking.istio.io/v1/namespaces/${namespace}/${kind.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase()}/${name}`;
+  `/apis/${kind === 'PeerAuthentication' ? 'security' : 'networking'}.istio.io/v1/namespaces/${namespace}/${kind.replace(/(?!^)[A-Z]/g, '-$&').toLowerCase()}/${name}`;
 
 /** A whole object by its key, `Kind/namespace/name`. */
 export const objectRef = (key: ObjectKey): FieldRef => {

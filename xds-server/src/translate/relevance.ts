@@ -1,19 +1,24 @@
 import type { PortPolicy, TrafficPolicy } from '../schema/spec/destination-rule.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 import type { Relevance } from './view.ts';
-import type { DestinationRule, Sidecar, VirtualService } from './world.ts';
+import type { DestinationRule, PeerAuthentication, Sidecar, VirtualService } from './world.ts';
 
 interface RelevantRules {
   readonly virtualServices: Iterable<VirtualService>;
   readonly destinationRules: Iterable<DestinationRule>;
   readonly sidecars: Iterable<Sidecar>;
+  readonly peerAuthentications: Iterable<PeerAuthentication>;
   readonly mesh: MeshSettings;
 }
 
 /** What any rule looks at in a client; everything else about it cannot make its configuration different. */
-export const relevanceOf = ({ virtualServices, destinationRules, sidecars, mesh }: RelevantRules): Relevance => {
+export const relevanceOf = (rules: RelevantRules): Relevance => {
+  const { virtualServices, destinationRules, sidecars, peerAuthentications, mesh } = rules;
   const labelKeys = new Set<string>(keysWithoutValue(mesh.localityLbSetting?.failoverPriority));
   for (const { spec } of sidecars) for (const key of spec.workloadSelector?.labels.keys() ?? []) labelKeys.add(key);
+  for (const { spec } of peerAuthentications) {
+    for (const key of spec.selector?.matchLabels.keys() ?? []) labelKeys.add(key);
+  }
   for (const { spec } of virtualServices) {
     for (const { match } of [...spec.http, ...spec.tls, ...spec.tcp]) {
       for (const { sourceLabels } of match) for (const key of sourceLabels.keys()) labelKeys.add(key);

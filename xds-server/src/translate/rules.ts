@@ -1,6 +1,6 @@
 import { MESH_CONFIG_MAP } from '../schema/object.ts';
 import type { AnyObject, ChangeEvent, ConfigObject, ObjectKey } from '../schema/types.ts';
-import { type MeshSettings, meshSettings, type RetryAttempts } from './mesh-settings.ts';
+import { type MeshOptions, type MeshSettings, meshSettings } from './mesh-settings.ts';
 import { relevanceOf } from './relevance.ts';
 import {
   createNamespaceIndex,
@@ -11,7 +11,7 @@ import {
   type RuleIndex,
 } from './rule-index.ts';
 import type { Relevance } from './view.ts';
-import type { CallPolicy, DestinationRule, Sidecar, VirtualService } from './world.ts';
+import type { CallPolicy, DestinationRule, PeerAuthentication, Secret, Sidecar, VirtualService } from './world.ts';
 
 /** The ways rules are looked up. */
 interface RuleIndexes {
@@ -21,11 +21,15 @@ interface RuleIndexes {
   readonly destinationRules: RuleIndex<DestinationRule>;
   /** By namespace. */
   readonly sidecars: RuleIndex<Sidecar>;
+  /** By namespace. */
+  readonly peerAuthentications: RuleIndex<PeerAuthentication>;
+  /** By namespace; asked for by name. */
+  readonly secrets: RuleIndex<Secret>;
   /** By target. */
   readonly callPolicies: RuleIndex<CallPolicy>;
 }
 
-export type Rule = VirtualService | DestinationRule | Sidecar | CallPolicy;
+export type Rule = VirtualService | DestinationRule | Sidecar | CallPolicy | PeerAuthentication | Secret;
 
 export interface IndexChanges extends RuleChanges {
   readonly index: keyof RuleIndexes;
@@ -42,21 +46,34 @@ export interface Rules extends RuleIndexes {
   relevance(): Relevance;
 }
 
+/** Those that hold each rule once. */
+const SOURCES = [
+  'virtualServices',
+  'destinationRules',
+  'sidecars',
+  'peerAuthentications',
+  'secrets',
+  'callPolicies',
+] as const satisfies readonly (keyof RuleIndexes)[];
+const INDEXES = [...SOURCES, 'references'] as const satisfies readonly (keyof RuleIndexes)[];
+
 const MESH_CONFIG: ObjectKey = `ConfigMap/${MESH_CONFIG_MAP}`;
 
-export const createRules = (clusterDomain: string, retryAttempts: RetryAttempts = 'retries'): Rules => {
+export const createRules = (clusterDomain: string, options: MeshOptions = {}): Rules => {
   const indexes: RuleIndexes = {
     virtualServices: createRuleIndex<VirtualService>(({ spec }) => spec.hosts, clusterDomain),
     references: createReferenceIndex(clusterDomain),
     destinationRules: createRuleIndex<DestinationRule>(({ spec }) => [spec.host], clusterDomain),
     sidecars: createNamespaceIndex<Sidecar>(),
+    peerAuthentications: createNamespaceIndex<PeerAuthentication>(),
+    secrets: createNamespaceIndex<Secret>(),
     callPolicies: createTargetIndex(),
   };
-  const { virtualServices, references, destinationRules, sidecars, callPolicies } = indexes;
+  const { virtualServices, references, destinationRules, sidecars, peerAuthentications, callPolicies } = indexes;
   let config: ConfigObject<'ConfigMap'> | undefined;
-  let mesh = meshSettings(undefined, retryAttempts);
+  let mesh = meshSettings(undefined, options);
   const configure = (next: ConfigObject<'ConfigMap'> | undefined): void => {
-    if (next?.contentHash !== config?.contentHash) mesh = meshSettings(next?.spec.data.mesh, retryAttempts);
+    if (next?.contentHash !== config?.contentHash) mesh = meshSettings(next?.spec.data.mesh, options);
     config = next;
   };
   const put = (object: AnyObject): readonly IndexChanges[] => {
@@ -70,6 +87,10 @@ export const createRules = (clusterDomain: string, retryAttempts: RetryAttempts 
         return [{ index: 'destinationRules', ...destinationRules.put(object) }];
       case 'Sidecar':
         return [{ index: 'sidecars', ...sidecars.put(object) }];
+      case 'PeerAuthentication':
+        return [{ index: 'peerAuthentications', ...peerAuthentications.put(object) }];
+      case 'Secret':
+        return [{ index: 'secrets', ...indexes.secrets.put(object) }];
       case 'CallPolicy':
         return [{ index: 'callPolicies', ...callPolicies.put(object) }];
       case 'ConfigMap':
@@ -81,14 +102,14 @@ export const createRules = (clusterDomain: string, retryAttempts: RetryAttempts 
   };
   const remove = (key: ObjectKey): readonly IndexChanges[] => {
     if (key === MESH_CONFIG) configure(undefined);
-    return (['virtualServices', 'references', 'destinationRules', 'sidecars', 'callPolicies'] as const).flatMap(
-      (index) => (indexes[index].get(key) === undefined ? [] : [{ index, ...indexes[index].remove(key) }]),
+    return INDEXES.flatMap((index) =>
+      indexes[index].get(key) === undefined ? [] : [{ index, ...indexes[index].remove(key) }],
     );
   };
   return {
     ...indexes,
-    get: (key) => virtualServices.get(key) ?? destinationRules.get(key) ?? sidecars.get(key) ?? callPolicies.get(key),
-    all: () => [...virtualServices.all(), ...destinationRules.all(), ...sidecars.all(), ...callPolicies.all()],
+    get: (key) => SOURCES.map((index) => indexes[index].get(key)).find((rule) => rule !== undefined),
+    all: () => SOURCES.flatMap((index): readonly Rule[] => [...indexes[index].all()]),
     mesh: () => mesh,
     apply: (event) => (event.kind === 'upsert' ? put(event.object) : remove(event.key)),
     relevance: () =>
@@ -96,6 +117,7 @@ export const createRules = (clusterDomain: string, retryAttempts: RetryAttempts 
         virtualServices: virtualServices.all(),
         destinationRules: destinationRules.all(),
         sidecars: sidecars.all(),
+        peerAuthentications: peerAuthentications.all(),
         mesh,
       }),
   };

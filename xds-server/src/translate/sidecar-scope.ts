@@ -9,7 +9,7 @@ import type { Sidecar, VirtualService, World } from './world.ts';
  * The Sidecar of a client: the oldest of its namespace that selects it, else the namespace's own, else the root
  * namespace's; undefined = it sees everything that is exported to it (Istio getSidecarScope).
  */
-const sidecarFor = (world: World, view: View): Sidecar | undefined => {
+export const sidecarFor = (world: World, view: View): Sidecar | undefined => {
   const own = world.sidecars(view.namespace);
   const selecting = own.find(({ spec }) => isSelective(spec) && selects(labelsOf(spec), view.labels));
   const { rootNamespace } = world.mesh();

@@ -4,14 +4,18 @@ import { ClusterLoadAssignmentSchema } from '@inmesh/sdk/internal/gen/endpoint';
 import { RouteSourcesSchema } from '@inmesh/sdk/internal/gen/inmesh';
 import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
+import { SecretSchema } from '@inmesh/sdk/internal/gen/tls';
 import type { ObjectKey, Origin } from '../schema/types.ts';
 import { clusterBasis } from './cluster/basis.ts';
 import { cluster } from './cluster/cluster.ts';
 import { loadAssignment } from './endpoint/load-assignment.ts';
+import { inboundListener } from './inbound/listener.ts';
+import { isInboundName } from './inbound/name.ts';
 import { listener } from './listener.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from './resource-types.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from './resource-types.ts';
 import { routeConfiguration } from './route/route-configuration.ts';
 import { routeSources } from './route/route-sources.ts';
+import { secret } from './tls/secret.ts';
 import type { View } from './view.ts';
 import type { World } from './world.ts';
 
@@ -23,7 +27,7 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
   [
     LISTENER_TYPE,
     (world, view, name) => {
-      const made = listener(world, view, name);
+      const made = isInboundName(name) ? inboundListener(world, view, name) : listener(world, view, name);
       return made && toBinary(ListenerSchema, made);
     },
   ],
@@ -42,6 +46,13 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
     },
   ],
   [ENDPOINT_TYPE, translateEndpoints],
+  [
+    SECRET_TYPE,
+    (world, view, name) => {
+      const made = secret(world, view, name);
+      return made && toBinary(SecretSchema, made);
+    },
+  ],
 ]);
 
 /** Only an EDS cluster has an assignment of its own; DNS clusters carry theirs. */

@@ -1,4 +1,5 @@
 import type { EndpointLocality } from '../registry/read-model.ts';
+import { TLS_MODE_LABEL } from './peers.ts';
 import { sortedEntries } from './sorted.ts';
 
 /**
@@ -23,7 +24,12 @@ export interface Relevance {
 export const canonicalView = (view: View, relevance: Relevance): View => ({
   kind: view.kind,
   namespace: view.namespace,
-  labels: new Map(sortedEntries(view.labels).filter(([key]) => relevance.labelKeys.has(key))),
+  // A gRPC server is told by this label whether it takes TLS (Istio grpcgen).
+  labels: new Map(
+    sortedEntries(view.labels).filter(
+      ([key]) => relevance.labelKeys.has(key) || (view.kind === 'grpc' && key === TLS_MODE_LABEL),
+    ),
+  ),
   locality: view.locality,
 });
 

@@ -1,13 +1,17 @@
-import type { MeshEndpoint, MeshService, RegistryReads, ServiceKey } from '../registry/read-model.ts';
+import type { MeshEndpoint, MeshService, RegistryReads, ServiceKey, Workload } from '../registry/read-model.ts';
 import type { ConfigObject, ObjectKey } from '../schema/types.ts';
 import { MESH_DEFAULTS, type MeshSettings } from './mesh-settings.ts';
 import { resolveHost } from './names.ts';
+import { type Peers, peersOf } from './peers.ts';
+import type { TrustBundle } from './tls/mesh-roots.ts';
 
 export const CLUSTER_DOMAIN = 'cluster.local';
 
 export type VirtualService = ConfigObject<'VirtualService'>;
 export type DestinationRule = ConfigObject<'DestinationRule'>;
 export type Sidecar = ConfigObject<'Sidecar'>;
+export type PeerAuthentication = ConfigObject<'PeerAuthentication'>;
+export type Secret = ConfigObject<'Secret'>;
 export type CallPolicy = ConfigObject<'CallPolicy'>;
 
 /**
@@ -28,6 +32,12 @@ export interface World {
   /** CIDR prefixes of services, the longest first. */
   addressPrefixes(): readonly string[];
   endpoints(service: ServiceKey, port: number): readonly MeshEndpoint[];
+  /** The same, as far as TLS towards them goes. */
+  peers(service: ServiceKey, port: number): Peers;
+  /** Of one namespace; for checks. */
+  workloads(namespace: string): readonly Workload[];
+  /** Namespaces in which something runs, sorted. */
+  workloadNamespaces(): readonly string[];
   /** Rules that name exactly this (completed) host, in the order that decides conflicts. */
   virtualServices(host: string): readonly VirtualService[];
   /** By name: one that others may delegate to. */
@@ -40,6 +50,11 @@ export interface World {
   destinationRuleWildcards(): readonly string[];
   /** Of one namespace, the oldest first. */
   sidecars(namespace: string): readonly Sidecar[];
+  /** Of one namespace, the oldest first. */
+  peerAuthentications(namespace: string): readonly PeerAuthentication[];
+  secret(namespace: string, name: string): Secret | undefined;
+  /** undefined: the control plane has no CA. */
+  trustBundle(): TrustBundle | undefined;
   /** That name this object as their target, the oldest first. */
   callPolicies(target: ObjectKey): readonly CallPolicy[];
   /** Whether an object of this key is served. */
@@ -62,8 +77,11 @@ export const worldOf = (
     readonly references: RuleReads<VirtualService>;
     readonly sidecars: RuleReads<Sidecar>;
     readonly callPolicies: RuleReads<CallPolicy>;
+    readonly peerAuthentications: RuleReads<PeerAuthentication>;
+    readonly secrets: RuleReads<Secret>;
   },
   mesh: MeshSettings = MESH_DEFAULTS,
+  trustBundle?: TrustBundle,
 ): World => ({
   clusterDomain: CLUSTER_DOMAIN,
   mesh: () => mesh,
@@ -73,6 +91,9 @@ export const worldOf = (
   servicesAt: (address) => registry.servicesAt(address),
   addressPrefixes: () => registry.prefixes(),
   endpoints: (service, port) => registry.endpoints(service, port),
+  peers: (service, port) => peersOf(registry.endpoints(service, port)),
+  workloads: (namespace) => registry.workloads(namespace),
+  workloadNamespaces: () => registry.workloadNamespaces(),
   virtualServices: (host) => rules.virtualServices.at(host),
   virtualService: (namespace, name) => rules.virtualServices.get(virtualServiceKey(namespace, name)),
   virtualServicesTo: (reference) => rules.references.at(reference),
@@ -80,8 +101,13 @@ export const worldOf = (
   virtualServiceWildcards: () => rules.virtualServices.wildcards(),
   destinationRuleWildcards: () => rules.destinationRules.wildcards(),
   sidecars: (namespace) => rules.sidecars.at(namespace),
+  peerAuthentications: (namespace) => rules.peerAuthentications.at(namespace),
+  secret: (namespace, name) => rules.secrets.get(secretKey(namespace, name)),
+  trustBundle: () => trustBundle,
   callPolicies: (target) => rules.callPolicies.at(target),
   isServed: (key) => (rules.virtualServices.get(key) ?? registry.origin(key)) !== undefined,
 });
 
 export const virtualServiceKey = (namespace: string, name: string): ObjectKey => `VirtualService/${namespace}/${name}`;
+
+export const secretKey = (namespace: string, name: string): ObjectKey => `Secret/${namespace}/${name}`;

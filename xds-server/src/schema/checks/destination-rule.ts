@@ -62,10 +62,29 @@ export const checkTls = (tls: ClientTls, place: Place): void => {
       if (!tls[name]) place.error(`${name} is missing, mode MUTUAL wants it (or credentialName)`);
     }
   }
+  if (tls.mode === 'SIMPLE' || tls.mode === 'MUTUAL') checkOrigination(tls, place);
   if (tls.mode !== 'ISTIO_MUTUAL') return;
   for (const name of ['clientCertificate', 'privateKey', 'caCertificates', 'credentialName'] as const) {
     if (tls[name]) place.at(name).error('not allowed with mode ISTIO_MUTUAL, which brings its own');
   }
+};
+
+/** What would contradict itself (Istio validateTLS). */
+const checkOrigination = (tls: ClientTls, place: Place): void => {
+  const refuse = (names: readonly (keyof ClientTls)[], reason: string): void => {
+    for (const name of names) {
+      const value = tls[name];
+      if (value !== undefined && value !== '' && !(Array.isArray(value) && value.length === 0)) {
+        place.at(name).error(`not allowed beside ${reason}`);
+      }
+    }
+  };
+  if (tls.credentialName) {
+    refuse(['clientCertificate', 'privateKey', 'caCertificates', 'caCrl'], 'credentialName, which brings its own');
+  }
+  if (!tls.insecureSkipVerify) return;
+  refuse(['caCertificates', 'subjectAltNames', 'caCrl'], 'insecureSkipVerify, which checks neither');
+  if (tls.mode === 'SIMPLE') refuse(['credentialName'], 'insecureSkipVerify: in mode SIMPLE it brings roots alone');
 };
 
 export const checkPolicy = (policy: TrafficPolicy, place: Place): void => {

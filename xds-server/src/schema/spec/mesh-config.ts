@@ -6,6 +6,7 @@ export interface MeshConfigSpec {
   readonly rootNamespace?: string;
   readonly trustDomain?: string;
   readonly trustDomainAliases: readonly string[];
+  readonly caCertificates: readonly CaCertificate[];
   readonly outboundTrafficPolicy?: OutboundTrafficPolicy;
   readonly defaultHttpRetryPolicy?: HttpRetry;
   readonly connectTimeout?: number;
@@ -22,6 +23,15 @@ export interface MeshConfigSpec {
   readonly accessLogFile?: string;
   readonly accessLogFormat?: string;
   readonly accessLogEncoding?: 'TEXT' | 'JSON';
+}
+
+/** Roots beside the mesh's own (MeshConfig.CertificateData). */
+export interface CaCertificate {
+  readonly pem?: string;
+  readonly spiffeBundleUrl?: string;
+  readonly certSigners: readonly string[];
+  /** Empty: all of them. */
+  readonly trustDomains: readonly string[];
 }
 
 export interface OutboundTrafficPolicy {

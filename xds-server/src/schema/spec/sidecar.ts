@@ -27,7 +27,27 @@ export interface SidecarIngress {
   readonly captureMode?: string;
   readonly defaultEndpoint?: string;
   readonly connectionPool?: ConnectionPool;
+  /** Where the port takes no mTLS: TLS of the service's own. */
+  readonly tls?: ServerTls;
 }
+
+/** networking.istio.io ServerTLSSettings, as far as a port of a workload has them. */
+export interface ServerTls {
+  readonly mode: 'SIMPLE' | 'MUTUAL' | 'OPTIONAL_MUTUAL';
+  readonly serverCertificate?: string;
+  readonly privateKey?: string;
+  readonly caCertificates?: string;
+  readonly caCrl?: string;
+  readonly subjectAltNames: readonly string[];
+  readonly credentialName?: string;
+  readonly verifyCertificateSpki: readonly string[];
+  readonly verifyCertificateHash: readonly string[];
+  readonly minProtocolVersion?: TlsProtocol;
+  readonly maxProtocolVersion?: TlsProtocol;
+  readonly cipherSuites: readonly string[];
+}
+
+export type TlsProtocol = 'TLS_AUTO' | 'TLSV1_0' | 'TLSV1_1' | 'TLSV1_2' | 'TLSV1_3';
 
 export interface SidecarPort {
   readonly number: number;

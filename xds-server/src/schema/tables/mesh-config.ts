@@ -1,16 +1,12 @@
-import {
-  ignored,
-  ignoredAll,
-  later,
-  list,
-  mapOf,
-  message,
-  required,
-  supported,
-  translatedOnly,
-  unused,
-} from '../message.ts';
-import type { ConfigMapSpec, LabelSelector, MeshConfigSpec, OutboundTrafficPolicy } from '../spec/mesh-config.ts';
+import { ignored, ignoredAll, later, list, mapOf, message, required, supported, unused } from '../message.ts';
+import { isPem } from '../pem.ts';
+import type {
+  CaCertificate,
+  ConfigMapSpec,
+  LabelSelector,
+  MeshConfigSpec,
+  OutboundTrafficPolicy,
+} from '../spec/mesh-config.ts';
 import { dnsLabel, exportScope, isHost, labelValue, wrongLabelName } from '../syntax.ts';
 import { duration, type Type, text, textThat, truth, word, wordOr } from '../type.ts';
 import { yamlText } from '../yaml-text.ts';
@@ -41,6 +37,13 @@ const pathNormalization = message<NonNullable<MeshConfigSpec['pathNormalization'
   normalization: supported(word('DEFAULT', 'NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES')),
 });
 
+const caCertificate = message<CaCertificate>({
+  pem: supported(textThat('certificates in PEM', (value) => !isPem(value, 'certificate'))),
+  spiffeBundleUrl: ignored(text(), 'nothing is fetched from there, write the certificates as pem'),
+  certSigners: ignored(list(text()), 'the certificates count whoever signs'),
+  trustDomains: supported(list(trustDomain)),
+});
+
 /** Fields that say nothing about what is here; said all the same, since whoever wrote one expects something of it. */
 const OTHERS = {
   ...ignoredAll(
@@ -66,14 +69,12 @@ const OTHERS = {
     'defaultProviders',
   ),
   ...ignoredAll(
-    'the platform’s roots and TLS versions are used, and there are no certificates of the mesh yet',
+    'TLS is 1.2 or 1.3 with the platform’s ciphers, and a server is always verified',
     'verifyCertificateAtClient',
-    'certificates',
-    'caCertificates',
-    'ca',
     'meshMTLS',
     'tlsDefaults',
   ),
+  ...ignoredAll('certificates are issued by the control plane, or by whom each process was told', 'certificates', 'ca'),
   ...ignoredAll('write it in the DestinationRule of each host', 'h2UpgradePolicy'),
   ...ignoredAll('configuration comes from where the control plane was told to read', 'configSources'),
   ...ignoredAll('there is one cluster, and Thrift is bytes', 'serviceSettings', 'serviceScopeConfigs', 'thriftConfig'),
@@ -82,8 +83,9 @@ const OTHERS = {
 const meshConfig = message<MeshConfigSpec>(
   {
     rootNamespace: supported(dnsLabel),
-    trustDomain: later(trustDomain),
-    trustDomainAliases: later(list(trustDomain)),
+    trustDomain: supported(trustDomain),
+    trustDomainAliases: supported(list(trustDomain)),
+    caCertificates: supported(list(caCertificate)),
     outboundTrafficPolicy: supported(outboundTrafficPolicy),
     defaultHttpRetryPolicy: supported(httpRetry),
     connectTimeout: supported(duration()),
@@ -91,8 +93,7 @@ const meshConfig = message<MeshConfigSpec>(
     // Envoy refuses a shorter one (Cluster.dns_refresh_rate).
     dnsRefreshRate: supported(duration(2)),
     localityLbSetting: supported(locality),
-    // Quiet: it is `true` in every installation, and there is no mTLS it could switch on yet.
-    enableAutoMtls: translatedOnly(truth),
+    enableAutoMtls: supported(truth),
     defaultServiceExportTo: supported(list(exportScope)),
     defaultVirtualServiceExportTo: supported(list(exportScope)),
     defaultDestinationRuleExportTo: supported(list(exportScope)),

@@ -155,14 +155,6 @@ describe('check DestinationRule', () => {
     expect(findings(pool(', http: { http1MaxPendingRequests: 1 }'))).toEqual([]);
   });
 
-  it('client certificates are not there yet', () => {
-    const policy =
-      '{ connectionPool: { tcp: { connectTimeout: 1s } }, outlierDetection: {}, tls: { mode: ISTIO_MUTUAL } }';
-    expect(findings(reviewsPolicy(policy))).toEqual([
-      'warning spec.trafficPolicy.tls.mode: ISTIO_MUTUAL is not yet served, workloads have no certificates of the mesh: calls to this host are answered 503 and never sent, least of all in clear; mode DISABLE, or no tls, sends them in clear',
-    ]);
-  });
-
   it.each([
     ['{ simple: RANDOM, warmup: { duration: 10s } }', ['warmup: no effect with RANDOM']],
     ['{ consistentHash: { httpHeaderName: x }, warmupDurationSecs: 10s }', ['warmupDurationSecs: no effect with cons']],
@@ -171,18 +163,6 @@ describe('check DestinationRule', () => {
     const found = findings(reviewsPolicy(`{ loadBalancer: ${loadBalancer} }`));
     expect(found).toHaveLength(expected.length);
     for (const [index, part] of expected.entries()) expect(found[index]).toContain(`loadBalancer.${part}`);
-  });
-
-  it.each([
-    ['{ mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem }', 'mode: MUTUAL is not yet served'],
-    ['{ mode: SIMPLE, caCrl: /crl.pem }', 'caCrl: revocation lists are not yet checked'],
-    ['{ mode: SIMPLE, insecureSkipVerify: true }', 'insecureSkipVerify: a server is never trusted unchecked'],
-    ['{ mode: SIMPLE, credentialName: api }', 'credentialName: certificates by name are not yet served'],
-  ])('tls %s is refused rather than weakened, and says what that means', (tls, said) => {
-    const [finding, ...more] = findings(reviewsPolicy(`{ tls: ${tls} }`));
-    expect(finding).toContain(`warning spec.trafficPolicy.tls.${said}`);
-    expect(finding).toContain('are answered 503 and never sent');
-    expect(more).toEqual([]);
   });
 
   it('tls SIMPLE with the platform’s roots or those of a file, and DISABLE, do what they say', () => {

@@ -1,5 +1,4 @@
 import type {
-  ClientTls,
   ConnectionPool,
   LoadBalancerSettings,
   PortPolicy,
@@ -8,6 +7,7 @@ import type {
 import { isWildcard, resolveHost } from '../names.ts';
 import { selectService } from '../service-lookup.ts';
 import type { DestinationRule, World } from '../world.ts';
+import { checkClientTls } from './client-tls.ts';
 import { type Finding, warning } from './finding.ts';
 import { ownView } from './virtual-service.ts';
 
@@ -16,7 +16,8 @@ export const checkDestinationRule = (world: World, rule: DestinationRule): reado
   const { spec } = rule;
   const findings: Finding[] = [];
   const host = resolveHost(spec.host, rule.namespace, world.clusterDomain);
-  if (!isWildcard(host) && selectService(world, ownView(rule.namespace), host) === undefined) {
+  const service = isWildcard(host) ? undefined : selectService(world, ownView(rule.namespace), host);
+  if (!isWildcard(host) && service === undefined) {
     findings.push(warning('spec.host', `no effect: no service has the host ${host}`));
   }
   findings.push(...checkTwin(world, rule, host));
@@ -24,6 +25,7 @@ export const checkDestinationRule = (world: World, rule: DestinationRule): reado
   for (const [index, subset] of spec.subsets.entries()) {
     findings.push(...checkPolicy(subset.trafficPolicy, `spec.subsets[${index}].trafficPolicy`));
   }
+  findings.push(...checkClientTls(world, rule, service));
   return findings;
 };
 
@@ -68,10 +70,9 @@ const checkPolicy = (policy: TrafficPolicy | undefined, path: string): readonly 
   return findings;
 };
 
-const checkFields = ({ loadBalancer, connectionPool, tls }: PortPolicy, path: string): readonly Finding[] => {
+const checkFields = ({ loadBalancer, connectionPool }: PortPolicy, path: string): readonly Finding[] => {
   const findings = [...checkLimits(connectionPool, `${path}.connectionPool`)];
   findings.push(...checkWarmup(loadBalancer, `${path}.loadBalancer`));
-  if (tls !== undefined) findings.push(...checkTls(tls, `${path}.tls`));
   return findings;
 };
 
@@ -83,23 +84,6 @@ const checkWarmup = (settings: LoadBalancerSettings | undefined, path: string): 
   const other = consistentHash === undefined ? simple : 'consistentHash';
   if (other !== 'consistentHash' && other !== 'RANDOM' && other !== 'PASSTHROUGH') return [];
   return [warning(`${path}.${field}`, `no effect with ${other}, want ROUND_ROBIN or LEAST_REQUEST`)];
-};
-
-/** What the SDK refuses rather than weakens: the cluster is there, its calls fail. */
-const checkTls = (tls: ClientTls, path: string): readonly Finding[] => {
-  const refused = (field: string, why: string): Finding =>
-    warning(`${path}.${field}`, `${why}: calls to this host are answered 503 and never sent, least of all in clear`);
-  if (tls.mode === 'ISTIO_MUTUAL') {
-    const why = 'ISTIO_MUTUAL is not yet served, workloads have no certificates of the mesh';
-    return [warning(`${path}.mode`, `${refused('mode', why).message}; mode DISABLE, or no tls, sends them in clear`)];
-  }
-  if (tls.mode === 'MUTUAL') return [refused('mode', 'MUTUAL is not yet served, no client certificate is sent')];
-  if (tls.mode !== 'SIMPLE') return [];
-  const findings: Finding[] = [];
-  if (tls.caCrl) findings.push(refused('caCrl', 'revocation lists are not yet checked'));
-  if (tls.insecureSkipVerify) findings.push(refused('insecureSkipVerify', 'a server is never trusted unchecked'));
-  if (tls.credentialName) findings.push(refused('credentialName', 'certificates by name are not yet served'));
-  return findings;
 };
 
 /** Envoy: a request that finds no room waits, and where no number says how many may, all of them do. */

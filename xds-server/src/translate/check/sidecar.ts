@@ -2,10 +2,12 @@ import { isWildcard } from '../names.ts';
 import { isDefault } from '../sidecar-scope.ts';
 import type { Sidecar, World } from '../world.ts';
 import { type Finding, warning } from './finding.ts';
+import { checkIngress } from './sidecar-ingress.ts';
 
 /** What of a Sidecar will not happen as written. */
 export const checkSidecar = (world: World, sidecar: Sidecar): readonly Finding[] => [
   ...checkTwin(world, sidecar),
+  ...checkIngress(world, sidecar),
   ...sidecar.spec.egress.flatMap(({ hosts }, entry) =>
     hosts.flatMap((written, index) => checkHost(world, sidecar, written, `spec.egress[${entry}].hosts[${index}]`)),
   ),

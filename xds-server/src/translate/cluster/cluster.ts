@@ -20,7 +20,7 @@ import { type ClusterBasis, clusterBasis } from './basis.ts';
 import { connectTimeout, httpOptions, tcpKeepalive, thresholds } from './connection-pool.ts';
 import { loadBalancing } from './load-balancer.ts';
 import { outlierDetection } from './outlier-detection.ts';
-import { transportSocket } from './upstream-tls.ts';
+import { transportSockets } from './upstream-tls.ts';
 
 /** The cluster of a service, port and subset; undefined = no such cluster, whose calls answer 503 NC. */
 export const cluster = (world: World, view: View, name: string): Cluster | undefined => {
@@ -48,22 +48,9 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     ...tcpKeepalive(pool, mesh),
     ...healthChecks(calls, key.host),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol, calls.keepAlive),
-    ...transportSocket(policy.tls, { key, serviceNames: peerNames(world, basis), client: view.kind }),
+    ...transportSockets(world, view, basis),
     metadata: { filterMetadata: { istio: metadata(basis) }, ...clusterPolicyMetadata(calls, view.kind) },
   });
-};
-
-/** Of whoever answers: the service's own names, else the identities that its endpoints run as (Istio SpiffeURI). */
-const peerNames = (world: World, { key, service, policy }: ClusterBasis): readonly string[] => {
-  if (policy.tls?.mode !== 'ISTIO_MUTUAL' || service.subjectAltNames.length > 0) return service.subjectAltNames;
-  const { trustDomain, trustDomainAliases } = world.mesh();
-  const accounts = world
-    .endpoints(service.key, key.port)
-    .flatMap(({ namespace, serviceAccount }) => (serviceAccount ? [`ns/${namespace}/sa/${serviceAccount}`] : []));
-  const names = [trustDomain, ...trustDomainAliases].flatMap((domain) =>
-    accounts.map((account) => `spiffe://${domain}/${account}`),
-  );
-  return [...new Set(names)].sort();
 };
 
 /** gRPC clients have a resolver of their own (gRFC A37). */

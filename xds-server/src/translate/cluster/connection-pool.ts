@@ -68,13 +68,17 @@ export const tcpKeepalive = (
   };
 };
 
+/** Requests travel by HTTP/2. */
+export const isHttp2 = (pool: ConnectionPool | undefined, protocol: PortProtocol | undefined): boolean =>
+  HTTP2.has(protocol) || pool?.http?.h2UpgradePolicy === 'UPGRADE';
+
 /** How requests travel to the cluster; nothing is sent for plain HTTP/1.1 without limits of its own. */
 export const httpOptions = (
   pool: ConnectionPool | undefined,
   protocol: PortProtocol | undefined,
   keepAlive?: KeepAliveSettings,
 ): Pick<ClusterInit, 'typedExtensionProtocolOptions'> => {
-  const http2 = HTTP2.has(protocol) || pool?.http?.h2UpgradePolicy === 'UPGRADE';
+  const http2 = isHttp2(pool, protocol);
   const common = commonOptions(pool, keepAlive);
   if (!http2 && common === undefined) return {};
   const options = packAny(HttpProtocolOptionsSchema, {

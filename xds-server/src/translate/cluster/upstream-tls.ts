@@ -1,117 +1,101 @@
-import {
-  CertificateValidationContext_TrustChainVerification,
-  type CertificateValidationContextSchema,
-  type ClusterSchema,
-  type CommonTlsContextSchema,
-  UpstreamTlsContextSchema,
-} from '@inmesh/sdk/internal/gen/cluster';
+import { Cluster_DiscoveryType, type ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
+import { RawBufferSchema, UpstreamTlsContextSchema } from '@inmesh/sdk/internal/gen/tls';
 import type { ClientTls } from '../../schema/spec/destination-rule.ts';
-import { type ClusterKey, isWildcard, sniName } from '../names.ts';
-import { ADS, type Fields, packAny } from '../proto.ts';
+import { isWildcard, sniName } from '../names.ts';
+import { inboundMode } from '../peer-authentication.ts';
+import { takesMutualTls } from '../peers.ts';
+import { type Fields, packAny } from '../proto.ts';
+import { servicePort } from '../service-lookup.ts';
+import { type CommonTlsInit, exactNames, grpcIdentity, meshIdentity } from '../tls/mesh-tls.ts';
 import type { View } from '../view.ts';
+import type { World } from '../world.ts';
+import type { ClusterBasis } from './basis.ts';
+import { isHttp2 } from './connection-pool.ts';
+import { originatedTls } from './originated-tls.ts';
+import { peerNames } from './peer-names.ts';
 
 type ClusterInit = Fields<typeof ClusterSchema>;
-type CommonTlsInit = Fields<typeof CommonTlsContextSchema>;
-type ValidationInit = Fields<typeof CertificateValidationContextSchema>;
+type SocketsInit = Pick<ClusterInit, 'transportSocket' | 'transportSocketMatches'>;
+type SocketInit = NonNullable<ClusterInit['transportSocket']>;
 
-export interface TlsPeer {
-  readonly key: ClusterKey;
-  /** subjectAltNames of the service, where the rule names none. */
-  readonly serviceNames: readonly string[];
-  readonly client: View['kind'];
-}
-
-/** DestinationRule tls → transport socket (Istio applyUpstreamTLSSettings); DISABLE and nothing written are plain text. */
-export const transportSocket = (
-  tls: ClientTls | undefined,
-  { key, serviceNames, client }: TlsPeer,
-): Pick<ClusterInit, 'transportSocket'> => {
-  if (tls === undefined || tls.mode === 'DISABLE') return {};
-  const names = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : serviceNames;
-  const mutual = client === 'grpc' ? grpcIdentity : meshIdentity;
-  const commonTlsContext = tls.mode === 'ISTIO_MUTUAL' ? mutual(names) : originated(tls, names);
-  const value = packAny(UpstreamTlsContextSchema, { sni: serverName(tls, key), commonTlsContext });
-  return {
-    transportSocket: { name: 'envoy.transport_sockets.tls', configType: { case: 'typedConfig', value } },
-  };
-};
-
-/** A mesh peer is asked for by cluster; anyone else by host name, and a wildcard's name is known only when it is dialled. */
-const serverName = (tls: ClientTls, key: ClusterKey): string => {
-  if (tls.sni) return tls.sni;
-  if (tls.mode === 'ISTIO_MUTUAL') return sniName(key);
-  return isWildcard(key.host) ? '' : key.host;
-};
-
-/** Certificate and roots come by SDS under Istio's names. */
-const meshIdentity = (names: readonly string[]): CommonTlsInit => ({
-  alpnProtocols: ['istio-peer-exchange', 'istio'],
-  tlsCertificateSdsSecretConfigs: [{ name: 'default', sdsConfig: ADS }],
-  validationContextType: {
-    case: 'combinedValidationContext',
-    value: {
-      defaultValidationContext: { matchSubjectAltNames: exact(names) },
-      validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: ADS },
-    },
-  },
-});
-
-/** Istio's bootstrap calls its provider `default`. The old fields beside the new: no gRPC client reads both (gRFC A29). */
-const grpcIdentity = (names: readonly string[]): CommonTlsInit => {
-  const own = { instanceName: 'default', certificateName: 'default' };
-  const roots = { instanceName: 'default', certificateName: 'ROOTCA' };
-  return {
-    tlsCertificateProviderInstance: own,
-    tlsCertificateCertificateProviderInstance: own,
-    validationContextType: {
-      case: 'combinedValidationContext',
-      value: {
-        defaultValidationContext: { caCertificateProviderInstance: roots, matchSubjectAltNames: exact(names) },
-        validationContextCertificateProviderInstance: roots,
-      },
-    },
-  };
-};
-
-const originated = (tls: ClientTls, names: readonly string[]): CommonTlsInit => ({
-  ...(tls.mode === 'MUTUAL' ? clientCertificate(tls) : {}),
-  validationContextType: tls.credentialName
-    ? {
-        case: 'combinedValidationContext',
-        value: {
-          defaultValidationContext: { matchSubjectAltNames: exact(names) },
-          // The secret's own roots, never the platform's instead (Istio's `-cacert`).
-          validationContextSdsSecretConfig: { name: `kubernetes://${tls.credentialName}-cacert`, sdsConfig: ADS },
-        },
-      }
-    : { case: 'validationContext', value: validation(tls, names) },
-});
-
-/** Without a CA of its own: the platform's roots (Istio: `file-root:system`). */
-const validation = (tls: ClientTls, names: readonly string[]): ValidationInit => ({
-  ...(tls.caCertificates && tls.caCertificates !== 'system'
-    ? { trustedCa: { specifier: { case: 'filename', value: tls.caCertificates } } as const }
-    : { systemRootCerts: {} }),
-  ...(tls.caCrl ? { crl: { specifier: { case: 'filename', value: tls.caCrl } } as const } : {}),
-  ...(tls.insecureSkipVerify
-    ? { trustChainVerification: CertificateValidationContext_TrustChainVerification.ACCEPT_UNTRUSTED }
-    : {}),
-  matchSubjectAltNames: exact(names),
-});
-
-const clientCertificate = (tls: ClientTls): CommonTlsInit => {
-  if (tls.credentialName) {
-    return { tlsCertificateSdsSecretConfigs: [{ name: `kubernetes://${tls.credentialName}`, sdsConfig: ADS }] };
+/** How a cluster's connections are secured: as its DestinationRule says, else as its endpoints can (Istio buildUpstreamTLSSettings). */
+export const transportSockets = (world: World, view: View, basis: ClusterBasis): SocketsInit => {
+  const { tls } = basis.policy;
+  if (tls === undefined) return automatic(world, view, basis);
+  switch (tls.mode) {
+    case 'DISABLE':
+      return {};
+    case 'ISTIO_MUTUAL':
+      return { transportSocket: mutual(world, view, basis, tls) };
+    default:
+      return { transportSocket: originated(view, basis, tls) };
   }
+};
+
+const TLS = 'envoy.transport_sockets.tls';
+
+const tlsSocket = (sni: string, commonTlsContext: CommonTlsInit): SocketInit => ({
+  name: TLS,
+  configType: { case: 'typedConfig', value: packAny(UpstreamTlsContextSchema, { sni, commonTlsContext }) },
+});
+
+const IN_CLEAR: SocketInit = {
+  name: 'envoy.transport_sockets.raw_buffer',
+  configType: { case: 'typedConfig', value: packAny(RawBufferSchema, {}) },
+};
+
+/** A mesh peer is asked for by the cluster's name, and must carry one of the service's. */
+const mutual = (world: World, view: View, basis: ClusterBasis, tls?: ClientTls): SocketInit => {
+  const written = tls?.subjectAltNames ?? [];
+  const names = written.length > 0 ? written : peerNames(world, basis);
+  const { service, key, policy } = basis;
+  const http2 = isHttp2(policy.connectionPool, servicePort(service, key.port)?.protocol);
+  const identity =
+    view.kind === 'grpc' ? grpcIdentity(names) : meshIdentity(exactNames(names), http2 ? ALPN_HTTP2 : ALPN);
+  return tlsSocket(tls?.sni || sniName(key), identity);
+};
+
+/** Istio util.ALPNInMeshWithMxc, ALPNInMeshH2WithMxc: by `istio` a permissive server tells the mesh's TLS from an application's. */
+const ALPN = ['istio-peer-exchange', 'istio'];
+const ALPN_HTTP2 = [...ALPN, 'h2'];
+
+/**
+ * MeshConfig.enableAutoMtls: TLS towards the endpoints that take it, clear text towards the others. Where connections go
+ * wherever the caller says, nobody knows who answers; a host outside the mesh has no identity of it.
+ */
+const automatic = (world: World, view: View, basis: ClusterBasis): SocketsInit => {
+  const { service, key, type } = basis;
+  if (!world.mesh().enableAutoMtls || service.meshExternal || type === Cluster_DiscoveryType.ORIGINAL_DST) return {};
+  if (view.kind === 'grpc') {
+    return takeNothingElse(world, basis) ? { transportSocket: mutual(world, view, basis) } : {};
+  }
+  // An Envoy gets what Istio sends it; the SDK is spared settings that none of its endpoints would use.
+  if (view.kind === 'sdk' && !world.peers(service.key, key.port).mutual) return {};
   return {
-    tlsCertificates: [
-      {
-        certificateChain: { specifier: { case: 'filename', value: tls.clientCertificate ?? '' } },
-        privateKey: { specifier: { case: 'filename', value: tls.privateKey ?? '' } },
-      },
+    transportSocketMatches: [
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: mutual(world, view, basis) },
+      { name: 'tlsMode-disabled', match: {}, transportSocket: IN_CLEAR },
     ],
   };
 };
 
-const exact = (names: readonly string[]): NonNullable<ValidationInit['matchSubjectAltNames']> =>
-  names.map((value) => ({ matchPattern: { case: 'exact', value } }));
+/**
+ * A gRPC client has one transport socket for all endpoints, and refuses a cluster whose certificates it was not given: it is
+ * told of TLS where it would get nowhere without.
+ */
+const takeNothingElse = (world: World, { service, key }: ClusterBasis): boolean => {
+  const { mutual: some } = world.peers(service.key, key.port);
+  if (!some) return false;
+  return world
+    .endpoints(service.key, key.port)
+    .every(
+      (endpoint) => takesMutualTls(endpoint.labels) && inboundMode(world, endpoint, endpoint.port).mode === 'STRICT',
+    );
+};
+
+/** Anyone else is asked for by host name, and a wildcard's name is known only when it is dialled. */
+const originated = (view: View, { key, service, policy }: ClusterBasis, tls: ClientTls): SocketInit => {
+  const http2 = isHttp2(policy.connectionPool, servicePort(service, key.port)?.protocol);
+  const sni = tls.sni || (isWildcard(key.host) ? '' : key.host);
+  return tlsSocket(sni, originatedTls(tls, { serviceNames: service.subjectAltNames, http2, client: view.kind }));
+};

@@ -10,6 +10,8 @@ import {
 import type { EndpointLocality, MeshEndpoint, MeshService } from '../../registry/read-model.ts';
 import { clusterBasis } from '../cluster/basis.ts';
 import { compareText } from '../names.ts';
+import { inboundMode } from '../peer-authentication.ts';
+import { TLS_MODE_LABEL } from '../peers.ts';
 import type { Fields } from '../proto.ts';
 import { NO_LOCALITY, type View } from '../view.ts';
 import type { World } from '../world.ts';
@@ -38,7 +40,8 @@ export const loadAssignment = (world: World, view: View, name: string): ClusterL
       : world.endpoints(service.key, key.port);
   const chosen = subset === undefined ? all : all.filter((endpoint) => isLabelled(endpoint, subset.labels));
   const groups = spreadByLocality(byLocality(withinLimit(chosen)), spread, view);
-  return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints: groups.map(localityEndpoints) });
+  const endpoints = groups.map((group) => localityEndpoints(world, group));
+  return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints });
 };
 
 /** A gRPC client has no other destination than the name it dialled. */
@@ -79,14 +82,14 @@ const withinLimit = (endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[
 const sumOfWeights = (endpoints: readonly MeshEndpoint[]): number =>
   endpoints.reduce((sum, { weight }) => sum + weight, 0);
 
-const localityEndpoints = ({ locality, endpoints, priority, weight }: LocalityGroup): LocalityInit => ({
+const localityEndpoints = (world: World, { locality, endpoints, priority, weight }: LocalityGroup): LocalityInit => ({
   locality: { region: locality.region, zone: locality.zone, subZone: locality.subZone },
-  lbEndpoints: endpoints.map(lbEndpoint),
+  lbEndpoints: endpoints.map((endpoint) => lbEndpoint(world, endpoint)),
   loadBalancingWeight: weight,
   priority,
 });
 
-const lbEndpoint = (endpoint: MeshEndpoint): LbEndpointInit => ({
+const lbEndpoint = (world: World, endpoint: MeshEndpoint): LbEndpointInit => ({
   hostIdentifier: {
     case: 'endpoint',
     value: {
@@ -96,12 +99,16 @@ const lbEndpoint = (endpoint: MeshEndpoint): LbEndpointInit => ({
   },
   healthStatus: HEALTH[endpoint.health],
   loadBalancingWeight: endpoint.weight,
-  metadata: { filterMetadata: { istio: { workload: workloadLabel(endpoint) }, ...transportMatch(endpoint) } },
+  metadata: { filterMetadata: { istio: { workload: workloadLabel(endpoint) }, ...transportMatch(world, endpoint) } },
 });
 
-/** Which of a cluster's transport sockets this peer understands (Istio AppendLbEndpointMetadata). */
-const transportMatch = ({ labels }: MeshEndpoint) => {
-  const tlsMode = labels.get('security.istio.io/tlsMode');
+/**
+ * Which of a cluster's transport sockets this peer understands (Istio AppendLbEndpointMetadata): one that PeerAuthentication
+ * keeps from TLS on this port takes none (Istio mtlsChecker).
+ */
+const transportMatch = (world: World, { namespace, labels, port }: MeshEndpoint) => {
+  const label = labels.get(TLS_MODE_LABEL);
+  const tlsMode = label && inboundMode(world, { namespace, labels }, port).mode === 'DISABLE' ? undefined : label;
   const tunnels = labels.get('networking.istio.io/tunnel')?.split(',') ?? [];
   const match = {
     ...(tlsMode && tlsMode !== 'disabled' && { tlsMode }),
