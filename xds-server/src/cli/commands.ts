@@ -1,3 +1,5 @@
+import { ca } from './ca.ts';
+import { cert } from './cert.ts';
 import { check } from './check.ts';
 import { explain } from './explain.ts';
 import { init } from './init.ts';
@@ -6,4 +8,4 @@ import { serve } from './serve.ts';
 import { token } from './token.ts';
 import type { Command } from './usage.ts';
 
-export const commands: Readonly<Record<string, Command>> = { init, serve, check, run, explain, token };
+export const commands: Readonly<Record<string, Command>> = { init, serve, check, run, explain, token, cert, ca };
