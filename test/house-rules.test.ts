@@ -100,6 +100,16 @@ describe.skipIf(files.length === 0)('house rules', () => {
     expect(found(linux, shipped)).toEqual([]);
   });
 
+  it('peers are verified: what says who is taken without it stands in two places, and nothing says that nobody is', () => {
+    const verifying = /^sdk\/src\/identity\/(client|server)-tls\.ts$/;
+    const shipped = sources.filter((file) => /^(sdk|xds-server|node-agent|examples)\//.test(file));
+    const unproven = shipped.filter((file) => !file.endsWith('.test.ts') && !verifying.test(file));
+    expect(found(/rejectUnauthorized/, unproven)).toEqual([]);
+    expect(
+      found(/rejectUnauthorized['"]?\s*[:=]\s*(false|0|undefined)|REJECT_UNAUTHORIZED['"\]]*\s*[:=]/, sources),
+    ).toEqual([]);
+  });
+
   it('no .proto and no WebAssembly is read while a program runs', () => {
     const shipped = sources.filter((file) => /^(sdk|xds-server)\/(src|bin)\//.test(file) && !file.endsWith('.test.ts'));
     expect(found(/\.proto['"`]|WebAssembly|\.wasm\b|proto-loader/, shipped)).toEqual([]);

@@ -3,6 +3,7 @@ import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { MeshError } from '../errors.ts';
 import type { NameMatch } from '../model/tls.ts';
 import { factsOf } from './certificate.ts';
+import { describe } from './chain.ts';
 import { acceptsAny, describeMatches } from './names.ts';
 import { peerRefused, type Refusal, refusalOfOpenSsl, refuse } from './refusal.ts';
 import type { SpiffeId } from './spiffe-id.ts';
@@ -69,14 +70,17 @@ function judge({ certificates, openSsl }: Presented, terms: CheckTerms, nowMs: n
     // First, because it says best what is wrong; OpenSSL's verdict counts all the same.
     const verified = verifyPeer({ ...trust, presented: certificates, expected, purpose, nowMs });
     if ('refused' in verified) return verified;
-    return openSslFault(openSsl) ?? { peer: verified.id };
+    return (openSsl === NO_VERDICT ? undefined : openSslFault(openSsl, leaf)) ?? { peer: verified.id };
   }
   if (leaf === undefined) return refuse('no-certificate', 'no certificate was presented');
-  return (trust.kind === 'unchecked' ? undefined : openSslFault(openSsl)) ?? nameFault(leaf, terms) ?? {};
+  return (trust.kind === 'unchecked' ? undefined : openSslFault(openSsl, leaf)) ?? nameFault(leaf, terms) ?? {};
 }
 
-const openSslFault = (code: string | undefined): Refusal | undefined =>
-  code === undefined ? undefined : (refusalOfOpenSsl(code) ?? refuse('chain-refused', `OpenSSL: ${code}`));
+function openSslFault(code: string | undefined, leaf: X509Certificate | undefined): Refusal | undefined {
+  if (code === undefined) return undefined;
+  const whose = leaf === undefined ? 'the chain' : describe(leaf);
+  return refuse(refusalOfOpenSsl(code)?.refused ?? 'chain-refused', `${whose} was refused by OpenSSL: ${code}`);
+}
 
 function nameFault(leaf: X509Certificate, { expected, hostFault }: CheckTerms): Refusal | undefined {
   if (expected.length === 0) return hostFault?.(leaf);
@@ -112,13 +116,17 @@ export function presentedIn(certificate: Partial<DetailedPeerCertificate>): X509
   return [...seen.values()];
 }
 
+/** In place of a verdict where Node tells none. */
+export const NO_VERDICT = 'NO_VERDICT';
+
 /**
- * OpenSSL's verdict on the other end's chain, by the roots of all trust domains together; undefined when it holds. A second
- * opinion: of a server's socket that no `tls.Server` made Node tells it by no documented way, and what it says beside
- * `verifyPeer` (name constraints, say) is about roots that are trusted anyway.
+ * OpenSSL's verdict on a client's chain, by all roots of its context together; undefined when it holds. A server's socket
+ * that no `tls.Server` made tells it by no documented way: in the mesh it is a second opinion beside `verifyPeer`, elsewhere
+ * nobody is taken without it.
  */
-export function secondOpinion(socket: TLSSocket): string | undefined {
+export function verdictOnClient(socket: TLSSocket): string | undefined {
   const { ssl } = socket as { ssl?: { verifyError?(): { code?: string } | null | undefined } | null };
-  const error = ssl?.verifyError?.();
+  if (typeof ssl?.verifyError !== 'function') return NO_VERDICT;
+  const error = ssl.verifyError();
   return error === null || error === undefined ? undefined : (error.code ?? 'UNSPECIFIED');
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import type { DownstreamTls } from '../model/tls.ts';
-import { type CheckTerms, checkPeer, presentedBy, type Secured, secondOpinion } from './peer-check.ts';
+import { type CheckTerms, checkPeer, presentedBy, type Secured, verdictOnClient } from './peer-check.ts';
 import { peerRefused, refuse } from './refusal.ts';
 import type { Material, Missing } from './tls-material.ts';
 
@@ -105,7 +105,7 @@ function handshake(
     if (socket.isSessionReused())
       return refused(peerRefused('client', refuse('no-certificate', 'a session was resumed')));
     const certificates = requestCert ? presentedBy(socket) : [];
-    const result = checkPeer({ certificates, openSsl: secondOpinion(socket) }, terms, clock.wallTime());
+    const result = checkPeer({ certificates, openSsl: verdictOnClient(socket) }, terms, clock.wallTime());
     if (result instanceof MeshError) return refused(result);
     isOver = true;
     timer.cancel();
