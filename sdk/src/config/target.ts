@@ -4,7 +4,7 @@ import type { Discovery, ResourceWatcher } from '../discovery/discovery.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Listener, RouteConfiguration } from '../model/route.ts';
 import type { ClusterState, TargetConfig } from '../model/target.ts';
-import { listenerType } from '../resource/listener/listener.ts';
+import { type AnyListener, isInbound, listenerType } from '../resource/listener/listener.ts';
 import { routesOfTarget } from '../route/target-host.ts';
 import { afterSockets } from '../wire/late-timer.ts';
 import type { ClusterHolder, Clusters } from './clusters.ts';
@@ -47,7 +47,7 @@ const hasConnections = ({ listener, clusters }: TargetConfig): boolean =>
 const SETTLED = (): void => {};
 
 /** One `host:port`: joins its resources, keeps the last good configuration, and swaps when the next one is whole. */
-export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, ClusterHolder {
+export class Target<T> implements ResourceWatcher<AnyListener>, RoutesOwner, ClusterHolder {
   readonly name: string;
   state: TargetState<T>;
   /** Set by every look-up, cleared by who counts idle time. */
@@ -87,7 +87,11 @@ export class Target<T> implements ResourceWatcher<Listener>, RoutesOwner, Cluste
     parts.discovery.subscribe(listenerType, this.#listenerName(), this);
   }
 
-  onResource(listener: Listener): void {
+  onResource(listener: AnyListener): void {
+    if (isInbound(listener)) {
+      this.onError('the listener is a server’s: it has an address and no API listener (gRFC A36)');
+      return;
+    }
     this.#listener = { kind: 'value', value: listener };
     this.#setRoutesOf(listener);
     this.#touch();

@@ -51,7 +51,7 @@ describe('requests (delta)', () => {
     });
     await settle();
     expect(told).toEqual(['resource 7']);
-    expect(values[0]?.routes).toEqual({ kind: 'rds', routeConfigurationName: 'r' });
+    expect(values[0]).toMatchObject({ routes: { kind: 'rds', routeConfigurationName: 'r' } });
     expect(ads.current().delta[1]).toMatchObject({ typeUrl: LDS, responseNonce: 'n1', resourceNamesSubscribe: [] });
     expect(ads.current().delta[1]?.errorDetail).toBeUndefined();
   });

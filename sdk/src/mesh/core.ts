@@ -5,7 +5,8 @@ import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
 import type { PolicyOptions } from '../call/policy-options.ts';
 import { keepTermsOf } from '../call/terms.ts';
 import { type Clock, type Random, systemTurn } from '../clock.ts';
-import { createSecrets } from '../config/secrets.ts';
+import { createInbound, type Inbound } from '../config/inbound.ts';
+import { createSecrets, type LiveSecrets } from '../config/secrets.ts';
 import { createTargets, type Targets } from '../config/targets.ts';
 import { createConnections } from '../connection/connections.ts';
 import { createSecureTransports, type SecureTransports } from '../connection/secure-transports.ts';
@@ -48,11 +49,18 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'st
   readonly identity: LiveIdentity;
   /** TLS towards others. */
   readonly secure: SecureTransports;
+  /** What has come by SDS for clusters and listeners. */
+  readonly secrets: LiveSecrets;
+  /** Ports of this process. */
+  readonly inbound: Inbound;
   register(list: readonly Registration[]): void;
   /** Living upstreams, by cluster name. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
   close(): Promise<void>;
 }
+
+/** The name that Istio's bootstrap gives the listener of a server (gRFC A36 server_listener_resource_name_template). */
+const INBOUND_TEMPLATE = 'xds.istio.io/grpc/lds/inbound/%s';
 
 export async function startCore(parts: CoreParts): Promise<Core> {
   const { bootstrap, clock, random, events } = parts;
@@ -88,6 +96,10 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     holdMs: parts.configTimeoutMs,
     listenerName: (target) => nameFromTemplate(bootstrap.listenerTemplate, target),
   });
+  const inbound = createInbound({
+    ...{ discovery, clock, emit, tls: { secrets, identity: undefined } },
+    listenerName: (at) => nameFromTemplate(INBOUND_TEMPLATE, at),
+  });
   const sourceIp = createSourceIp(parts.sourceIp ?? 'own');
   if (parts.policy !== undefined) keepTermsOf(parts.policy);
   const calls = createCallRuntime({ clock, random, connections, emit, isObserved: events.isObserved, sourceIp });
@@ -97,6 +109,8 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     sourceIp,
     identity,
     secure,
+    secrets,
+    inbound,
     upstreams: live.upstreams,
     lookup: (target) => targets.lookup(target),
     lookupConnection: (target) => targets.lookupConnection(target),
@@ -104,6 +118,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     register: (list) => discovery.setMetadata('INMESH_REGISTER', list.map(asMetadata)),
     async close() {
       targets.close();
+      inbound.close();
       identity.close();
       await connections.closeAll();
       await discovery.close();

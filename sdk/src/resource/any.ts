@@ -1,7 +1,7 @@
 import { type DescMessage, fromBinary, type MessageShape } from '@bufbuild/protobuf';
 import type { Any } from '@bufbuild/protobuf/wkt';
 import { FIELDS } from './field-table.ts';
-import { checkFields } from './fields.ts';
+import { checkFields, type FieldRows } from './fields.ts';
 import type { Scope } from './scope.ts';
 
 /** `type.googleapis.com/x.y.Z` → `x.y.Z`; any prefix will do (google.protobuf.Any). */
@@ -11,13 +11,18 @@ export const typeNameOf = (any: Any): string => any.typeUrl.slice(any.typeUrl.la
 const DEEPEST = 64;
 
 /** The message inside, its fields checked; undefined and an error when its bytes are not one. */
-export function unpack<D extends DescMessage>(any: Any, schema: D, at: Scope): MessageShape<D> | undefined {
+export function unpack<D extends DescMessage>(
+  any: Any,
+  schema: D,
+  at: Scope,
+  rows: FieldRows = FIELDS,
+): MessageShape<D> | undefined {
   if (at.depth > DEEPEST) {
     at.error(`nested too deep, ${DEEPEST} steps allowed`);
     return undefined;
   }
   const message = parse(schema, any.value, at);
-  if (message !== undefined) checkFields(schema, message, FIELDS, at);
+  if (message !== undefined) checkFields(schema, message, rows, at);
   return message;
 }
 

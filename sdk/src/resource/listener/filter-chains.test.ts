@@ -2,6 +2,8 @@ import { fromJson, type JsonObject, type JsonValue, toBinary } from '@bufbuild/p
 import { describe, expect, it } from 'vitest';
 import { ListenerSchema } from '../../../gen/listener.js';
 import { registry } from '../../../gen/registry.js';
+import type { Listener } from '../../model/route.ts';
+import type { Decoded } from '../resource-type.ts';
 import { listenerType } from './listener.ts';
 
 const NETWORK = 'type.googleapis.com/envoy.extensions.filters.network';
@@ -20,7 +22,9 @@ const chain = (match: JsonObject | undefined, ...filters: JsonObject[]): JsonObj
 });
 const decode = (listener: JsonObject) => {
   const json: JsonValue = { name: 'a:1', apiListener: { apiListener: manager }, ...listener };
-  return listenerType.decode(toBinary(ListenerSchema, fromJson(ListenerSchema, json, { registry })));
+  return listenerType.decode(
+    toBinary(ListenerSchema, fromJson(ListenerSchema, json, { registry })),
+  ) as Decoded<Listener>;
 };
 const chains = (...filterChains: JsonObject[]) => {
   const decoded = decode({ filterChains });

@@ -2,6 +2,8 @@ import { fromJson, type JsonValue, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { ListenerSchema } from '../../../gen/listener.js';
 import { registry } from '../../../gen/registry.js';
+import type { Listener } from '../../model/route.ts';
+import type { Decoded } from '../resource-type.ts';
 import { listenerType } from './listener.ts';
 
 const HCM = 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
@@ -24,7 +26,7 @@ const foreign = (extra: Record<string, JsonValue> = {}) => ({
 const rds = { rds: { routeConfigName: 'r', configSource: { ads: {} } } };
 
 const decodeJson = (json: JsonValue) =>
-  listenerType.decode(toBinary(ListenerSchema, fromJson(ListenerSchema, json, { registry })));
+  listenerType.decode(toBinary(ListenerSchema, fromJson(ListenerSchema, json, { registry }))) as Decoded<Listener>;
 const decode = (manager: Record<string, JsonValue>) =>
   decodeJson({ name: 'a:1', apiListener: { apiListener: { '@type': HCM, httpFilters: [router], ...manager } } });
 const errors = (manager: Record<string, JsonValue>) => {
