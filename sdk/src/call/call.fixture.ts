@@ -1,5 +1,5 @@
 import { type Clock, systemClock, systemTurn } from '../clock.ts';
-import { type Connections, createConnections } from '../connection/connections.ts';
+import { type Connections, type ConnectionsDeps, createConnections } from '../connection/connections.ts';
 import type { Resolver } from '../connection/dns/resolver.ts';
 import { clusterOf } from '../connection/origin.fixture.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
@@ -23,14 +23,18 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export function createStage(parts: Partial<CallRuntime> = {}, resolver?: Resolver): Stage {
+export function createStage(
+  parts: Partial<CallRuntime> = {},
+  resolver?: Resolver,
+  more: Partial<ConnectionsDeps> = {},
+): Stage {
   const events: MeshEvent[] = [];
   const clock: Clock = {
     ...systemClock,
     now: () => systemClock.now() + stage.addMs,
     after: (ms, run) => systemClock.after(ms, run),
   };
-  const connections = createConnections({ clock });
+  const connections = createConnections({ clock, ...more });
   const emit = (event: MeshEvent): void => {
     events.push(event);
   };

@@ -89,13 +89,35 @@ function trustOf(
   if (source.kind === 'secret') {
     const secret = secrets.get(source.name);
     if (secret?.roots === undefined) return { missing: `the secret ${source.name} with CA certificates has not come` };
-    const { pems, revoked: listed } = secret.roots;
+    const { pems, byTrustDomain, revoked: listed } = secret.roots;
+    if (byTrustDomain !== undefined) {
+      const bundles = bundlesOf(byTrustDomain, [...listed, ...revoked]);
+      return { stamp: `s${secret.generation}`, value: { kind: 'mesh', trustDomains: [], bundles } };
+    }
     return { stamp: `s${secret.generation}`, value: { kind: 'roots', ca: pems, crl: [...listed, ...revoked] } };
+  }
+  if (source.kind === 'bundles') {
+    // The configuration says it all: no trust domain counts as another here.
+    return { stamp: '', value: { kind: 'mesh', trustDomains: [], bundles: bundlesOf(source.bundles, revoked) } };
   }
   const state = identity.current();
   if (state === undefined) return { missing: identity.missing };
   const { generation, trustDomains, bundles } = state;
   return { stamp: `i${generation}`, value: { kind: 'mesh', trustDomains, bundles: withRevoked(bundles, revoked) } };
+}
+
+type PemsByTrustDomain = ReadonlyMap<string, string | readonly string[]>;
+
+const given = new WeakMap<PemsByTrustDomain, TrustBundles>();
+
+/** One object for the same roots, so that bundles are read once. */
+function bundlesOf(roots: PemsByTrustDomain, revoked: readonly string[]): TrustBundles {
+  let bundles = given.get(roots);
+  if (bundles === undefined) {
+    bundles = createBundles([...roots].map(([name, pem]) => [name, typeof pem === 'string' ? [pem] : pem] as const));
+    given.set(roots, bundles);
+  }
+  return withRevoked(bundles, revoked);
 }
 
 const merged = new WeakMap<TrustBundles, { readonly revoked: string; readonly bundles: TrustBundles }>();
@@ -184,6 +206,7 @@ function trustOptions(trust: Trust): SecureContextOptions {
 
 /** What of the settings goes into a context, as a key that shows no secret. */
 export function contextKey({ certificate, roots, crl, minVersion, maxVersion, cipherSuites }: End): string {
-  const text = JSON.stringify([certificate, roots, crl, minVersion, maxVersion, cipherSuites]);
+  const held = roots.kind === 'bundles' ? [...roots.bundles] : roots;
+  const text = JSON.stringify([certificate, held, crl, minVersion, maxVersion, cipherSuites]);
   return createHash('sha256').update(text).digest('base64url');
 }
