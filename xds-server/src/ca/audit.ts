@@ -28,7 +28,7 @@ export const AUDIT_FILE = 'issued.jsonl';
 const MOST_BYTES = 16_777_216;
 
 /** One line of JSON; names as a list of `URI:…`, `DNS:…`, `IP:…`. */
-export function auditLine({ atMs, names, notAfterMs, ...rest }: IssuanceRecord): string {
+function auditLine({ atMs, names, notAfterMs, ...rest }: IssuanceRecord): string {
   const { uris, dns = [], ips = [] } = names;
   return JSON.stringify({
     time: new Date(atMs).toISOString(),

@@ -10,14 +10,14 @@ import {
   readTimes,
   serialOf,
   subjectOf,
-  timesText,
   trustedRoots,
   writeState,
 } from './authority-state.ts';
-import { type Issuer, type Revocation, signCrl, signRoot } from './issuer.ts';
-import { pemBlocks } from './pem.ts';
+import { forgotten, issuerOf, keyedRoots, promoted, revokedText } from './authority-steps.ts';
+import { type Issuer, type Revocation, signRoot } from './issuer.ts';
 import { readPluggedIn } from './plugged-in.ts';
-import { dueStep, type RotationPolicy, trustedUntil } from './rotation.ts';
+import { RevocationLists } from './revocation-lists.ts';
+import { dueStep, type RotationPolicy } from './rotation.ts';
 import { ENTRY, type Entries, type SecretStore, type StoredEntries } from './store.ts';
 
 export interface BookSettings extends RotationPolicy {
@@ -39,12 +39,6 @@ export interface BookParts {
   readonly settings: BookSettings;
 }
 
-interface SignedLists {
-  readonly version: string;
-  readonly atMs: number;
-  readonly texts: readonly string[];
-}
-
 interface Held {
   readonly version: string;
   readonly entries: Entries;
@@ -55,7 +49,6 @@ interface Held {
   readonly revoked: readonly Revocation[];
 }
 
-const CRL_PARTS = 30;
 const MOST_ATTEMPTS = 8;
 const newKeyPair = promisify(generateKeyPair);
 
@@ -66,13 +59,14 @@ export class AuthorityBook {
   readonly #listeners = new Set<(bundle: AuthorityBundle) => void>();
   #held: Held | undefined;
   #bundle: AuthorityBundle = { roots: [] };
-  #lists: SignedLists = { version: '', atMs: 0, texts: [] };
+  readonly #lists: RevocationLists;
   #last: Promise<unknown> = Promise.resolve();
   #timer: Timer | undefined;
   #problem = '';
 
   constructor(parts: BookParts) {
     this.#parts = parts;
+    this.#lists = new RevocationLists(parts);
     this.trustDomain = parts.trustDomain;
   }
 
@@ -108,6 +102,7 @@ export class AuthorityBook {
   revoke(serial: string): Promise<void> {
     return this.#exclusive(async () => {
       await this.#load();
+      await this.#checkMayRevoke();
       const atMs = this.#parts.clock.wallTime();
       const add = (revoked: readonly Revocation[]): readonly Revocation[] =>
         revoked.some((one) => one.serial === serial) ? revoked : [...revoked, { serial, atMs }];
@@ -117,6 +112,16 @@ export class AuthorityBook {
           : writeState({ ...held.state, revoked: add(held.state.revoked) }),
       );
     });
+  }
+
+  /** RFC 5280 §6.3.3 (f): a list of such an issuer counts for nobody. */
+  async #checkMayRevoke(): Promise<void> {
+    const { factsOf } = await import('@inmesh/sdk/internal/identity/certificate');
+    const facts = factsOf(this.#now().issuer.certificate);
+    if (typeof facts !== 'string' && facts.keyUsage?.crlSign === false)
+      throw new Error(
+        `${this.#parts.store.name}: ${ENTRY.certificate}: without the key usage cRLSign it can revoke nothing`,
+      );
   }
 
   status(): AuthorityStatus {
@@ -276,61 +281,12 @@ export class AuthorityBook {
 
   /** Tells listeners where roots or lists are others than before. */
   async #publish(): Promise<void> {
-    const { roots } = this.#now();
-    const crl = await this.#revocationLists();
+    const { roots, version, entries, state, issuer, revoked } = this.#now();
+    const signers = state === undefined ? [issuer] : keyedRoots(state);
+    const crl = await this.#lists.text({ version, revoked, signers, operator: entries.get(ENTRY.crl) ?? '' });
     const before = this.#bundle;
     if (before.crl === crl && before.roots.join() === roots.join()) return;
     this.#bundle = { roots, ...(crl === undefined ? {} : { crl }) };
     for (const listener of this.#listeners) listener(this.#bundle);
   }
-
-  /** One list of each issuer whose key is here, and what the operator of a plugged-in CA brought. */
-  async #revocationLists(): Promise<string | undefined> {
-    const { version, entries, state, issuer, revoked } = this.#now();
-    const { clock, settings } = this.#parts;
-    const nowMs = clock.wallTime();
-    if (this.#lists.version !== version || nowMs - this.#lists.atMs >= settings.crlMs / CRL_PARTS) {
-      // A certificate that has ended anyway needs no place on the list.
-      const standing = revoked.filter(({ atMs }) => atMs > nowMs - settings.maxCertificateMs);
-      const request = {
-        revoked: standing,
-        thisUpdateMs: nowMs - settings.backdateMs,
-        nextUpdateMs: nowMs + settings.crlMs,
-      };
-      const signers = standing.length === 0 ? [] : state === undefined ? [issuer] : keyedRoots(state);
-      const texts = await Promise.all(signers.map((signer) => signCrl(signer, request)));
-      this.#lists = { version, atMs: nowMs, texts };
-    }
-    const all = [...this.#lists.texts, ...pemBlocks(entries.get(ENTRY.crl) ?? '', 'X509 CRL')];
-    return all.length === 0 ? undefined : all.join('');
-  }
 }
-
-const issuerOf = ({ certificate, key, pem }: KeyedRoot): Issuer => ({
-  certificate,
-  key,
-  intermediates: [],
-  root: pem,
-  endMs: certificate.validToDate.getTime(),
-});
-
-const keyedRoots = ({ active, next, retired }: AuthorityState): readonly KeyedRoot[] => [
-  active,
-  ...(next === undefined ? [] : [next.root]),
-  ...retired.map(({ root }) => root),
-];
-
-function promoted(state: AuthorityState, nowMs: number, policy: RotationPolicy): AuthorityState {
-  const { active, next, retired } = state;
-  if (next === undefined) return state;
-  const untilMs = trustedUntil(active.certificate.validToDate.getTime(), nowMs, policy);
-  return { ...state, active: next.root, next: undefined, retired: [{ root: active, untilMs }, ...retired] };
-}
-
-const forgotten = (state: AuthorityState, nowMs: number): AuthorityState => ({
-  ...state,
-  retired: state.retired.filter(({ untilMs }) => untilMs > nowMs),
-});
-
-const revokedText = (revoked: readonly Revocation[]): string =>
-  timesText({ signsAtMs: undefined, trustedUntilMs: new Map(), revoked });

@@ -29,12 +29,12 @@ export interface AuthorityOptions {
   readonly settings?: Partial<AuthoritySettings>;
 }
 
-export interface AuthoritySettings extends BookSettings {
+interface AuthoritySettings extends BookSettings {
   /** Where none, or less, is asked for. */
   readonly certificateMs: number;
 }
 
-export interface IssueTerms {
+interface IssueTerms {
   readonly names: CertificateNames;
   /** 0 or less: the default. */
   readonly ttlMs: number;
@@ -77,7 +77,7 @@ export interface Authority {
   bundle(): AuthorityBundle;
   /** Called after each change; not for the bundle that is there. */
   onBundle(listener: (bundle: AuthorityBundle) => void): () => void;
-  /** A new root: trusted now, signs after `delayMs` (default: a day). A plugged-in CA rejects. */
+  /** A new root: trusted now, signs after `delayMs` (default: a day). One that waits already is given the new time. A plugged-in CA rejects. */
   rotateRoot(options?: { readonly delayMs?: number }): Promise<void>;
   /** Puts a serial number (hexadecimal) on the revocation lists. */
   revoke(serial: string): Promise<void>;

@@ -54,8 +54,8 @@ export interface LifetimeQuestion {
 export function endOf({ askedMs, nowMs, issuerEndMs, defaultMs, maxMs }: LifetimeQuestion): number | string {
   if (Number.isNaN(askedMs) || askedMs > maxMs)
     return `got a lifetime of ${Math.round(askedMs / 1_000)} s; at most ${Math.round(maxMs / 1_000)} s are allowed`;
-  const end = Math.min(nowMs + (askedMs <= 0 ? defaultMs : askedMs), issuerEndMs);
-  // X.509 counts in seconds: what rounds down to nothing would be a certificate that has ended.
+  // X.509 counts in seconds.
+  const end = Math.min(nowMs + (askedMs <= 0 ? defaultMs : Math.max(askedMs, 1_000)), issuerEndMs);
   return end - nowMs < 1_000 ? 'the issuer has no lifetime left' : end;
 }
 

@@ -2,7 +2,7 @@ import { parseSpiffeId } from '@inmesh/sdk/internal/identity/spiffe-id';
 import type { Principal } from '../auth/principal.ts';
 
 /** What is known of the cluster's pods. */
-export interface PodLookup {
+interface PodLookup {
   /** undefined: there is no such pod. */
   pod(namespace: string, name: string): Promise<PodFacts | undefined>;
   /** Whether a pod that has not ended runs there as this service account. */

@@ -20,8 +20,10 @@ export class IssueRate {
     const before = this.#spent.get(key);
     const debt = before === undefined ? 0 : this.#left(before, nowMs);
     if (debt + 1 > this.#shape.burst) return false;
-    if (before === undefined && this.#spent.size >= MOST_KEYS) this.#makeRoom(nowMs);
+    // Those who asked last stand last.
+    this.#spent.delete(key);
     this.#spent.set(key, { debt: debt + 1, atMs: nowMs });
+    this.#makeRoom(nowMs);
     return true;
   }
 
@@ -29,10 +31,11 @@ export class IssueRate {
     return Math.max(0, debt - ((nowMs - atMs) / 1_000) * this.#shape.perSecond);
   }
 
-  /** Forgets whoever owes nothing any more; where all do, who asked first. */
+  /** Forgets those who have not asked for longest: whoever owes nothing any more, and all beyond what is kept. */
   #makeRoom(nowMs: number): void {
-    for (const [key, spent] of this.#spent) if (this.#left(spent, nowMs) === 0) this.#spent.delete(key);
-    const [oldest] = this.#spent.keys();
-    if (this.#spent.size >= MOST_KEYS && oldest !== undefined) this.#spent.delete(oldest);
+    for (const [key, spent] of this.#spent) {
+      if (this.#spent.size <= MOST_KEYS && this.#left(spent, nowMs) > 0) return;
+      this.#spent.delete(key);
+    }
   }
 }

@@ -171,6 +171,39 @@ describe.skipIf(!hasOpenssl())("a plugged-in CA (Istio's cacerts)", () => {
     );
   });
 
+  it('revokes with its own key, beside what the operator revoked, and only where it may', async () => {
+    const directory = at('revoking');
+    cpSync(at('good'), directory, { recursive: true });
+    const authority = await open(directory);
+    const { chain, serial } = await authority.issue({ csrPem: await csrOf(), names: { uris: [REVIEWS] }, ttlMs: 0 });
+    await authority.revoke(serial);
+    writeFileSync(at('revoked.pem'), chain[0] ?? '');
+    writeFileSync(at('revoked-chain.pem'), chain.slice(1, -1).join(''));
+    writeFileSync(at('lists.pem'), authority.bundle().crl ?? '');
+    const verify = [
+      'verify',
+      '-attime',
+      String(now() / 1_000),
+      '-crl_check',
+      '-CRLfile',
+      'lists.pem',
+      '-CAfile',
+      'root.pem',
+      '-untrusted',
+      'revoked-chain.pem',
+      'revoked.pem',
+    ];
+    expect(() => openssl(verify, folder)).toThrow('certificate revoked');
+    expect((await open(directory)).status().revoked).toBe(1);
+
+    writeFileSync(path.join(directory, 'ca-crl.pem'), authority.bundle().crl ?? '');
+    expect((await open(directory)).bundle().crl?.match(/BEGIN X509 CRL/g)).toHaveLength(2);
+    const mute = await open(plug('mute', { certificate: 'narrow', chain: ['narrow'], roots: ['root'] }));
+    await expect(mute.revoke(serial)).rejects.toThrow(
+      'ca-cert.pem: without the key usage cRLSign it can revoke nothing',
+    );
+  });
+
   it('is followed when its files are replaced', async () => {
     const clock = handClock(now());
     cpSync(at('good'), at('moving'), { recursive: true });
