@@ -110,6 +110,8 @@ function handshake(
     isOver = true;
     timer.cancel();
     socket.authorized = certificates.length > 0;
+    // A tls.Server does so for its sockets; as long as it is true Node's HTTP/2 waits for the handshake that is over.
+    Reflect.set(socket, 'secureConnecting', false);
     on.secured(socket, result, raw);
   });
 }

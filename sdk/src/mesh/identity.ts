@@ -56,7 +56,7 @@ export async function describeIdentity(
     notBeforeMs: svid.notBeforeMs,
     notAfterMs: svid.notAfterMs,
     source,
-    nextRotationMs: nextMs === undefined ? undefined : clock.wallTime() + Math.max(0, nextMs - clock.now()),
+    nextRotationMs: nextMs === undefined ? undefined : Math.round(clock.wallTime() + Math.max(0, nextMs - clock.now())),
     generation,
     problem,
   };
