@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
@@ -17,6 +18,8 @@ interface MutualTls {
   readonly client: Secured;
 }
 
+type Answer = Pick<ServerResponse, 'shouldKeepAlive'>;
+
 /** One accepted connection: what is known of it, what runs on it, and when it ends. */
 export class GuardedConnection {
   readonly socket: Socket;
@@ -29,6 +32,7 @@ export class GuardedConnection {
   rule: HeaderRule | undefined;
   readonly #clock: Clock;
   readonly #limits: () => InboundLimits;
+  readonly #answers = new Set<Answer>();
   #active = 0;
   #served = 0;
   #isDraining = false;
@@ -62,18 +66,20 @@ export class GuardedConnection {
     this.#rest();
   }
 
-  /** A request has come. false: it is the last one, and its answer should say so. */
-  requestBegan(): boolean {
+  /** A request has come; `answer`: of HTTP/1.1, for it to say that it is the last. */
+  requestBegan(answer?: Answer): void {
     this.#idle?.cancel();
     this.#active++;
     this.#served++;
+    if (answer !== undefined) this.#answers.add(answer);
     const { maxRequestsPerConnection } = this.#limits();
-    if (maxRequestsPerConnection !== undefined && this.#served >= maxRequestsPerConnection) this.#lastRequest();
-    return !this.#isDraining;
+    const isLast = maxRequestsPerConnection !== undefined && this.#served >= maxRequestsPerConnection;
+    if (isLast || this.#isDraining) this.#sayLast();
   }
 
-  requestEnded(): void {
+  requestEnded(answer?: Answer): void {
     this.#active--;
+    if (answer !== undefined) this.#answers.delete(answer);
     if (this.#active > 0) return;
     if (this.#isDraining && this.session === undefined) this.#end();
     else this.#rest();
@@ -81,10 +87,9 @@ export class GuardedConnection {
 
   /** No new requests: GOAWAY, or `Connection: close` with the next answer. What is under way has `graceMs`. */
   drain(graceMs: number): void {
-    this.#isDraining = true;
     this.#bound ??= this.#clock.after(graceMs, () => this.destroy());
-    if (this.session !== undefined) this.session.close();
-    else if (this.#active === 0) this.#end();
+    this.#sayLast();
+    if (this.session === undefined && this.#active === 0) this.#end();
   }
 
   destroy(): void {
@@ -93,10 +98,12 @@ export class GuardedConnection {
     this.socket.destroy();
   }
 
-  #lastRequest(): void {
+  #sayLast(): void {
     this.#isDraining = true;
     // GOAWAY names the last stream that is served; the streams up to it go on.
     if (this.session !== undefined) this.session.close();
+    // Node writes `Connection: close` where the head has not gone out yet.
+    for (const answer of this.#answers) answer.shouldKeepAlive = false;
   }
 
   #rest(): void {

@@ -49,12 +49,11 @@ export class Requests {
   request(request: IncomingMessage, response: ServerResponse, pass: Pass): void {
     const connection = connectionOf(request.socket);
     cleanRequest(request, connection?.rule ?? PLAIN_RULE);
-    const isOneOfMore = connection?.requestBegan() ?? true;
-    // Node writes `Connection: close` for it, and closes.
-    if (!isOneOfMore || this.isClosing) response.shouldKeepAlive = false;
+    connection?.requestBegan(response);
+    if (this.isClosing) response.shouldKeepAlive = false;
     const isAdmitted = this.#admit();
     response.once('close', () => {
-      connection?.requestEnded();
+      connection?.requestEnded(response);
       if (isAdmitted) this.#parts.connections.active--;
     });
     if (isAdmitted) this.#run(request, pass);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import http, { type IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders as Http1Headers } from 'node:http';
 import http2, { type IncomingHttpHeaders } from 'node:http2';
 import net, { type Socket } from 'node:net';
 import tls, { type TLSSocket } from 'node:tls';
@@ -106,7 +106,7 @@ export async function startGuarded(
 export interface Answer {
   readonly status: number;
   readonly text: string;
-  readonly headers: IncomingMessage['headers'];
+  readonly headers: Http1Headers;
 }
 
 type Given = {
@@ -116,22 +116,46 @@ type Given = {
   readonly body?: string;
 };
 
-/** One request on a socket that is there; keep-alive unless told otherwise. */
-export function ask(socket: Socket, given: Given = {}): Promise<Answer> {
+/** One request on a socket that is there, by hand: the platform's agents would keep the socket for themselves. */
+export function ask(socket: Socket, { method = 'GET', path = '/', headers = {}, body }: Given = {}): Promise<Answer> {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const length = body === undefined ? '' : `content-length: ${Buffer.byteLength(body)}\r\n`;
+  socket.write(`${method} ${path} HTTP/1.1\r\nhost: reviews\r\n${lines.join('')}${length}\r\n${body ?? ''}`);
+  return answerOn(socket);
+}
+
+function answerOn(socket: Socket): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { body, ...rest } = given;
-    const request = http.request({ createConnection: () => socket, host: 'reviews', ...rest }, (response) => {
-      let text = '';
-      response.setEncoding('utf8');
-      response.on('data', (part: string) => {
-        text += part;
-      });
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text, headers: response.headers }));
-      response.on('error', reject);
-    });
-    request.on('error', reject);
-    request.end(body);
+    let text = '';
+    const read = (part: Buffer): void => {
+      text += part.toString('latin1');
+      const answer = parse(text);
+      if (answer !== undefined) done(() => resolve(answer));
+    };
+    const fail = (): void => done(() => reject(new Error(`closed after ${JSON.stringify(text)}`)));
+    const done = (then: () => void): void => {
+      socket.off('data', read).off('close', fail).off('end', fail);
+      then();
+    };
+    socket.on('data', read).on('close', fail).on('end', fail);
   });
+}
+
+/** undefined: it is not whole yet. */
+function parse(text: string): Answer | undefined {
+  const end = text.indexOf('\r\n\r\n');
+  if (end < 0) return undefined;
+  const [first = '', ...lines] = text.slice(0, end).split('\r\n');
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  const body = text.slice(end + 4);
+  const status = Number(first.split(' ')[1]);
+  if (headers['transfer-encoding'] === 'chunked') {
+    if (!body.endsWith('0\r\n\r\n')) return undefined;
+    return { status, headers, text: body.replace(/[0-9a-f]+\r\n([\s\S]*?)\r\n/g, '$1').replace(/\r\n$/, '') };
+  }
+  return body.length < Number(headers['content-length'] ?? 0) ? undefined : { status, headers, text: body };
 }
 
 export async function plain(port: number): Promise<Socket> {
