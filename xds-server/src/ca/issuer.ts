@@ -1,8 +1,8 @@
 import { createHash, type KeyObject, webcrypto, type X509Certificate } from 'node:crypto';
-import type { Extension, X509Certificate as ParsedCertificate } from '@peculiar/x509';
+import type { Extension, Name } from '@peculiar/x509';
 import type { CertificateNames } from './csr-policy.ts';
 import { pemText } from './pem.ts';
-import { loadX509 } from './x509.ts';
+import { loadX509, type X509Library } from './x509.ts';
 
 /** What signs: a CA certificate with its key, and the way from it to the root. */
 export interface Issuer {
@@ -28,30 +28,69 @@ export interface Leaf {
 /** A workload's certificate (X.509-SVID §3 to §4; RFC 5280), in PEM. */
 export async function signLeaf(issuer: Issuer, leaf: Leaf): Promise<string> {
   const x509 = await loadX509();
-  const above = new x509.X509Certificate(issuer.certificate.raw);
+  const { name, authorityKeyId } = await partsOf(issuer.certificate);
   const spki = spkiOf(leaf.publicKey);
-  const { keyEncipherment, digitalSignature } = x509.KeyUsageFlags;
-  const rsa = leaf.publicKey.asymmetricKeyType === 'rsa';
   const made = await x509.X509CertificateGenerator.create({
     serialNumber: leaf.serial,
-    issuer: above.subjectName,
+    issuer: name,
     notBefore: new Date(leaf.notBeforeMs),
     notAfter: new Date(leaf.notAfterMs),
     publicKey: spki,
     signingKey: await signingKey(issuer.key),
     signingAlgorithm: signingAlgorithm(issuer.key),
     extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      // Only RSA keys decipher (TLS 1.2 without forward secrecy); RFC 5480 §3 leaves it out for EC.
-      new x509.KeyUsagesExtension(rsa ? digitalSignature | keyEncipherment : digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      ...leafUses(x509, leaf.publicKey.asymmetricKeyType === 'rsa' ? 'rsa' : 'other'),
       new x509.SubjectKeyIdentifierExtension(keyId(spki)),
-      new x509.AuthorityKeyIdentifierExtension(await keyIdOf(above)),
+      authorityKeyId,
       // The subject is empty, so the names are critical (RFC 5280 §4.2.1.6).
       new x509.SubjectAlternativeNameExtension(generalNames(leaf.names), true),
     ],
   });
   return pemText(made.rawData, 'CERTIFICATE');
+}
+
+const uses = new Map<string, readonly Extension[]>();
+
+/** The same for every leaf, so they are made once. */
+function leafUses(x509: X509Library, kind: 'rsa' | 'other'): readonly Extension[] {
+  const known = uses.get(kind);
+  if (known !== undefined) return known;
+  const { keyEncipherment, digitalSignature } = x509.KeyUsageFlags;
+  const made = [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    // Only RSA keys decipher (TLS 1.2 without forward secrecy); RFC 5480 §3 leaves it out for EC.
+    new x509.KeyUsagesExtension(kind === 'rsa' ? digitalSignature | keyEncipherment : digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+  ];
+  uses.set(kind, made);
+  return made;
+}
+
+interface IssuerParts {
+  readonly name: Name;
+  readonly authorityKeyId: Extension;
+}
+
+const parts = new WeakMap<X509Certificate, Promise<IssuerParts>>();
+
+/** What every certificate and list of an issuer repeats; read once. */
+function partsOf(certificate: X509Certificate): Promise<IssuerParts> {
+  let known = parts.get(certificate);
+  if (known === undefined) {
+    known = readParts(certificate);
+    parts.set(certificate, known);
+  }
+  return known;
+}
+
+async function readParts({ raw }: X509Certificate): Promise<IssuerParts> {
+  const x509 = await loadX509();
+  const certificate = new x509.X509Certificate(raw);
+  // An issuer that names its key itself is named so; plugged-in ones may have computed it in any way.
+  const id =
+    certificate.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId ??
+    Buffer.from(await certificate.publicKey.getKeyIdentifier()).toString('hex');
+  return { name: certificate.subjectName, authorityKeyId: new x509.AuthorityKeyIdentifierExtension(id) };
 }
 
 type GeneralNameJson = { readonly type: 'url' | 'dns' | 'ip'; readonly value: string };
@@ -114,13 +153,13 @@ export interface CrlRequest {
 /** The revocation list of one issuer (RFC 5280 §5), in PEM. */
 export async function signCrl(issuer: Pick<Issuer, 'certificate' | 'key'>, request: CrlRequest): Promise<string> {
   const x509 = await loadX509();
-  const above = new x509.X509Certificate(issuer.certificate.raw);
+  const { name, authorityKeyId } = await partsOf(issuer.certificate);
   const made = await x509.X509CrlGenerator.create({
-    issuer: above.subjectName,
+    issuer: name,
     thisUpdate: new Date(request.thisUpdateMs),
     nextUpdate: new Date(request.nextUpdateMs),
     entries: request.revoked.map(({ serial, atMs }) => ({ serialNumber: serial, revocationDate: new Date(atMs) })),
-    extensions: [new x509.AuthorityKeyIdentifierExtension(await keyIdOf(above))],
+    extensions: [authorityKeyId],
     signingKey: await signingKey(issuer.key),
     signingAlgorithm: signingAlgorithm(issuer.key),
   });
@@ -131,15 +170,6 @@ const spkiOf = (key: KeyObject): Uint8Array<ArrayBuffer> => new Uint8Array(key.e
 
 /** The first 160 bits of SHA-256 over the key (RFC 7093 §2 method 4's way: over the whole SubjectPublicKeyInfo). */
 const keyId = (spki: Uint8Array): string => createHash('sha256').update(spki).digest('hex').slice(0, 40);
-
-/** An issuer that names its key itself is named so; plugged-in ones may have computed it in any way. */
-async function keyIdOf(certificate: ParsedCertificate): Promise<string> {
-  const { SubjectKeyIdentifierExtension } = await loadX509();
-  return (
-    certificate.getExtension(SubjectKeyIdentifierExtension)?.keyId ??
-    Buffer.from(await certificate.publicKey.getKeyIdentifier()).toString('hex')
-  );
-}
 
 const HASH_OF_CURVE = new Map([
   ['prime256v1', 'SHA-256'],
