@@ -131,7 +131,7 @@ class LiveTransports implements SecureTransports {
 
   #transport(settings: UpstreamTls, name: string, client: ClientTls): SecureTransport {
     return {
-      key: client.key,
+      key: `${client.key}${extraKey(settings)}`,
       settings,
       open: (raw) => client.open(raw),
       refusal: (error, socket) => client.refusal(error, socket),
@@ -172,6 +172,10 @@ class LiveTransports implements SecureTransports {
     this.#parts.turn(() => this.#checkSome());
   }
 }
+
+/** What a connection was verified by beside what makes the client's own key. */
+const extraKey = ({ pins, verifiesSni = false }: UpstreamTls): string =>
+  pins === undefined && !verifiesSni ? '' : JSON.stringify([pins, verifiesSni]);
 
 /** What is asked for beside what every server of its kind is asked. */
 function faultOf({ certificate }: Secured, { pins, verifiesSni }: UpstreamTls, name: string): MeshError | undefined {
