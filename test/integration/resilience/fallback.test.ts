@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMesh, type Mesh } from '../../../sdk/src/mesh.ts';
 import type { MeshEvent } from '../../../sdk/src/model/events.ts';
-import { createXdsServer, type XdsServer } from '../../../xds-server/src/embedded.ts';
+import type { XdsServer } from '../../../xds-server/src/embedded/api.ts';
+import { createXdsServer } from '../../../xds-server/src/embedded.ts';
 import { memorySource } from '../../../xds-server/src/source/memory.ts';
 import { type Origin, startOrigin } from '../../harness/test-mesh.ts';
 
