@@ -139,6 +139,16 @@ describe('readBootstrap', () => {
     expect(read({ INMESH_XDS: 'a:1' })).toMatchObject({ listenerTemplate: '%s', authorities: new Map() });
   });
 
+  it("the name of a server's listener (gRFC A36); Istio's where none is given", () => {
+    const config = federated({
+      server_listener_resource_name_template: 'grpc/server?xds.resource.listening_address=%s',
+    });
+    expect(read({ GRPC_XDS_BOOTSTRAP_CONFIG: config })?.serverListenerTemplate).toBe(
+      'grpc/server?xds.resource.listening_address=%s',
+    );
+    expect(read({ INMESH_XDS: 'a:1' })?.serverListenerTemplate).toBe('xds.istio.io/grpc/lds/inbound/%s');
+  });
+
   it.each<[string, object, RegExp]>([
     ['an authority that is none', { authorities: { a: 7 } }, /authorities\["a"\] is "7", allowed: an object/],
     ['authorities that are none', { authorities: [] }, /authorities is "\[\]"/],

@@ -38,6 +38,8 @@ export interface Bootstrap {
   readonly authorities: ReadonlyMap<string, readonly BootstrapServer[]>;
   /** The name of a target's listener; `%s` stands for the target (gRFC A47). */
   readonly listenerTemplate: string;
+  /** The name of the listener of a server of this process; `%s` stands for `address:port` (gRFC A36). */
+  readonly serverListenerTemplate: string;
   /** undefined = delta first. */
   readonly protocol: 'delta' | 'sotw' | undefined;
   readonly node: {
@@ -72,6 +74,9 @@ export interface BootstrapInput {
   readonly hasTransport?: boolean;
 }
 
+/** As Istio's agent writes it, and as istiod knows such listeners. */
+const ISTIO_SERVER_LISTENER = 'xds.istio.io/grpc/lds/inbound/%s';
+
 /**
  * Joins options, `INMESH_*` variables and a gRPC bootstrap, in this order of weight. undefined: no control plane is named,
  * so the mesh is off. Throws MESH_BOOTSTRAP_INVALID naming the variable, its value and what is allowed.
@@ -94,6 +99,7 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
     servers,
     authorities: grpc?.authorities ?? new Map(),
     listenerTemplate: grpc?.listenerTemplate ?? '%s',
+    serverListenerTemplate: grpc?.serverListenerTemplate ?? ISTIO_SERVER_LISTENER,
     required,
     protocol: protocol === 'auto' ? undefined : protocol,
     node: describeNode(workload, input, grpc),

@@ -11,6 +11,8 @@ export interface GrpcBootstrap {
   readonly authorities: ReadonlyMap<string, readonly BootstrapServer[]>;
   /** `client_default_listener_resource_name_template` (gRFC A47). */
   readonly listenerTemplate: string;
+  /** `server_listener_resource_name_template` (gRFC A36). */
+  readonly serverListenerTemplate: string | undefined;
   readonly id: string | undefined;
   readonly cluster: string | undefined;
   readonly metadata: Readonly<Record<string, unknown>>;
@@ -40,7 +42,18 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
   return {
     servers: readServers(root.xds_servers, `${source}: xds_servers`),
     authorities,
-    listenerTemplate: readTemplate(root.client_default_listener_resource_name_template, authorities, source),
+    listenerTemplate: readTemplate(
+      root.client_default_listener_resource_name_template,
+      authorities,
+      `${source}: client_default_listener_resource_name_template`,
+    ),
+    serverListenerTemplate:
+      text(root.server_listener_resource_name_template) &&
+      readTemplate(
+        root.server_listener_resource_name_template,
+        authorities,
+        `${source}: server_listener_resource_name_template`,
+      ),
     id: text(node.id),
     cluster: text(node.cluster),
     metadata: isObject(node.metadata) ? node.metadata : {},
@@ -110,9 +123,8 @@ function readAuthorities(given: unknown, source: string): ReadonlyMap<string, re
 }
 
 /** An authority that it names must be there (gRFC A47). */
-function readTemplate(given: unknown, authorities: GrpcBootstrap['authorities'], file: string): string {
+function readTemplate(given: unknown, authorities: GrpcBootstrap['authorities'], source: string): string {
   if (given === undefined || given === '') return '%s';
-  const source = `${file}: client_default_listener_resource_name_template`;
   if (typeof given !== 'string') throw invalid({ source, value: JSON.stringify(given) }, 'text, %s for the target');
   if (!isXdstp(given)) return given;
   const name = parseXdstp(nameFromTemplate(given, 'target'));

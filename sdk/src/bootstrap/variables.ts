@@ -194,7 +194,7 @@ export const VARIABLES = [
   {
     name: 'GRPC_XDS_BOOTSTRAP',
     meaning:
-      "a gRPC bootstrap file, as Istio's agent writes it: `xds_servers` with their `server_features`, `channel_creds` (`tls`, `insecure`), `certificate_providers` (`file_watcher`), `authorities`, `client_default_listener_resource_name_template` and `node` are read; the variables above win",
+      "a gRPC bootstrap file, as Istio's agent writes it: `xds_servers` with their `server_features`, `channel_creds` (`tls`, `insecure`), `certificate_providers` (`file_watcher`), `authorities`, the two listener name templates and `node` are read; the variables above win",
     default: 'none',
     example: '/etc/istio/proxy/grpc-bootstrap.json',
   },

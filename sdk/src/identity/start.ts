@@ -77,7 +77,7 @@ async function createSource(
   }
 }
 
-const loadCa = () => Promise.all([import('./sources/ca.ts'), import('./sources/istio-ca.ts')]);
+const loadCa = () => Promise.all([import('./sources/ca.ts'), import('../wire/istio-ca.ts')]);
 
 async function openSds(
   { server }: Extract<CredentialSettings, { kind: 'sds' }>,

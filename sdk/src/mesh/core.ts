@@ -59,9 +59,6 @@ export interface Core extends Pick<MeshCore, 'lookup' | 'lookupConnection' | 'st
   close(): Promise<void>;
 }
 
-/** The name that Istio's bootstrap gives the listener of a server (gRFC A36 server_listener_resource_name_template). */
-const INBOUND_TEMPLATE = 'xds.istio.io/grpc/lds/inbound/%s';
-
 export async function startCore(parts: CoreParts): Promise<Core> {
   const { bootstrap, clock, random, events } = parts;
   const { emit } = events;
@@ -98,7 +95,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   });
   const inbound = createInbound({
     ...{ discovery, clock, emit, tls: { secrets, identity: undefined } },
-    listenerName: (at) => nameFromTemplate(INBOUND_TEMPLATE, at),
+    listenerName: (at) => nameFromTemplate(bootstrap.serverListenerTemplate, at),
   });
   const sourceIp = createSourceIp(parts.sourceIp ?? 'own');
   if (parts.policy !== undefined) keepTermsOf(parts.policy);
@@ -163,10 +160,11 @@ const loadNetwork = async () => ({
   ...(await import('../identity/credentials.ts')),
 });
 
-const asMetadata = ({ service, port, version, labels, address }: Registration) => ({
+const asMetadata = ({ service, port, version, labels, address, tls }: Registration) => ({
   service,
   port,
   ...(version !== undefined && { version }),
   ...(labels && { labels: { ...labels } }),
   ...(address !== undefined && { address }),
+  ...(tls !== undefined && { tls }),
 });

@@ -88,7 +88,16 @@ export class LazyCore {
   }
 
   register(registration: Registration): void {
-    this.#registrations.set(`${registration.service}:${registration.port}`, registration);
+    this.#registrations.set(keyOf(registration), registration);
+    this.#core?.register([...this.#registrations.values()]);
+  }
+
+  unregister(registration: Registration): void {
+    if (this.#registrations.delete(keyOf(registration))) this.#core?.register([...this.#registrations.values()]);
+  }
+
+  unregister({ service, port }: Registration): void {
+    if (!this.#registrations.delete(`${service}:${port}`) || this.#closing !== undefined) return;
     this.#core?.register([...this.#registrations.values()]);
   }
 
@@ -117,5 +126,7 @@ export class LazyCore {
     await core.close();
   }
 }
+
+const keyOf = ({ service, port }: Registration): string => `${service}:${port}`;
 
 const noop = (): undefined => undefined;

@@ -5,10 +5,10 @@ import { createFakeClock } from '../../../../test/harness/fake-clock.ts';
 import { createAuthority } from '../../../../xds-server/src/ca/authority.ts';
 import { createCertificateService, isStatus } from '../../../../xds-server/src/ca/certificate-service.ts';
 import { systemClock, systemRandom } from '../../clock.ts';
+import { type AskCa, askInProcess } from '../../wire/istio-ca.ts';
 import { createCsr } from '../csr.ts';
 import { createIdentity } from '../live-identity.ts';
-import { type AskCa, createCaSource } from './ca.ts';
-import { askInProcess } from './istio-ca.ts';
+import { createCaSource } from './ca.ts';
 
 const URI = 'spiffe://mesh.test/ns/shop/sa/web';
 const HOUR_MS = 3_600_000;

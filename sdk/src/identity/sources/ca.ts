@@ -1,13 +1,11 @@
 import { generateKeyPair, type KeyObject, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Clock, Random } from '../../clock.ts';
+import type { AskCa } from '../../wire/istio-ca.ts';
 import { createBundles, pemBlocks } from '../bundles.ts';
 import { createRenewal, type Issuer } from '../renewal.ts';
 import type { IdentitySource, SourceState } from '../source.ts';
 import { readSvid } from '../svid.ts';
-
-/** One answer of a CA: PEM certificates, the leaf first and the root last. */
-export type AskCa = (question: { readonly csr: string; readonly ttlMs: number }) => Promise<readonly string[]>;
 
 export interface CaSourceParts {
   /** For humans: `CA istiod.istio-system.svc:15012`. */

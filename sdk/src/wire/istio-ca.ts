@@ -1,12 +1,14 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
-import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../../gen/ca.js';
-import type { Clock } from '../../clock.ts';
-import { defaultOf } from '../../defaults.ts';
-import type { CallControlPlane } from '../../discovery/transport.ts';
-import { type Channel, type ChannelCredentials, createChannel } from '../../wire/channel.ts';
-import { callUnary, GrpcCallError } from '../../wire/grpc-call.ts';
-import { GRPC } from '../../wire/grpc-status.ts';
-import type { AskCa } from './ca.ts';
+import { IstioCertificateRequestSchema, IstioCertificateResponseSchema } from '../../gen/ca.js';
+import type { Clock } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
+import type { CallControlPlane } from '../discovery/transport.ts';
+import { type Channel, type ChannelCredentials, createChannel } from './channel.ts';
+import { callUnary, GrpcCallError } from './grpc-call.ts';
+import { GRPC } from './grpc-status.ts';
+
+/** One question to a CA that speaks istio.v1.auth; its answer: PEM certificates, the leaf first and the root last. */
+export type AskCa = (question: { readonly csr: string; readonly ttlMs: number }) => Promise<readonly string[]>;
 
 const PATH = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
 
