@@ -165,6 +165,24 @@ describe.skipIf(!hasOpenssl())("a plugged-in CA (Istio's cacerts)", () => {
     expect(chain).toHaveLength(2);
   });
 
+  it.each([
+    ['RSA 4096', ['-newkey', 'rsa:4096']],
+    ['P-384', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-384']],
+    ['Ed25519', ['-newkey', 'ed25519']],
+  ])('signs leaves and lists with a %s key', async (name, key) => {
+    root(name, [...key, '-addext', 'keyUsage=critical,keyCertSign,cRLSign']);
+    const authority = await open(plug(`by ${name}`, { certificate: name, chain: [name], roots: [name] }));
+    const { chain, serial } = await authority.issue({ csrPem: await csrOf(), names: { uris: [REVIEWS] }, ttlMs: 0 });
+    writeFileSync(at('signed.pem'), chain[0] ?? '');
+    const verify = ['verify', '-x509_strict', '-attime', String(now() / 1_000), '-CAfile', `${name}.pem`];
+    expect(openssl([...verify, 'signed.pem'], folder)).toBe('signed.pem: OK\n');
+    await authority.revoke(serial);
+    writeFileSync(at('signed-crl.pem'), authority.bundle().crl ?? '');
+    expect(() => openssl([...verify, '-crl_check', '-CRLfile', 'signed-crl.pem', 'signed.pem'], folder)).toThrow(
+      'revoked',
+    );
+  });
+
   it('is not rotated here', async () => {
     await expect((await open(at('good'))).rotateRoot()).rejects.toThrow(
       'a plugged-in CA; whoever made its files makes new ones',
