@@ -90,7 +90,6 @@ describe("import '@inmesh/sdk'", () => {
         "mesh.ts",
         "mesh/events.ts",
         "mesh/lazy-core.ts",
-        "mesh/mesh-side.ts",
         "mesh/ready.ts",
         "mesh/server-side.ts",
         "model/resource-name.ts",

@@ -25,17 +25,8 @@ import { createRequest, type MeshRequestFunction } from './http/undici/request.t
 import { createEvents } from './mesh/events.ts';
 import type { MeshIdentity } from './mesh/identity.ts';
 import { LazyCore } from './mesh/lazy-core.ts';
-import { createMeshSide } from './mesh/mesh-side.ts';
 import { waitUntilReady } from './mesh/ready.ts';
-import {
-  createServerSide,
-  type Guarding,
-  MESH_SIDE,
-  type MeshSide,
-  SERVER_SIDE,
-  type ServerSide,
-  type WithServerSide,
-} from './mesh/server-side.ts';
+import { createServerSide, SERVER_SIDE, type ServerSide, type WithServerSide } from './mesh/server-side.ts';
 import type { EventSink } from './model/events.ts';
 import type { ExplainOptions, MeshOptions, ReadyOptions, Registration } from './options.ts';
 import { createLog } from './telemetry/log.ts';
@@ -135,7 +126,7 @@ export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> =
   return new LiveMesh(bootstrap, options, deps);
 }
 
-class LiveMesh implements Mesh, Guarding {
+class LiveMesh implements Mesh, WithServerSide {
   readonly fetch: MeshFetch;
   readonly request: MeshRequestFunction;
   readonly dispatcher: Dispatcher;
@@ -150,8 +141,6 @@ class LiveMesh implements Mesh, Guarding {
   readonly #isOff: boolean;
   /** For guarded servers. */
   readonly [SERVER_SIDE]: ServerSide;
-  /** For servers that are guarded by this mesh. */
-  readonly [MESH_SIDE]: MeshSide;
   #installation: Disposable | undefined;
 
   constructor(bootstrap: Bootstrap | undefined, options: MeshOptions, deps: MeshDeps) {
@@ -197,8 +186,6 @@ class LiveMesh implements Mesh, Guarding {
     this.fetch = bootstrap === undefined ? createPlainFetch() : createMeshFetch(runtime, this.dispatcher);
     this.#breakers = createBreakers(this.fetch, clock);
     this.request = createRequest(this.dispatcher);
-    const metrics = () => this.metrics();
-    this[MESH_SIDE] = createMeshSide({ core: this.#core, clock, events, isOn: !this.#isOff, metrics });
     if (bootstrap?.service) this.register(registrationOf(bootstrap.service));
   }
 

@@ -96,11 +96,6 @@ export class LazyCore {
     if (this.#registrations.delete(keyOf(registration))) this.#core?.register([...this.#registrations.values()]);
   }
 
-  unregister({ service, port }: Registration): void {
-    if (!this.#registrations.delete(`${service}:${port}`) || this.#closing !== undefined) return;
-    this.#core?.register([...this.#registrations.values()]);
-  }
-
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

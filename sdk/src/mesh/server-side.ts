@@ -56,7 +56,13 @@ export function createServerSide({ core, ...parts }: ServerSideParts): ServerSid
     onIdentity: (listener) =>
       whenRunning(core, (running) => {
         identity = running.identity;
-        return watchIdentity(running.identity, listener);
+        const ends = [
+          watchIdentity(running.identity, listener),
+          running.secrets.onChange(() => listener({ trust: true })),
+        ];
+        return () => {
+          for (const end of ends) end();
+        };
       }),
     register: (registration) => core.register(registration),
     unregister: (registration) => core.unregister(registration),

@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { defaultOf } from '../defaults.ts';
-import type { MeshSide } from '../mesh/server-side.ts';
+import type { ServerSide } from '../mesh/server-side.ts';
 import type { InboundListener } from '../model/inbound.ts';
 import type { AppServer } from './app-server.ts';
 import { chooseChain, needsNoLook, type Offer } from './chain.ts';
@@ -15,7 +15,7 @@ import { isHttp2, Terminator } from './terminator.ts';
 export type DoorReason = 'too-many' | 'first-bytes' | 'no-chain' | 'no-identity' | 'peer' | 'protocol' | 'flood';
 
 export interface DoorParts {
-  readonly side: MeshSide;
+  readonly side: ServerSide;
   readonly app: AppServer;
   readonly policy: PortPolicy;
   /** Served in plain whatever the mode: what probes ask for. */

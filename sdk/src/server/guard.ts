@@ -2,7 +2,7 @@ import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net';
 import { systemTurn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
-import { type Guarding, MESH_SIDE, type MeshSide } from '../mesh/server-side.ts';
+import { SERVER_SIDE, type ServerSide, type WithServerSide } from '../mesh/server-side.ts';
 import { defaultMesh } from '../mesh.ts';
 import type { InboundListener } from '../model/inbound.ts';
 import type { Registration } from '../options.ts';
@@ -54,13 +54,13 @@ export interface GuardStats {
  */
 export function guard(app: Guardable, options: GuardOptions = {}): Guarded {
   const mesh = options.mesh ?? defaultMesh();
-  const side = (mesh as unknown as Partial<Guarding>)[MESH_SIDE];
+  const side = (mesh as unknown as Partial<WithServerSide>)[SERVER_SIDE];
   if (side === undefined) throw new MeshError('MESH_CONFIG_INVALID', 'guard: `mesh` is no mesh of createMesh');
   return guardWith(side, app, options);
 }
 
 /** For tests as well: the mesh as values. */
-export function guardWith(side: MeshSide, app: Guardable, options: GuardOptions): Guarded {
+export function guardWith(side: ServerSide, app: Guardable, options: GuardOptions): Guarded {
   const appServer = appServerOf(app);
   if (GUARDED in appServer.server) throw new MeshError('MESH_CONFIG_INVALID', 'guard: this server is guarded already');
   Object.defineProperty(appServer.server, GUARDED, { value: true });
@@ -71,9 +71,10 @@ const GUARDED: unique symbol = Symbol.for('inmesh.guarded.1') as never;
 
 class Guard implements Guarded {
   readonly server: NodeServer;
-  readonly #side: MeshSide;
+  readonly #side: ServerSide;
   readonly #app: AppServer;
   readonly #options: GuardOptions;
+  readonly #timeoutMs: number;
   readonly #connections: Connections;
   readonly #policy: PortPolicy;
   readonly #requests: Requests;
@@ -86,7 +87,7 @@ class Guard implements Guarded {
   #isReady = false;
   #closing: Promise<void> | undefined;
 
-  constructor(side: MeshSide, app: AppServer, options: GuardOptions) {
+  constructor(side: ServerSide, app: AppServer, options: GuardOptions) {
     const { server } = app;
     this.server = server;
     this.#side = side;
@@ -97,6 +98,7 @@ class Guard implements Guarded {
     this.#connections = connections;
     const fallback = options.fallback ?? (side.isOn ? 'STRICT' : 'DISABLE');
     const timeoutMs = options.configTimeoutMs ?? defaultOf('configTimeoutMs');
+    this.#timeoutMs = timeoutMs;
     this.#policy = new PortPolicy(side, { fallback, timeoutMs }, (listener) => this.#follow(listener));
     this.#requests = new Requests({
       connections,
@@ -120,9 +122,10 @@ class Guard implements Guarded {
     });
     this.#harden();
     this.#stops.push(
-      side.onTrustChange(() =>
-        connections.recheck((connection, why) => this.#door.refuse(connection, 'peer', why.message)),
-      ),
+      side.onIdentity(({ trust }) => {
+        if (trust) connections.recheck((connection, why) => this.#door.refuse(connection, 'peer', why.message));
+        this.#announce();
+      }),
     );
     this.server.on('listening', () => this.#listening());
     this.server.once('close', () => this.#gone());
@@ -154,17 +157,20 @@ class Guard implements Guarded {
     const listener = await new Promise<InboundListener>((resolve, reject) => {
       if (this.#policy.whenKnown(resolve) === undefined) reject(new MeshError('MESH_NOT_READY', 'too many wait'));
     });
-    if (needsIdentity(listener)) {
-      await this.#side.identityReady(this.#options.configTimeoutMs ?? defaultOf('configTimeoutMs'));
-    }
+    const identity = acceptsMutualTls(listener) ? this.#side.identityReady(this.#timeoutMs) : undefined;
+    // Where plain text is taken too, there may be none.
+    await (needsIdentity(listener) ? identity : identity?.catch(noop));
     this.#isReady = true;
+    this.#announce();
   }
 
   unready(): string | undefined {
     if (this.#closing !== undefined) return 'closing';
     if (!this.server.listening) return 'not listening';
-    if (this.#policy.current === undefined) return 'the control plane has not answered';
-    return this.#isReady ? undefined : 'no identity';
+    const listener = this.#policy.current;
+    if (listener === undefined) return 'the control plane has not answered';
+    if (needsIdentity(listener) && !this.#side.hasIdentity()) return 'no identity';
+    return this.#isReady ? undefined : 'starting';
   }
 
   stats(): GuardStats {
@@ -230,32 +236,41 @@ class Guard implements Guarded {
       const message = error instanceof Error ? error.message : String(error);
       this.#side.emit({ kind: 'warning', message: `the server on port ${at.port} is not ready: ${message}` });
     });
-    this.#registerAs(this.#policy.current);
+    this.#announce();
   }
 
   #follow(listener: InboundListener): void {
     this.#connections.follow(listener);
     this.#hint(listener);
-    this.#registerAs(listener);
+    // A source costs nothing until somebody wants to know who we are.
+    if (acceptsMutualTls(listener)) this.#side.identityReady(this.#timeoutMs).catch(noop);
+    this.#announce();
   }
 
-  /** Callers are told of a certificate to expect once one is asked for and shown here. */
-  #registerAs(listener: InboundListener | undefined): void {
+  /** Callers are told of a certificate to expect once it is there, and of the server once it could serve them. */
+  #announce(): void {
     const { service, version, labels, address } = this.#options;
+    const listener = this.#policy.current;
     const port = addressOf(this.server)?.port;
     if (service === undefined || port === undefined || this.#closing !== undefined || listener === undefined) return;
+    const isMutual = acceptsMutualTls(listener) && this.#side.hasIdentity();
+    if (needsIdentity(listener) && !isMutual) {
+      this.#register(undefined);
+      return;
+    }
     this.#register({
       service,
       port,
       ...(version !== undefined && { version }),
       ...(labels && { labels }),
       ...(address !== undefined && { address }),
-      ...(acceptsMutualTls(listener) && { tls: 'istio' as const }),
+      ...(isMutual && { tls: 'istio' as const }),
     });
   }
 
   #register(registration: Registration | undefined): void {
     const before = this.#registration;
+    if (before?.port === registration?.port && before?.tls === registration?.tls) return;
     this.#registration = registration;
     if (registration !== undefined) this.#side.register(registration);
     else if (before !== undefined) this.#side.unregister(before);
@@ -294,6 +309,8 @@ class Guard implements Guarded {
 /** Node's defaults of http.Server. */
 const NODE_HEADERS_MS = 60_000;
 const NODE_KEEP_ALIVE_MS = 5_000;
+
+const noop = (): void => {};
 
 const addressOf = (server: Server): AddressInfo | undefined => {
   const at = server.address();

@@ -1,11 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { defaultOf } from '../defaults.ts';
-import type { MeshSide } from '../mesh/server-side.ts';
+import type { ServerSide } from '../mesh/server-side.ts';
 import type { GuardOptions, ListenAt } from './options.ts';
 import { createProbes } from './probes.ts';
 
 export interface OwnPortsParts {
-  readonly side: Pick<MeshSide, 'metrics'>;
+  readonly side: Pick<ServerSide, 'metrics'>;
   unready(): string | undefined;
   ask(request: IncomingMessage, response: ServerResponse): void;
   port(): number | undefined;

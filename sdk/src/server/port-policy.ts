@@ -1,6 +1,6 @@
 import type { Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
-import type { MeshSide } from '../mesh/server-side.ts';
+import type { ServerSide } from '../mesh/server-side.ts';
 import type { InboundListener } from '../model/inbound.ts';
 import { type InboundMode, listenerOfMode } from './chain.ts';
 
@@ -15,14 +15,14 @@ type Waiter = (listener: InboundListener) => void;
 
 /** How connections to one port are taken, as of now. Until that is known they wait: bounded in number and in time. */
 export class PortPolicy {
-  readonly #side: MeshSide;
+  readonly #side: ServerSide;
   readonly #terms: PolicyTerms;
   readonly #changed: (listener: InboundListener) => void;
   readonly #waiting = new Set<Waiter>();
   #current: InboundListener | undefined;
   #stop: (() => void) | undefined;
 
-  constructor(side: MeshSide, terms: PolicyTerms, changed: (listener: InboundListener) => void) {
+  constructor(side: ServerSide, terms: PolicyTerms, changed: (listener: InboundListener) => void) {
     this.#side = side;
     this.#terms = terms;
     this.#changed = changed;

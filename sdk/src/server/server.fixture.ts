@@ -9,7 +9,7 @@ import { systemClock } from '../clock.ts';
 import { createBundles } from '../identity/bundles.ts';
 import { NO_SECRETS } from '../identity/secrets.ts';
 import { createTlsContexts } from '../identity/tls-contexts.ts';
-import type { MeshSide } from '../mesh/server-side.ts';
+import type { ServerSide } from '../mesh/server-side.ts';
 import type { MeshEvent } from '../model/events.ts';
 import type { InboundListener } from '../model/inbound.ts';
 import type { Registration } from '../options.ts';
@@ -23,7 +23,7 @@ import type { GuardOptions } from './options.ts';
 export const REVIEWS = 'spiffe://cluster.local/ns/default/sa/reviews';
 export const PRODUCTPAGE = 'spiffe://cluster.local/ns/default/sa/productpage';
 
-export interface TestSide extends MeshSide {
+export interface TestSide extends ServerSide {
   /** undefined: the control plane has not spoken yet. */
   listen(found: InboundListener | undefined): void;
   readonly events: MeshEvent[];
@@ -54,7 +54,8 @@ export function createSide(identity: TestIdentity, options: { readonly isOn?: bo
     },
     tls: () => Promise.resolve(contexts),
     identityReady: (timeoutMs) => identity.ready(timeoutMs),
-    onTrustChange: (listener) => identity.onChange(listener),
+    hasIdentity: () => identity.current() !== undefined,
+    onIdentity: (listener) => identity.onChange(() => listener({ trust: true })),
     register: (one) => side.registered.set(one.service, one),
     unregister: (one) => side.registered.delete(one.service),
     metrics: async () => 'inmesh_test 1\n',

@@ -55,7 +55,7 @@ export class Terminator {
     const acceptor = contexts.server(
       { ...settings, alpn },
       {
-        secured: (socket, client) => this.#secured(socket, client),
+        secured: (socket, client, raw) => this.#secured(socket, client, raw),
         refused: (error, { address }) => refused(error, address),
       },
     );
@@ -63,16 +63,14 @@ export class Terminator {
     return acceptor;
   }
 
-  #secured(socket: TLSSocket, client: Secured): void {
-    const connection = this.#connections.get(rawOf(socket) ?? socket);
+  #secured(socket: TLSSocket, client: Secured, raw: Socket): void {
+    const connection = this.#connections.get(raw);
     if (connection?.chain === undefined) {
       socket.destroy();
       return;
     }
     socket.on('error', () => socket.destroy());
     if (client.peer !== undefined) setPeer(socket, peerFrom(client.peer));
-    // As tls.Server leaves it: HTTP/2 waits for ever on a socket whose handshake seems to be under way.
-    Object.assign(socket, { secureConnecting: false });
     tag(socket, connection);
     connection.secured = { socket, client };
     connection.rule = ruleOf(socket, client, connection.chain);
