@@ -72,8 +72,10 @@ async function createSource(
       });
       return createCaSource({ from: `CA ${source.servers.join(', ')}`, ask, uri, ttlMs, clock, random });
     }
-    case 'workload-api':
-      return undefined;
+    case 'workload-api': {
+      const { createWorkloadApiSource } = await import('./sources/workload-api.ts');
+      return createWorkloadApiSource({ address: source.address, clock, random });
+    }
   }
 }
 
