@@ -4,6 +4,7 @@ import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFil
 import path from 'node:path';
 import process from 'node:process';
 import { build } from 'rolldown';
+import { atFirstUse } from './first-use.ts';
 
 export const PACKAGES = ['sdk', 'xds-server'] as const;
 
@@ -59,6 +60,7 @@ async function bundleSdk(target: string): Promise<void> {
       ...internalEntries(),
     },
     platform: 'node',
+    plugins: [atFirstUse()],
     external: (id) => !id.startsWith('.') && !path.isAbsolute(id) && !id.startsWith('@bufbuild/protobuf'),
     logLevel: 'warn',
     output: { dir: target, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'dist/chunks/[name]-[hash].js' },

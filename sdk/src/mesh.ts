@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import type { Dispatcher } from 'undici';
@@ -107,6 +106,9 @@ interface MeshDeps {
   readonly probe?: StartProbe;
 }
 
+/** An import would read every name it exports, and load Node's streams and promises of files by that. */
+const files = (): typeof import('node:fs') => process.getBuiltinModule('node:fs');
+
 /**
  * Makes a mesh from options and the environment. Throws MESH_BOOTSTRAP_INVALID when what is given cannot be used,
  * MESH_CONFIG_INVALID where its policy has a number that is none. Without a control plane the mesh is off: calls go out as written.
@@ -116,8 +118,8 @@ export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> =
   const bootstrap = readBootstrap({
     env: deps.env,
     options,
-    readFile: (path) => readFileSync(path, 'utf8'),
-    exists: existsSync,
+    readFile: (path) => files().readFileSync(path, 'utf8'),
+    exists: (path) => files().existsSync(path),
     host: { name: hostname(), pid: process.pid },
     hasTransport: options.transport !== undefined,
   });

@@ -1,5 +1,3 @@
-import { createPrivateKey } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Discovery, ResourceWatcher } from '../discovery/discovery.ts';
 import type { Secrets, SecretValue } from '../identity/secrets.ts';
 import type { EventSink } from '../model/events.ts';
@@ -110,6 +108,8 @@ function secretValue(secret: Secret): Omit<SecretValue, 'generation'> {
     const { certificate: held } = secret;
     const [chain, key] =
       held.kind === 'inline' ? [held.certificate, held.key] : [read(held.certificate), read(held.key)];
+    // Loaded with the first key.
+    const { createPrivateKey } = process.getBuiltinModule('node:crypto');
     return { certificate: { chain, key: createPrivateKey(key) } };
   }
   const { crl, roots } = secret;
@@ -128,4 +128,4 @@ function secretValue(secret: Secret): Omit<SecretValue, 'generation'> {
   }
 }
 
-const read = (path: string): string => readFileSync(path, 'utf8');
+const read = (path: string): string => process.getBuiltinModule('node:fs').readFileSync(path, 'utf8');

@@ -1,4 +1,4 @@
-import { createHash, type X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { CertificatePin } from '../model/tls.ts';
 
 /** Envoy verify_certificate_spki and verify_certificate_hash: one of all of them is enough. */
@@ -9,4 +9,5 @@ export function isPinned(certificate: X509Certificate | undefined, pins: readonl
   return pins.some((pin) => of[pin.of] === pin.sha256);
 }
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64');
+const sha256 = (bytes: Uint8Array): string =>
+  process.getBuiltinModule('node:crypto').createHash('sha256').update(bytes).digest('base64');

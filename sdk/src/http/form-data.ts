@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto';
-
 /** What FormData of any origin has in common: the platform's, undici's, a polyfill's. */
 export interface FormDataLike extends Iterable<readonly [string, string | FileLike]> {
   append(name: string, value: unknown): void;
@@ -33,6 +31,8 @@ const CRLF = Buffer.from('\r\n');
 
 /** multipart/form-data as HTML's encoding algorithm writes it; what the entries say now is what is sent. */
 export function encodeForm(form: FormDataLike): EncodedForm {
+  // Loaded with the first form.
+  const { randomBytes } = process.getBuiltinModule('node:crypto');
   const boundary = `----formdata-inmesh-${randomBytes(12).toString('hex')}`;
   const parts: (Uint8Array | FileLike)[] = [];
   for (const [name, value] of form) {

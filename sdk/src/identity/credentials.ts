@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { IdentitySettings, TokenSettings } from '../bootstrap/identity-settings.ts';
 import type { ServerTlsFiles } from '../bootstrap/server-address.ts';
 import { MeshError } from '../errors.ts';
@@ -24,7 +23,7 @@ export function createCredentials({ settings, svid, files = {} }: CredentialsPar
     isTokenOptional: true,
     certificate() {
       if (certificate !== undefined && key !== undefined) {
-        return { chain: readFileSync(certificate, 'utf8'), key: readFileSync(key, 'utf8') };
+        return { chain: read(certificate), key: read(key) };
       }
       const held = svid();
       return held && { chain: held.chain, key: held.key.export({ type: 'pkcs8', format: 'pem' }).toString() };
@@ -37,7 +36,7 @@ function readToken(token: TokenSettings, mayLack: boolean): string | undefined {
   if (token.kind === 'text') return token.text;
   let text: string;
   try {
-    text = readFileSync(token.path, 'utf8').trim();
+    text = read(token.path).trim();
   } catch (cause) {
     if (mayLack) return undefined;
     throw new MeshError('MESH_IDENTITY_UNAVAILABLE', `${token.source}: "${token.path}" cannot be read`, { cause });
@@ -47,3 +46,5 @@ function readToken(token: TokenSettings, mayLack: boolean): string | undefined {
   if (mayLack) return undefined;
   throw new MeshError('MESH_IDENTITY_UNAVAILABLE', `${token.source}: there is no token in "${token.path}"`);
 }
+
+const read = (path: string): string => process.getBuiltinModule('node:fs').readFileSync(path, 'utf8');

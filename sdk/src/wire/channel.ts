@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs';
 import { isIP, connect as netConnect, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
 import { type DialAddress, mayTakeToken, parseServerAddress } from '../bootstrap/server-address.ts';
 import { MeshError } from '../errors.ts';
 
@@ -59,7 +57,8 @@ const plaintextToken = (server: string): MeshError =>
 /** No session is kept: Node would not verify the server of a resumed one. */
 function dialTls({ connect, tlsName = '' }: DialAddress, { roots, certificate }: ChannelCredentials): Socket {
   const own = certificate?.();
-  const socket = tlsConnect({
+  // Loaded with the first TLS connection.
+  const socket = process.getBuiltinModule('node:tls').connect({
     ...connect,
     ...(isIP(tlsName) === 0 && { servername: tlsName }),
     ALPNProtocols: ['h2'],
@@ -77,7 +76,7 @@ function dialTls({ connect, tlsName = '' }: DialAddress, { roots, certificate }:
 }
 
 function readRoots(file: string): string {
-  const pem = readFileSync(file, 'utf8');
+  const pem = process.getBuiltinModule('node:fs').readFileSync(file, 'utf8');
   // Without one nobody could be verified; OpenSSL would not mind.
   if (!pem.includes('-----BEGIN CERTIFICATE-----')) throw new Error(`${file}: there is no PEM certificate in it`);
   return pem;

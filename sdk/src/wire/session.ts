@@ -1,4 +1,4 @@
-import http2 from 'node:http2';
+import type http2 from 'node:http2';
 import type net from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
@@ -62,7 +62,8 @@ export function startSession(
 ): ClientSession {
   const { clock } = options;
   const kind = http2Settings(options.kind);
-  const session = http2.connect(origin, {
+  // As an import it costs half as much again: every name it exports is read.
+  const session = process.getBuiltinModule('node:http2').connect(origin, {
     ...kind.options,
     settings: { ...kind.options.settings, ...options.settings },
     createConnection: () => socket,
