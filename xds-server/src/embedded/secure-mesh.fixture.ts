@@ -18,7 +18,6 @@ spec: { ports: [{ name: http, port: 9080 }] }
 `;
 export const REVIEWS = 'reviews.shop.svc.cluster.local:9080';
 export const PRIVATE = 'private.shop.svc.cluster.local:9080';
-export const endpointsOf = (host: string) => `outbound|9080||${host}.shop.svc.cluster.local`;
 
 const closers: (() => unknown)[] = [];
 
@@ -44,6 +43,7 @@ export async function setUp(options: Partial<XdsServerOptions> = {}, ports: List
     told,
     listening,
     roots,
+    open,
     tls: (shown: Shown = {}) => open(listening.secure, { roots, ...shown }),
     plain: (shown: Shown = {}) => open(listening.xds, shown),
     token: (namespace: string, serviceAccount: string, ttlMs?: number) =>
