@@ -6,9 +6,9 @@ import {
   type AuthorityState,
   isPluggedIn,
   type KeyedRoot,
+  newSerial,
   readState,
   readTimes,
-  serialOf,
   subjectOf,
   trustedRoots,
   writeState,
@@ -274,7 +274,7 @@ export class AuthorityBook {
       trustDomain: this.trustDomain,
       notBeforeMs: nowMs - settings.backdateMs,
       notAfterMs: nowMs + settings.rootMs,
-      serial: serialOf(Buffer.from(random(16)).toString('hex'), 'serial'),
+      serial: newSerial(random),
     });
     return { pem, certificate: new X509Certificate(pem), key: privateKey };
   }

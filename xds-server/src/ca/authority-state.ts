@@ -38,7 +38,17 @@ export function readState(entries: Entries, where: string, defaultUntilMs: numbe
   const times = readTimes(entries, where);
   const next = optionalRoot(entries, [ENTRY.nextCertificate, ENTRY.nextKey], where);
   const active = activeRoot(entries, next, where);
-  const retired = retiredRoots(entries, where).filter((root) => !isSame(root, active));
+  const trusted = certificateBlocks(entries.get(ENTRY.roots) ?? '').map((pem) => {
+    const { fingerprint256 } = certificateOf(pem, `${where}: ${ENTRY.roots}`);
+    return { pem, fingerprint256 };
+  });
+  const retired = retiredRoots(entries, where).filter((root) => {
+    const { fingerprint256 } = root.certificate;
+    // One without a time that is not trusted either: the write that took it away was cut off.
+    const isKept =
+      times.trustedUntilMs.has(fingerprint256) || trusted.some((one) => one.fingerprint256 === fingerprint256);
+    return isKept && !isSame(root, active);
+  });
   const following = next === undefined || isSame(next, active) ? undefined : next;
   const own = [active, ...(following === undefined ? [] : [following]), ...retired].map(
     ({ certificate }) => certificate,
@@ -50,12 +60,14 @@ export function readState(entries: Entries, where: string, defaultUntilMs: numbe
       root,
       untilMs: times.trustedUntilMs.get(root.certificate.fingerprint256) ?? defaultUntilMs,
     })),
-    otherRoots: certificateBlocks(entries.get(ENTRY.roots) ?? '').filter((pem) => {
-      const { fingerprint256 } = certificateOf(pem, `${where}: ${ENTRY.roots}`);
-      // One that was ours and is forgotten: the write that took it away was cut off.
-      const wasOwn = times.trustedUntilMs.has(fingerprint256);
-      return !wasOwn && own.every((certificate) => certificate.fingerprint256 !== fingerprint256);
-    }),
+    otherRoots: trusted
+      .filter(
+        // One that was ours and is forgotten: the same, cut off elsewhere.
+        ({ fingerprint256 }) =>
+          !times.trustedUntilMs.has(fingerprint256) &&
+          own.every((certificate) => certificate.fingerprint256 !== fingerprint256),
+      )
+      .map(({ pem }) => pem),
     revoked: times.revoked,
   };
 }
@@ -236,3 +248,7 @@ export function serialOf(value: unknown, at: string): string {
   const short = digits.replace(/^0+(?=.)/, '');
   return short.length % 2 === 0 ? short : `0${short}`;
 }
+
+/** 128 random bits, and never 0 (RFC 5280 §4.1.2.2). */
+export const newSerial = (random: (bytes: number) => Uint8Array): string =>
+  serialOf(Buffer.from(random(16)).toString('hex').replace(/^0*$/, '1'), 'serial');

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -35,6 +35,37 @@ function isTrusted(leaf: string | undefined, { roots }: AuthorityBundle): boolea
   return roots
     .map((pem) => new X509Certificate(pem))
     .some((root) => certificate.checkIssued(root) && certificate.verify(root.publicKey));
+}
+
+/** The order in which the store writes; what goes is taken away after that. */
+const WRITTEN = [
+  'next-key.pem',
+  'next-cert.pem',
+  'retired-key.pem',
+  'retired-cert.pem',
+  'root-cert.pem',
+  'ca-key.pem',
+  'ca-cert.pem',
+  'ca-state.json',
+];
+
+/** Every state of the files between two, as a power cut would leave them. */
+function tornCopies(before: string, after: string): string[] {
+  const has = (from: string, file: string) => existsSync(path.join(from, file));
+  const changes = [
+    ...WRITTEN.filter((file) => has(after, file)).map(
+      (file) => (torn: string) => cpSync(path.join(after, file), path.join(torn, file)),
+    ),
+    ...WRITTEN.filter((file) => has(before, file) && !has(after, file)).map(
+      (file) => (torn: string) => rmSync(path.join(torn, file)),
+    ),
+  ];
+  return Array.from({ length: changes.length + 1 }, (_, count) => {
+    const torn = `${before}-torn-${count}`;
+    cpSync(before, torn, { recursive: true });
+    for (const change of changes.slice(0, count)) change(torn);
+    return torn;
+  });
 }
 
 describe('a new root', () => {
@@ -108,35 +139,39 @@ describe('a new root', () => {
   it('is finished, or not begun, wherever a write of files was cut off', async () => {
     const clock = handClock();
     const directory = path.join(folder, 'ca');
-    const authority = await open({ clock, directory });
-    const [a] = authority.bundle().roots;
-    await authority.rotateRoot({ delayMs: 1_000 });
-    const [, b] = authority.bundle().roots;
-    const before = path.join(folder, 'before');
-    cpSync(directory, before, { recursive: true });
-    clock.advance(2_000);
-    const promoted = await open({ clock, directory });
-    expect(promoted.bundle().roots).toEqual([b, a]);
-    promoted.close();
-    const order = [
-      'retired-key.pem',
-      'retired-cert.pem',
-      'root-cert.pem',
-      'ca-key.pem',
-      'ca-cert.pem',
-      'ca-state.json',
+    const settings = { maxCertificateMs: 5 * DAY_MS };
+    const reopen = async (from: string) => open({ clock, directory: from, settings });
+    const authority = await reopen(directory);
+    const known = new Set(authority.bundle().roots);
+    const steps: (() => Promise<unknown>)[] = [
+      () => authority.rotateRoot({ delayMs: DAY_MS }),
+      async () => {
+        clock.advance(DAY_MS);
+        await reopen(directory);
+      },
+      async () => {
+        clock.advance(5 * DAY_MS);
+        await reopen(directory);
+      },
     ];
-    for (let written = 0; written <= order.length; written += 1) {
-      const torn = path.join(folder, `torn-${written}`);
-      cpSync(before, torn, { recursive: true });
-      for (const file of order.slice(0, written))
-        writeFileSync(path.join(torn, file), readFileSync(path.join(directory, file)));
-      const reopened = await open({ clock, directory: torn });
-      expect([...reopened.bundle().roots].sort()).toEqual([a, b].sort());
-      const { chain } = await issue(reopened);
-      expect(isTrusted(chain[0], reopened.bundle())).toBe(true);
-      expect(chain.at(-1)).toBe(b);
+    for (const [number, step] of steps.entries()) {
+      const before = path.join(folder, `before-${number}`);
+      cpSync(directory, before, { recursive: true });
+      await step();
+      const after = await reopen(directory);
+      for (const root of after.bundle().roots) known.add(root);
+      for (const torn of tornCopies(before, directory)) {
+        const reopened = await reopen(torn);
+        const { roots } = reopened.bundle();
+        expect(roots.every((root) => known.has(root))).toBe(true);
+        const { chain } = await issue(reopened);
+        expect(isTrusted(chain[0], after.bundle())).toBe(true);
+        // Whatever was trusted on both sides of the write is trusted in the middle of it; what time has ended is not.
+        if (number === 1) expect([...roots].sort()).toEqual([...known].sort());
+        if (number === 2) expect(roots).toEqual(after.bundle().roots);
+      }
     }
+    expect(known.size).toBe(2);
   });
 
   it('is asked of one process and followed by the others of the same store', async () => {

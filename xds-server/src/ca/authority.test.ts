@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
+import { factsOf } from '@inmesh/sdk/internal/identity/certificate';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { csrOf, DAY_MS, ecKeys, handClock, REVIEWS } from './authority.fixture.ts';
 import { type Authority, createAuthority } from './authority.ts';
@@ -71,6 +73,60 @@ describe('a CA of its own', () => {
     expect(notAfterMs).toBe(clock.wallTime() + DAY_MS);
     expect(certificate(chain[0]).validToDate.getTime()).toBe(notAfterMs);
     expect(certificate(chain[0]).validFromDate.getTime()).toBe(clock.wallTime() - 120_000);
+  });
+
+  it('certifies exactly the names, the key and the lifetime it was given, whatever they are', async () => {
+    const clock = handClock();
+    const authority = await open({ clock, settings: { rootMs: 60 * DAY_MS } });
+    const label = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?$/);
+    await fc.assert(
+      fc.asyncProperty(
+        label,
+        label,
+        fc.uniqueArray(label, { maxLength: 3 }),
+        fc.uniqueArray(fc.ipV4(), { maxLength: 3 }),
+        fc.integer({ min: -DAY_MS, max: 90 * DAY_MS }),
+        async (namespace, serviceAccount, dns, ips, ttlMs) => {
+          const uri = `spiffe://cluster.local/ns/${namespace}/sa/${serviceAccount}`;
+          const { chain, serial } = await authority.issueKeyPair({ names: { uris: [uri], dns, ips }, ttlMs });
+          const leaf = certificate(chain[0]);
+          const facts = factsOf(leaf);
+          expect(facts).toMatchObject({
+            isCa: false,
+            keyUsage: { digitalSignature: true, certSign: false, crlSign: false },
+            names: [
+              { type: 'uri', value: uri },
+              ...dns.map((value) => ({ type: 'dns', value })),
+              ...ips.map((value) => ({ type: 'ip', value })),
+            ],
+          });
+          const asked = ttlMs <= 0 ? DAY_MS : Math.max(ttlMs, 1_000);
+          const root = certificate(chain[1]);
+          const expected = Math.min(clock.wallTime() + Math.floor(asked / 1_000) * 1_000, root.validToDate.getTime());
+          expect(leaf.validToDate.getTime()).toBe(expected);
+          expect(leaf.serialNumber).toBe(serial);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('never gives a serial number twice, and gives one that is positive and at most 20 bytes long (RFC 5280)', async () => {
+    const bytes = [0xff, 0x00, 0x80, 0x01];
+    for (const byte of bytes) {
+      const authority = await open({ random: (count) => new Uint8Array(count).fill(byte, count - 1).fill(byte, 0, 1) });
+      const { chain, serial } = await authority.issueKeyPair({ names: { uris: [REVIEWS] }, ttlMs: 0 });
+      expect(certificate(chain[0]).serialNumber).toBe(serial);
+      expect(BigInt(`0x${serial}`)).toBeGreaterThan(0n);
+    }
+    const authority = await open();
+    const serials = await Promise.all(
+      Array.from(
+        { length: 50 },
+        async () => (await authority.issueKeyPair({ names: { uris: [REVIEWS] }, ttlMs: 0 })).serial,
+      ),
+    );
+    expect(new Set(serials).size).toBe(50);
   });
 
   it('makes key pairs for this process and prints no key', async () => {

@@ -6,7 +6,7 @@ import { trustDomainFault } from '@inmesh/sdk/internal/identity/spiffe-id';
 import { defaultOf } from '../defaults.ts';
 import { AUDIT_FILE, type AuditLog, auditFile, type IssuanceRecord, type Requester } from './audit.ts';
 import { AuthorityBook, type BookSettings } from './authority-book.ts';
-import { serialOf } from './authority-state.ts';
+import { newSerial, serialOf } from './authority-state.ts';
 import { readCsr } from './csr.ts';
 import { type CertificateNames, endOf, nameFault } from './csr-policy.ts';
 import { directoryStore } from './directory-store.ts';
@@ -198,8 +198,8 @@ class OpenAuthority implements Authority {
       throw new CertificateRefused(nowMs < issuer.endMs ? 'lifetime' : 'unavailable', `lifetime: ${end}`);
     // X.509 counts in seconds.
     const notAfterMs = Math.floor(end / 1_000) * 1_000;
-    const serial = serialOf(Buffer.from(random(16)).toString('hex'), 'serial');
     const notBeforeMs = nowMs - settings.backdateMs;
+    const serial = newSerial(random);
     const leaf = await signLeaf(issuer, { publicKey, names, notBeforeMs, notAfterMs, serial });
     return { chain: [leaf, ...issuer.intermediates, issuer.root], notAfterMs, serial };
   }
