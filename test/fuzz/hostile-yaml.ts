@@ -7,7 +7,7 @@ import { parseAllDocuments, stringify } from 'yaml';
 import { type Random, systemClock } from '../../sdk/src/clock.ts';
 import { clusterType } from '../../sdk/src/resource/cluster/cluster.ts';
 import { loadAssignmentType } from '../../sdk/src/resource/endpoint/load-assignment.ts';
-import { listenerType } from '../../sdk/src/resource/listener/listener.ts';
+import { isInbound, listenerType } from '../../sdk/src/resource/listener/listener.ts';
 import type { ResourceType } from '../../sdk/src/resource/resource-type.ts';
 import { routeConfigurationType } from '../../sdk/src/resource/route/route-configuration.ts';
 import { defaultOf } from '../../xds-server/src/defaults.ts';
@@ -167,7 +167,8 @@ class Run {
     this.#dangling.clear();
     for (const host of HOSTS) {
       const listener = this.#read(listenerType, host, lines);
-      const routes = listener?.routes.kind === 'rds' ? listener.routes.routeConfigurationName : undefined;
+      const isRds = listener !== undefined && !isInbound(listener) && listener.routes.kind === 'rds';
+      const routes = isRds ? listener.routes.routeConfigurationName : undefined;
       const table = routes === undefined ? undefined : this.#read(routeConfigurationType, routes, lines);
       for (const { action } of table?.virtualHosts.flatMap((host) => host.routes) ?? []) {
         if (action.kind === 'forward') for (const { name } of action.clusters) this.#readCluster(name, lines);

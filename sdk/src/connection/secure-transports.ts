@@ -174,8 +174,8 @@ class LiveTransports implements SecureTransports {
 }
 
 /** What a connection was verified by beside what makes the client's own key. */
-const extraKey = ({ pins, verifiesSni = false }: UpstreamTls): string =>
-  pins === undefined && !verifiesSni ? '' : JSON.stringify([pins, verifiesSni]);
+const extraKey = ({ pins, verifiesSni }: UpstreamTls): string =>
+  pins === undefined && verifiesSni === undefined ? '' : JSON.stringify([pins, verifiesSni]);
 
 /** What is asked for beside what every server of its kind is asked. */
 function faultOf({ certificate }: Secured, { pins, verifiesSni }: UpstreamTls, name: string): MeshError | undefined {

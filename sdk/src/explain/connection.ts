@@ -6,11 +6,13 @@ import {
   type ExplainParts,
   emptyExplanation,
   endpointsOf,
+  ownOf,
   type Question,
   settledState,
   withoutConfiguration,
 } from './explain.ts';
 import type { ExplainedSplit, Explanation } from './explanation.ts';
+import { type OwnIdentity, transportNotes } from './transports.ts';
 
 /** A connection to be explained (`tcp://host:port`). */
 export interface ConnectionQuestion extends Question {
@@ -44,7 +46,7 @@ export async function explainConnection(parts: ExplainParts, question: Connectio
     cluster,
     split: splitOf(chain),
     endpoints: endpointsOf(live.upstreams.get(cluster)),
-    notes: notesOf(live, chain, cluster),
+    notes: notesOf(live, chain, cluster, ownOf(parts)),
   };
 }
 
@@ -82,7 +84,12 @@ function splitOf({ clusters }: ConnectionChain): ExplainedSplit[] {
 const withoutChain = ({ outboundPolicy }: ExplainParts): string =>
   `no route takes such a connection: ${outboundPolicy === 'ALLOW_ANY' ? 'dialled as written (PassthroughCluster)' : 'refused (BlackHoleCluster)'}, since the outbound policy is ${outboundPolicy}`;
 
-function notesOf(live: LiveTarget, chain: ConnectionChain, cluster: string): readonly string[] {
+function notesOf(
+  live: LiveTarget,
+  chain: ConnectionChain,
+  cluster: string,
+  own: OwnIdentity | undefined,
+): readonly string[] {
   const { idleTimeoutMs, maxDurationMs, connectAttempts } = chain;
   const upstream = live.upstreams.get(cluster);
   const state = live.config.clusters.get(cluster);
@@ -96,6 +103,5 @@ function notesOf(live: LiveTarget, chain: ConnectionChain, cluster: string): rea
     ...(maxDurationMs ? [`after ${maxDurationMs / 1_000} s it is closed`] : []),
     ...(connectAttempts > 1 ? [`up to ${connectAttempts} hosts are tried`] : []),
   ];
-  if (upstream?.config().cluster.tls !== undefined) notes.push('TLS is put around it (DestinationRule tls)');
-  return notes;
+  return [...notes, ...transportNotes(upstream, own)];
 }

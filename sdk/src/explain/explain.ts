@@ -3,6 +3,7 @@ import type { LiveTarget } from '../call/live-target.ts';
 import { type Clock, holdProcess } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { Identity } from '../identity/identity.ts';
 import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
@@ -19,16 +20,23 @@ import { notesOnConfiguration } from './configuration-notes.ts';
 import type { Explanation } from './explanation.ts';
 import { notesOn } from './notes.ts';
 import { sourceOf } from './sources.ts';
+import { type OwnIdentity, transportNotes } from './transports.ts';
 
 export interface ExplainParts {
   readonly lookup: (target: string) => TargetState<LiveTarget>;
   /** With the clusters of filter chains. */
   readonly lookupConnection: (target: string) => TargetState<LiveTarget>;
   readonly discovery: Discovery;
+  /** Who this process is. */
+  readonly identity?: Pick<Identity, 'current' | 'missing'>;
   readonly clock: Clock;
   readonly configTimeoutMs: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
 }
+
+/** What may be said of who we are. */
+export const ownOf = ({ identity }: Pick<ExplainParts, 'identity'>): OwnIdentity | undefined =>
+  identity && { id: identity.current()?.svid.id.uri, missing: identity.missing };
 
 export interface Question {
   /** The name as dialled: `host:port`. */
@@ -57,7 +65,7 @@ export async function explain(parts: ExplainParts, question: Question): Promise<
   const common = { ...decided, route: decision.routeName, source: position.source };
   if (action.kind !== 'forward')
     return { ...common, notes: [ownAnswer(decision, question.request), ...position.notes, ...known()] };
-  const forward = explainForward(live, decision, action, question);
+  const forward = explainForward(live, decision, action, question, ownOf(parts));
   return {
     ...common,
     ...forward,
@@ -130,6 +138,7 @@ function explainForward(
   decision: RouteDecision,
   action: CompiledForward,
   question: Question,
+  own: OwnIdentity | undefined,
 ): Forwarding {
   const { request, random } = question;
   const { retry } = action;
@@ -141,7 +150,7 @@ function explainForward(
   const sent = destination && outgoingRequest({ decision, action, cluster: destination }, request);
   const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
-  const notes = notesOn(action);
+  const notes = [...notesOn(action), ...transportNotes(upstream, own)];
   if (tlsRoute !== undefined)
     notes.unshift(`the tls route of ${tlsRoute.configPath} decides; TLS goes through to the host`);
   if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);
