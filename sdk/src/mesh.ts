@@ -240,9 +240,9 @@ class LiveMesh implements Mesh, WithServerSide {
 
   async explain(request: ExplainOptions): Promise<Explanation> {
     if (this.#isOff) throw new MeshError('MESH_NOT_READY', 'the mesh is off', { hint: 'set INMESH_XDS=host:port' });
-    const [{ explain, explainConnection, connectionQuestionOf }, { lookup, lookupConnection, discovery }] =
+    const [{ explain, explainConnection, connectionQuestionOf }, { lookup, lookupConnection, discovery, identity }] =
       await Promise.all([loadExplain(), this.#core.running()]);
-    const parts = { lookup, lookupConnection, discovery, clock: this.#deps.clock, ...this.#policy };
+    const parts = { lookup, lookupConnection, discovery, identity, clock: this.#deps.clock, ...this.#policy };
     const connection = connectionQuestionOf(request);
     if (connection !== undefined) return explainConnection(parts, connection);
     return explain(parts, questionOf(request));
