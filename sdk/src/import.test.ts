@@ -45,6 +45,7 @@ describe("import '@inmesh/sdk'", () => {
         "bootstrap/grpc-bootstrap.ts",
         "bootstrap/identity-settings.ts",
         "bootstrap/server-address.ts",
+        "bootstrap/token-names.ts",
         "bootstrap/values.ts",
         "bootstrap/version.ts",
         "breaker/breakers.ts",

@@ -1,8 +1,15 @@
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import { MeshError } from '../errors.ts';
 import { type GrpcBootstrap, parseGrpcBootstrap } from './grpc-bootstrap.ts';
-import { type IdentityOptions, type IdentitySettings, readIdentitySettings } from './identity-settings.ts';
+import {
+  type IdentityOptions,
+  type IdentitySettings,
+  readIdentitySettings,
+  readTokenSettings,
+  type TokenSettings,
+} from './identity-settings.ts';
 import { type BootstrapServer, checkServer } from './server-address.ts';
+import { namesInToken } from './token-names.ts';
 import { type Given, readChoice, readFlag, readLabels, readLocality, readName, readPort } from './values.ts';
 import type { VariableName } from './variables.ts';
 import { SDK_VERSION } from './version.ts';
@@ -93,7 +100,9 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
     });
   }
   const protocol = choice(env, 'INMESH_PROTOCOL', options.protocol, ['auto', 'delta', 'sotw']) ?? 'auto';
-  const workload = readWorkload(input, grpc);
+  const token = readTokenSettings(identityInput(input));
+  const names = readNames(input, grpc, token);
+  const workload = readWorkload(input, grpc, names);
   return {
     ...workload,
     servers,
@@ -102,8 +111,8 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
     serverListenerTemplate: grpc?.serverListenerTemplate ?? ISTIO_SERVER_LISTENER,
     required,
     protocol: protocol === 'auto' ? undefined : protocol,
-    node: describeNode(workload, input, grpc),
-    identity: identitySettings(input, servers, grpc),
+    node: describeNode({ ...workload, names }, input, grpc),
+    identity: readIdentitySettings({ ...identityInput(input), servers, provider: grpc?.provider, token, ...names }),
     outboundPolicy:
       choice(env, 'INMESH_OUTBOUND_POLICY', options.outboundPolicy, ['ALLOW_ANY', 'REGISTRY_ONLY']) ?? 'ALLOW_ANY',
     snapshotPath: options.snapshot ?? variable(env, 'INMESH_SNAPSHOT')?.value,
@@ -166,25 +175,53 @@ function readServers(
 
 type Workload = Pick<Bootstrap, 'namespace' | 'workload' | 'serviceAccount' | 'labels' | 'service'>;
 
-/** Names as they were given: by option, by variable, or in the gRPC bootstrap. */
-function readNames({ env, options = {} }: BootstrapInput, grpc: GrpcBootstrap | undefined) {
-  const told = (key: string): Given | undefined => {
+const identityInput = ({ env, options, exists = () => false }: BootstrapInput) => ({
+  options: options?.identity,
+  variable: (name: VariableName) => variable(env, name),
+  exists,
+});
+
+interface Names {
+  readonly namespace: string | undefined;
+  readonly workload: string | undefined;
+  readonly serviceAccount: string | undefined;
+}
+
+/** Names as they were given: by option, by variable, in the gRPC bootstrap, or in the token that proves them. */
+function readNames(
+  { env, options = {}, readFile }: BootstrapInput,
+  grpc: GrpcBootstrap | undefined,
+  token: TokenSettings | undefined,
+): Names {
+  const inToken = token && namesInToken(textOf(token, readFile));
+  const told = (key: string, claim?: string): Given | undefined => {
     const value = grpc?.metadata[key];
-    return typeof value === 'string' && value !== '' ? { source: `node.metadata.${key}`, value } : undefined;
+    if (typeof value === 'string' && value !== '') return { source: `node.metadata.${key}`, value };
+    return claim === undefined ? undefined : { source: 'the token', value: claim };
   };
-  const read = (option: 'namespace' | 'workload' | 'serviceAccount', name: VariableName, key: string) =>
-    map(either(options[option], option, variable(env, name) ?? told(key)), readName);
+  const read = (option: keyof Names, name: VariableName, key: string, claim?: string) =>
+    map(either(options[option], option, variable(env, name) ?? told(key, claim)), readName);
   return {
-    namespace: read('namespace', 'INMESH_NAMESPACE', 'NAMESPACE'),
+    namespace: read('namespace', 'INMESH_NAMESPACE', 'NAMESPACE', inToken?.namespace),
     workload: read('workload', 'INMESH_WORKLOAD', 'WORKLOAD_NAME'),
-    serviceAccount: read('serviceAccount', 'INMESH_SERVICE_ACCOUNT', 'SERVICE_ACCOUNT'),
+    serviceAccount: read('serviceAccount', 'INMESH_SERVICE_ACCOUNT', 'SERVICE_ACCOUNT', inToken?.serviceAccount),
   };
 }
 
-function readWorkload(input: BootstrapInput, grpc: GrpcBootstrap | undefined): Workload {
+/** A file that cannot be read yet is spoken of when it is needed. */
+function textOf(token: TokenSettings, readFile: BootstrapInput['readFile']): string {
+  if (token.kind === 'text') return token.text;
+  try {
+    return readFile(token.path);
+  } catch {
+    return '';
+  }
+}
+
+function readWorkload(input: BootstrapInput, grpc: GrpcBootstrap | undefined, names: Names): Workload {
   const { env, options = {}, host } = input;
   const service = readService(env, options.service);
-  const { namespace, workload, serviceAccount } = readNames(input, grpc);
+  const { namespace, workload, serviceAccount } = names;
   const unnamed = service ? [service.name, service.version].filter(Boolean).join('-') : host?.name;
   return {
     namespace: namespace ?? 'default',
@@ -194,20 +231,6 @@ function readWorkload(input: BootstrapInput, grpc: GrpcBootstrap | undefined): W
     service,
   };
 }
-
-const identitySettings = (
-  input: BootstrapInput,
-  servers: readonly BootstrapServer[],
-  grpc: GrpcBootstrap | undefined,
-): IdentitySettings =>
-  readIdentitySettings({
-    options: input.options?.identity,
-    variable: (name) => variable(input.env, name),
-    exists: input.exists ?? (() => false),
-    servers,
-    provider: grpc?.provider,
-    ...readNames(input, grpc),
-  });
 
 function readService(env: BootstrapInput['env'], option: ServiceOption | undefined): ServiceOption | undefined {
   const name = either(option?.name, 'service.name', variable(env, 'INMESH_SERVICE'));
@@ -239,11 +262,11 @@ function chooseLabels(
 }
 
 function describeNode(
-  identity: Workload,
+  identity: Workload & { readonly names: Names },
   { env, options = {}, host }: BootstrapInput,
   grpc: GrpcBootstrap | undefined,
 ): Bootstrap['node'] {
-  const { namespace, workload, serviceAccount, labels } = identity;
+  const { namespace, workload, labels, names } = identity;
   const instance = host ? `${workload}-${host.pid}` : workload;
   const locality =
     map(either(options.locality, 'locality', variable(env, 'INMESH_LOCALITY')), readLocality) ?? grpc?.locality;
@@ -253,8 +276,9 @@ function describeNode(
     cluster: grpc?.cluster ?? `${workload}.${namespace}`,
     metadata: {
       ...asJson(grpc?.metadata ?? {}),
-      NAMESPACE: namespace,
-      SERVICE_ACCOUNT: serviceAccount,
+      // Only what was named: a control plane that is shown a proof knows better than our defaults, and refuses what differs.
+      ...(names.namespace !== undefined && { NAMESPACE: names.namespace }),
+      ...(names.serviceAccount !== undefined && { SERVICE_ACCOUNT: names.serviceAccount }),
       WORKLOAD_NAME: workload,
       LABELS: Object.fromEntries(labels),
       INMESH_KIND: 'sdk',

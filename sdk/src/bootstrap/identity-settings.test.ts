@@ -103,6 +103,33 @@ describe('the identity that the environment names', () => {
     expect(read({ ...env, INMESH_TRUST_DOMAIN: 'td.test' })?.uri).toBe('spiffe://td.test/ns/shop/sa/web');
   });
 
+  it('a token says whose it is, where nobody else does; what it says is the control plane’s to verify', () => {
+    const tokenFor = (sub: unknown) => `x.${Buffer.from(JSON.stringify({ sub })).toString('base64url')}.y`;
+    const named = (env: Record<string, string>, file = '') =>
+      readBootstrap({ env: { ...XDS, ...env }, readFile: () => file });
+    const token = tokenFor('system:serviceaccount:shop:web');
+    for (const bootstrap of [named({ INMESH_TOKEN: token }), named({ INMESH_TOKEN_FILE: '/t' }, `${token}\n`)]) {
+      expect(bootstrap).toMatchObject({
+        namespace: 'shop',
+        serviceAccount: 'web',
+        node: { metadata: { NAMESPACE: 'shop', SERVICE_ACCOUNT: 'web' } },
+        identity: { uri: 'spiffe://cluster.local/ns/shop/sa/web' },
+      });
+    }
+    expect(named({ INMESH_TOKEN: token, INMESH_NAMESPACE: 'other' })?.node.metadata.NAMESPACE).toBe('other');
+    for (const odd of [
+      'opaque',
+      'a.b.c',
+      'x.bnVsbA.y',
+      tokenFor(7),
+      tokenFor('system:serviceaccount:A:b'),
+      tokenFor('a:b'),
+    ]) {
+      const metadata = named({ INMESH_TOKEN: odd })?.node.metadata;
+      expect([metadata?.NAMESPACE, metadata?.SERVICE_ACCOUNT]).toEqual([undefined, undefined]);
+    }
+  });
+
   it("lives are asked for in Go's notation, as Istio's SECRET_TTL", () => {
     expect(read({ SECRET_TTL: '1h30m' })?.certificateTtlMs).toBe(5_400_000);
     expect(read({ SECRET_TTL: '24h0m0s' })?.certificateTtlMs).toBe(86_400_000);

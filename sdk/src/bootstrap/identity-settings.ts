@@ -63,6 +63,7 @@ export interface IdentityInput {
   readonly servers: readonly BootstrapServer[];
   /** `certificate_providers` of a gRPC bootstrap. */
   readonly provider: Extract<CredentialSettings, { kind: 'files' }> | undefined;
+  readonly token: TokenSettings | undefined;
   /** As far as they were named. */
   readonly namespace: string | undefined;
   readonly serviceAccount: string | undefined;
@@ -77,15 +78,20 @@ const ISTIO = {
 
 const DEFAULT_TRUST_DOMAIN = 'cluster.local';
 
+type TokenInput = Pick<IdentityInput, 'options' | 'variable' | 'exists'>;
+
+/** What the token is, before anything else is known: names may stand in it. */
+export function readTokenSettings(input: TokenInput): TokenSettings | undefined {
+  if (input.options === false) return undefined;
+  const one = readerOf(input);
+  return readToken(one('token', 'INMESH_TOKEN'), one('tokenFile', 'INMESH_TOKEN_FILE'), input.exists);
+}
+
 /** Throws MESH_BOOTSTRAP_INVALID naming the variable or option, what it holds and what is allowed. */
 export function readIdentitySettings(input: IdentityInput): IdentitySettings {
-  const { options: given, exists, namespace, serviceAccount } = input;
+  const { options: given, exists, namespace, serviceAccount, token } = input;
   const options = given === false ? {} : (given ?? {});
-  const one = (option: keyof IdentityOptions & string, name: VariableName): Given | undefined => {
-    const value = options[option];
-    return value === undefined ? input.variable(name) : { source: `option identity.${option}`, value: String(value) };
-  };
-  const token = readToken(one('token', 'INMESH_TOKEN'), one('tokenFile', 'INMESH_TOKEN_FILE'), exists);
+  const one = readerOf(input);
   const named = one('trustDomain', 'INMESH_TRUST_DOMAIN');
   const trustDomain = named === undefined ? DEFAULT_TRUST_DOMAIN : readName(named);
   const ttl = input.variable('SECRET_TTL');
@@ -93,7 +99,7 @@ export function readIdentitySettings(input: IdentityInput): IdentitySettings {
   const caRoot = one('caRoot', 'INMESH_CA_ROOT')?.value ?? (exists(ISTIO.root) ? ISTIO.root : undefined);
   return {
     isOff: given === false,
-    token: given === false ? undefined : token,
+    token,
     caRoot,
     certificateTtlMs:
       options.certificateTtlMs ?? (ttl === undefined ? defaultOf('certificateTtlMs') : readDuration(ttl)),
@@ -103,6 +109,14 @@ export function readIdentitySettings(input: IdentityInput): IdentitySettings {
         : undefined,
     aliases: (options.trustDomainAliases ?? []).map((name) => name.toLowerCase()),
     source: given === false ? undefined : readSource(input, options, one, token),
+  };
+}
+
+/** The option's text where it is given, else the variable's. */
+function readerOf({ options, variable }: Pick<TokenInput, 'options' | 'variable'>): Reader {
+  return (option, name) => {
+    const value = options === false ? undefined : options?.[option];
+    return value === undefined ? variable(name) : { source: `option identity.${option}`, value: String(value) };
   };
 }
 

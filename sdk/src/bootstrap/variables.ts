@@ -30,7 +30,7 @@ export const VARIABLES = [
     name: 'INMESH_NAMESPACE',
     option: 'namespace',
     meaning: 'the namespace this process belongs to: short names are looked up in it',
-    default: 'default',
+    default: 'that of the token, if there is one, else default',
     example: 'bookinfo',
   },
   {
@@ -44,7 +44,7 @@ export const VARIABLES = [
     name: 'INMESH_SERVICE_ACCOUNT',
     option: 'serviceAccount',
     meaning: 'the service account: the last part of the SPIFFE identity',
-    default: 'default',
+    default: 'that of the token, if there is one, else default',
     example: 'bookinfo-reviews',
   },
   {

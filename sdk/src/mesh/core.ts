@@ -23,7 +23,7 @@ import type { StartProbe } from '../upstream/health/checker.ts';
 import { overNetwork } from '../upstream/health/over-network.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
-import { createCoreIdentity } from './identity.ts';
+import { createCoreIdentity, waitForProof } from './identity.ts';
 import { createSourceIp } from './source-ip.ts';
 
 export interface CoreParts {
@@ -76,6 +76,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     ...(lastGood && { lastGood }),
   });
   identity = await createCoreIdentity(parts, discovery);
+  await waitForProof(identity, parts);
   const secrets = createSecrets({ discovery, emit });
   const secure = createSecureTransports({ clock, turn: systemTurn, identity, secrets });
   const connections = createConnections({ clock, random, secure });

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { defaultOf } from '../defaults.ts';
 import type { Discovery } from '../discovery/discovery.ts';
 import type { LiveIdentity } from '../identity/live-identity.ts';
 import { createNoIdentity } from '../identity/no-identity.ts';
@@ -37,6 +38,20 @@ export async function createCoreIdentity(parts: CoreParts, discovery: Discovery)
   // What failed while the control plane was away may work now that it is back.
   events.on((event) => event.kind === 'xds-connected' && opened.nudge());
   return opened;
+}
+
+/**
+ * Where the certificate is all this process can prove itself by, a control plane over TLS is first spoken to with it. Not for
+ * longer than an answer of the control plane would be waited for.
+ */
+export async function waitForProof(identity: LiveIdentity, { bootstrap, transport }: CoreParts): Promise<void> {
+  const { source, token } = bootstrap.identity;
+  const isTls = !transport && bootstrap.servers.some(({ address }) => /^(?:tls|https|grpcs):/.test(address));
+  const isElsewhere =
+    source !== undefined && source.kind !== 'ca' && !(source.kind === 'sds' && source.server === 'ads');
+  if (!isTls || token !== undefined || !isElsewhere) return;
+  // Without it the control plane says what is missing.
+  await identity.ready(defaultOf('silentControlPlaneMs')).catch(() => {});
 }
 
 /** undefined: this process has none. Rejects with MESH_IDENTITY_UNAVAILABLE when it should have one and has not. */
