@@ -23,7 +23,7 @@ export const mergeService = (store: Store, key: ServiceKey, clusterDomain: strin
   const named = processes.filter((instance) => store.serviceOf(instance) === key);
   const service =
     first === undefined
-      ? implicitService(key, hostname, named)
+      ? implicitService(key, hostname, isOfNamespace(hostname, namespace, clusterDomain) ? named : [])
       : first.kind === 'Service'
         ? fromKubernetes(first, clusterDomain)
         : fromServiceEntry(first, hostname);
@@ -51,6 +51,10 @@ const members = (
   { selector }: MeshService,
 ): readonly Instance[] =>
   processes.filter((instance) => named.includes(instance) || selects(selector, instance.workload.labels));
+
+/** A name outside its namespace is for configuration to give: whoever may register must not take another's host. */
+const isOfNamespace = (hostname: string, namespace: string, clusterDomain: string): boolean =>
+  hostname.endsWith(`.${namespace}.svc.${clusterDomain}`);
 
 /**
  * Processes registered under a name that no configuration has: a service of their own, so that two processes find each
