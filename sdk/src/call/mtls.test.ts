@@ -1,13 +1,19 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createTestCa, selfSigned, type TestCa, type TestCertificate } from '../../../test/harness/certificates.ts';
 import { createTestIdentity, type TestIdentity } from '../../../test/harness/test-identity.ts';
+import { systemClock } from '../clock.ts';
 import { closeOrigins, serveHttp, until } from '../connection/origin.fixture.ts';
 import { MeshError } from '../errors.ts';
 import { createBundles } from '../identity/bundles.ts';
 import type { ForwardAction, RetryPolicy } from '../model/action.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
+import type { HealthCheckRequest } from '../model/health-check.ts';
 import type { TransportMatch, UpstreamTls } from '../model/tls.ts';
 import { forward, route } from '../route/route.fixture.ts';
+import { CHECK } from '../upstream/health/health.fixture.ts';
+import { probeHost } from '../upstream/health/probe.ts';
+import type { CheckResult } from '../upstream/health/state.ts';
+import { LiveHost } from '../upstream/host.ts';
 import { type Answer, type Asked, activeRequests, ask, cluster, createStage, type Stage } from './call.fixture.ts';
 import { bundleOf, idOf, type MutualServer, mutual, serverOf, transportsOf, workload } from './mtls.fixture.ts';
 
@@ -78,6 +84,18 @@ const retry: RetryPolicy = {
   maxIntervalMs: 2,
   previousHosts: true,
   hostSelectionAttempts: 5,
+};
+
+const CHECKED: HealthCheckRequest = {
+  kind: 'http',
+  path: '/',
+  method: 'GET',
+  requestHeaders: { set: [], remove: [] },
+  expected: [{ start: 200, end: 201 }],
+  retriable: [],
+  http2: false,
+  receive: [],
+  receiveBytes: 0,
 };
 
 describe('mutual TLS', () => {
@@ -195,6 +213,56 @@ describe('mutual TLS', () => {
     await call([named], { tls: { ...tls, sniFrom: 'endpoint' } });
     await call([server.port], { tls: { ...tls, sniFrom: 'endpoint', sni: 'all.test' } });
     expect([...server.serverNames]).toEqual(['reviews', 'one.test', 'all.test']);
+  });
+});
+
+describe('whatever else goes out', () => {
+  it('a mirrored request shows who we are, too', async () => {
+    begin();
+    const own = await serveReviews();
+    const shadow = await serving(await workload(ca, 'shadow'));
+    const always = { numerator: 100, denominator: 100 } as const;
+    const mirrors = [{ cluster: 'm', fraction: always, shadowSuffix: true }];
+    const target = await stage.target([route('r', {}, forward({ a: 1 }, { mirrors }))], {
+      a: cluster('a', [own.port], { tls: mutual('reviews') }),
+      m: cluster('m', [shadow.port], { tls: mutual('shadow') }),
+    });
+    expect((await ask(stage, target).ended).status).toBe(200);
+    await until(() => shadow.counts.taken === 1 && activeRequests(target.upstreams.values()) === 0);
+    identity.set(undefined);
+    // Without an identity neither goes out.
+    expect((await ask(stage, target).ended).status).toBe(503);
+    await until(() => activeRequests(target.upstreams.values()) === 0);
+    expect(shadow.counts.taken).toBe(1);
+  });
+
+  it.each([
+    ['http', { ...CHECKED }],
+    ['http by HTTP/2', { ...CHECKED, http2: true }],
+    ['tcp', { kind: 'tcp', receive: [] } as const],
+  ])('a health check does: %s', async (_, check) => {
+    begin();
+    const server = await serveReviews();
+    const probe = (tls: UpstreamTls) =>
+      new Promise<CheckResult>((resolve) => {
+        const state = cluster('a', [server.port], { tls });
+        const config = state.kind === 'ready' ? state.config : undefined;
+        const endpoint = config?.assignment?.localities[0]?.endpoints[0];
+        if (config === undefined || endpoint === undefined) throw new Error('no endpoint');
+        const host = new LiveHost(endpoint, { locality: { region: '', zone: '', subZone: '' }, priority: 0 });
+        const target = {
+          host,
+          cluster: config.cluster,
+          clock: systemClock,
+          check: { ...CHECK, timeoutMs: 5_000, check },
+        };
+        probeHost(target, resolve, transportsOf(identity));
+      });
+    expect(await probe(mutual('reviews'))).toMatchObject({ kind: 'ok' });
+    expect(await probe(mutual('ratings'))).toMatchObject({
+      kind: 'failed',
+      reason: expect.stringContaining('refused (wrong-name)'),
+    });
   });
 });
 

@@ -4,6 +4,7 @@ import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
 import { systemClock, systemTurn } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
 import { createSecureTransports } from '../connection/secure-transports.ts';
+import type { Identity } from '../identity/identity.ts';
 import { createNoIdentity } from '../identity/no-identity.ts';
 import { NO_SECRETS } from '../identity/secrets.ts';
 import type { MeshEvent } from '../model/events.ts';
@@ -67,7 +68,7 @@ export interface ConnectStage {
   serve(table: ConnectionTable | undefined, clusters: Readonly<Record<string, ClusterState>>): Promise<LiveTarget>;
 }
 
-export function createConnectStage(): ConnectStage {
+export function createConnectStage(identity: Identity = createNoIdentity()): ConnectStage {
   const events: MeshEvent[] = [];
   const emit = (event: MeshEvent): void => {
     events.push(event);
@@ -75,7 +76,7 @@ export function createConnectStage(): ConnectStage {
   const secure = createSecureTransports({
     clock: systemClock,
     turn: systemTurn,
-    identity: createNoIdentity(),
+    identity,
     secrets: NO_SECRETS,
   });
   const targets = createLiveTargets({ clock: systemClock, random: () => 0, emit });
