@@ -12,7 +12,9 @@ import {
   toYaml,
   VIEWS,
 } from '../translate/fixtures/arbitrary-mesh.ts';
+import { certificatePem } from '../translate/fixtures/mutual-tls.ts';
 import { objectsOf } from '../translate/fixtures/world-from-yaml.ts';
+import type { TrustBundle } from '../translate/tls/mesh-roots.ts';
 import { createSnapshots, type Snapshots } from './snapshots.ts';
 
 const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex').slice(0, 16);
@@ -28,6 +30,7 @@ const everything = (snapshots: Snapshots): readonly string[] =>
 const arbitraryChange = fc.oneof(
   { weight: 3, arbitrary: arbitraryManifest.map((manifest) => ({ put: manifest })) },
   { weight: 1, arbitrary: fc.nat(50).map((index) => ({ drop: index })) },
+  { weight: 1, arbitrary: fc.constantFrom(undefined, 'one', 'two').map((root) => ({ root })) },
 );
 
 describe('snapshots, for random meshes and changes', () => {
@@ -39,6 +42,7 @@ describe('snapshots, for random meshes and changes', () => {
         const clock = createFakeClock();
         const live = createSnapshots({ registry: createRegistry(), clock, hash });
         const objects = new Map<string, AnyObject>();
+        let bundle: TrustBundle | undefined;
         const put = (list: readonly AnyObject[]): ChangeEvent[] => {
           for (const object of list) objects.set(object.key, object);
           return list.map((object) => ({ kind: 'upsert', object }));
@@ -47,7 +51,10 @@ describe('snapshots, for random meshes and changes', () => {
         everything(live);
         for (const [change, look] of changes) {
           if ('put' in change) live.apply(put(objectsOf(toYaml([change.put]))));
-          else {
+          else if ('root' in change) {
+            bundle = change.root === undefined ? undefined : { roots: [certificatePem(change.root)] };
+            live.setTrustBundle(bundle);
+          } else {
             const key = [...objects.keys()][change.drop % objects.size];
             if (key === undefined) continue;
             objects.delete(key);
@@ -61,6 +68,7 @@ describe('snapshots, for random meshes and changes', () => {
         everything(live);
         await clock.pass(5_000);
         const scratch = createSnapshots({ registry: createRegistry(), clock: createFakeClock(), hash });
+        scratch.setTrustBundle(bundle);
         scratch.apply([...objects.values()].map((object) => ({ kind: 'upsert', object })));
         expect(everything(live)).toEqual(everything(scratch));
         expect(live.problems()).toEqual(scratch.problems());

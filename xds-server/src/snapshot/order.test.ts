@@ -11,6 +11,7 @@ import { createRegistry } from '../registry/registry.ts';
 import type { ChangeEvent } from '../schema/types.ts';
 import { arbitraryManifest, arbitraryMesh, RESOURCES, toYaml, VIEWS } from '../translate/fixtures/arbitrary-mesh.ts';
 import { objectsOf } from '../translate/fixtures/world-from-yaml.ts';
+import { isInboundName } from '../translate/inbound/name.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
 import { referencedClusters } from '../translate/route/referenced-clusters.ts';
 import type { View } from '../translate/view.ts';
@@ -120,11 +121,11 @@ const createWatcher = () => {
     for (const [typeUrl, name] of RESOURCES) {
       const resource = get(typeUrl, name);
       if (resource === undefined) {
-        served.delete(`${view.namespace} ${name}`);
+        served.delete(`${view.kind} ${view.namespace} ${name}`);
         continue;
       }
       if (typeUrl === ROUTE_TYPE) {
-        const key = `${view.namespace} ${name}`;
+        const key = `${view.kind} ${view.namespace} ${name}`;
         const before = served.get(key);
         served.set(key, resource);
         // Rules that name what is not there are served, and answered 503; but never in place of routes that work.
@@ -137,7 +138,8 @@ const createWatcher = () => {
         const wants = type.case === 'type' && type.value === Cluster_DiscoveryType.EDS;
         if (wants !== (get(ENDPOINT_TYPE, name) !== undefined)) faults.push(`${name}: cluster and endpoints disagree`);
       }
-      if (typeUrl === LISTENER_TYPE && !hasRoutes(get, resource)) faults.push(`${name}: a listener without its routes`);
+      if (typeUrl === LISTENER_TYPE && !isInboundName(name) && !hasRoutes(get, resource))
+        faults.push(`${name}: a listener without its routes`);
     }
   };
   const look = (snapshots: Snapshots): void => {

@@ -19,6 +19,7 @@ const bytes = (world: World) =>
     }),
   );
 
+/** Secrets are not among them: what looks like a certificate here is none. */
 const DECODERS = new Map<string, ResourceType<unknown>>([
   [LISTENER_TYPE, listenerType],
   [ROUTE_TYPE, routeConfigurationType],

@@ -3,6 +3,7 @@ import type { MeshService } from '../../registry/read-model.ts';
 import type { Subset } from '../../schema/spec/destination-rule.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
 import { type Spread, spreadOf } from '../endpoint/locality.ts';
+import { isLabelled } from '../endpoint/topology.ts';
 import { type ClusterKey, isWildcard, parseClusterName } from '../names.ts';
 import { selectService, servicePort } from '../service-lookup.ts';
 import { type EffectivePolicy, effectivePolicy } from '../traffic-policy.ts';
@@ -30,7 +31,7 @@ export const clusterBasis = (world: World, view: View, name: string): ClusterBas
   const subset = rule?.subsets.get(key.subset);
   if (key.subset !== '' && subset === undefined) return undefined;
   const policy = effectivePolicy(rule, key.subset, key.port);
-  const type = view.kind === 'grpc' ? grpcDiscoveryType(world, service, key) : discoveryType(service, policy);
+  const type = view.kind === 'grpc' ? grpcDiscoveryType(world, service, key, subset) : discoveryType(service, policy);
   const spread = spreadOf(policy, service, world.mesh());
   return type === undefined ? undefined : { key, service, rule, subset, policy, type, spread };
 };
@@ -58,13 +59,20 @@ const grpcDiscoveryType = (
   world: World,
   service: MeshService,
   { port }: ClusterKey,
+  subset: Subset | undefined,
 ): Cluster_DiscoveryType | undefined => {
   switch (service.resolution) {
     case 'none':
-      return isWildcard(service.hostname) ? undefined : Cluster_DiscoveryType.LOGICAL_DNS;
+      if (isWildcard(service.hostname)) return undefined;
+      // The name itself has no labels.
+      return subset === undefined || subset.labels.size === 0
+        ? Cluster_DiscoveryType.LOGICAL_DNS
+        : Cluster_DiscoveryType.EDS;
     case 'dns':
     case 'dns-round-robin':
-      return world.endpoints(service.key, port).length === 1
+      return world
+        .endpoints(service.key, port)
+        .filter((endpoint) => subset === undefined || isLabelled(endpoint, subset.labels)).length === 1
         ? Cluster_DiscoveryType.LOGICAL_DNS
         : Cluster_DiscoveryType.EDS;
     default:

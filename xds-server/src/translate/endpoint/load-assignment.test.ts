@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { peerAuthentication } from '../fixtures/mutual-tls.ts';
 import { REVIEWS, REVIEWS_ROUTES, REVIEWS_SUBSETS, reviewsPolicy } from '../fixtures/reviews.ts';
 import { viewFrom, worldFromYaml } from '../fixtures/world-from-yaml.ts';
 import type { View } from '../view.ts';
@@ -64,6 +65,19 @@ describe('loadAssignment', () => {
       RATINGS,
     );
     const { filterMetadata = {} } = made?.endpoints[0]?.lbEndpoints[0]?.metadata ?? {};
+    expect(filterMetadata['envoy.transport_socket_match']).toEqual(match);
+  });
+
+  it.each([
+    ['DISABLE', undefined],
+    ['PERMISSIVE', { tlsMode: 'istio' }],
+    ['STRICT', { tlsMode: 'istio' }],
+  ])('PeerAuthentication %s of its port: only DISABLE keeps callers from TLS (Istio mtlsChecker)', (mode, match) => {
+    const policy = peerAuthentication(
+      `{ selector: { matchLabels: { app: ratings } }, portLevelMtls: { 1: { mode: ${mode} }, 2: { mode: DISABLE } } }`,
+    );
+    const world = worldFromYaml(REVIEWS, policy, entry(1, 'eu/a', ', security.istio.io/tlsMode: istio'));
+    const { filterMetadata = {} } = loadAssignment(world, VIEW, RATINGS)?.endpoints[0]?.lbEndpoints[0]?.metadata ?? {};
     expect(filterMetadata['envoy.transport_socket_match']).toEqual(match);
   });
 

@@ -1,0 +1,288 @@
+import { type JsonObject, toJson } from '@bufbuild/protobuf';
+import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
+import { registry } from '@inmesh/sdk/internal/gen/registry';
+import { describe, expect, it } from 'vitest';
+import { meshConfig, peerAuthentication } from '../fixtures/mutual-tls.ts';
+import { objectsOf, viewFrom, worldFromObjects } from '../fixtures/world-from-yaml.ts';
+import type { View } from '../view.ts';
+import { inboundListener } from './listener.ts';
+
+const NAME = 'xds.istio.io/grpc/lds/inbound/0.0.0.0:9080';
+const REVIEWS = new Map([['app', 'reviews']]);
+
+interface Asked {
+  readonly kind?: View['kind'];
+  readonly labels?: ReadonlyMap<string, string>;
+  readonly name?: string;
+  readonly plaintext?: boolean;
+}
+
+const listenerJson = (yaml: readonly string[], asked: Asked = {}): JsonObject | undefined => {
+  const { kind = 'sdk', labels = REVIEWS, name = NAME, plaintext = false } = asked;
+  const world = worldFromObjects(objectsOf(...yaml), { plaintext });
+  const made = inboundListener(world, viewFrom('default', { kind, labels }), name);
+  return made && (toJson(ListenerSchema, made, { registry }) as JsonObject);
+};
+
+const chainsOf = (made: JsonObject | undefined): readonly JsonObject[] => (made?.filterChains ?? []) as JsonObject[];
+
+const mode = (word: string) => peerAuthentication(`{ mtls: { mode: ${word} } }`);
+
+const sidecar = (spec: string): string =>
+  `apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: { name: default, namespace: default }\nspec: ${spec}\n`;
+
+const type = (name: string) => `type.googleapis.com/envoy.extensions.${name}`;
+const ADS = { ads: {}, resourceApiVersion: 'V3' };
+const HCM = type('filters.network.http_connection_manager.v3.HttpConnectionManager');
+const MESH_ALPN = ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
+
+const manager = (more: object = {}) => ({
+  name: 'envoy.filters.network.http_connection_manager',
+  typedConfig: {
+    '@type': HCM,
+    routeConfig: {
+      name: 'inbound',
+      virtualHosts: [
+        { name: 'inbound', domains: ['*'], routes: [{ match: { prefix: '/' }, nonForwardingAction: {} }] },
+      ],
+    },
+    httpFilters: [
+      { name: 'envoy.filters.http.router', typedConfig: { '@type': type('filters.http.router.v3.Router') } },
+    ],
+    ...more,
+  },
+});
+/** X-Forwarded-Client-Cert as Istio's sidecars write it. */
+const XFCC = {
+  forwardClientCertDetails: 'APPEND_FORWARD',
+  setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+};
+const FILTERS = [manager(XFCC)];
+
+const downstream = (commonTlsContext: object, requireClientCertificate = true) => ({
+  name: 'envoy.transport_sockets.tls',
+  typedConfig: {
+    '@type': type('transport_sockets.tls.v3.DownstreamTlsContext'),
+    commonTlsContext,
+    requireClientCertificate,
+  },
+});
+const TLS_PARAMS = { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' };
+const meshTls = (alpn: readonly string[], domains = ['cluster.local']) =>
+  downstream({
+    tlsParams: TLS_PARAMS,
+    alpnProtocols: alpn,
+    tlsCertificateSdsSecretConfigs: [{ name: 'default', sdsConfig: ADS }],
+    combinedValidationContext: {
+      defaultValidationContext: { matchSubjectAltNames: domains.map((domain) => ({ prefix: `spiffe://${domain}/` })) },
+      validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: ADS },
+    },
+  });
+const SDK_TLS = meshTls(['h2', 'http/1.1', 'istio']);
+
+describe('inbound listener of the SDK', () => {
+  it('STRICT: one way in, with a certificate of the mesh; PeerAuthentication that decided', () => {
+    expect(listenerJson([mode('STRICT')])).toEqual({
+      name: NAME,
+      address: { socketAddress: { address: '0.0.0.0', portValue: 9080 } },
+      filterChains: [{ name: 'inbound-mtls', filters: FILTERS, transportSocket: SDK_TLS }],
+      metadata: {
+        filterMetadata: {
+          istio: { config: '/apis/security.istio.io/v1/namespaces/default/peer-authentication/default' },
+        },
+      },
+    });
+  });
+
+  it.each([[[]], [[mode('PERMISSIVE')]]])(
+    'PERMISSIVE, and where nothing is said: the mesh’s TLS, an application’s own, clear text',
+    (yaml) => {
+      expect(listenerJson(yaml)?.filterChains).toEqual([
+        {
+          name: 'inbound-mtls',
+          filterChainMatch: { transportProtocol: 'tls', applicationProtocols: MESH_ALPN },
+          filters: FILTERS,
+          transportSocket: SDK_TLS,
+        },
+        { name: 'inbound-tls', filterChainMatch: { transportProtocol: 'tls' }, filters: FILTERS },
+        { name: 'inbound-plaintext', filterChainMatch: { transportProtocol: 'raw_buffer' }, filters: FILTERS },
+      ]);
+    },
+  );
+
+  it('nobody said anything: no name in its metadata', () => {
+    expect(listenerJson([])).not.toHaveProperty('metadata');
+  });
+
+  it('DISABLE: whatever comes', () => {
+    expect(listenerJson([mode('DISABLE')])?.filterChains).toEqual([{ name: 'inbound-plaintext', filters: FILTERS }]);
+  });
+
+  it('--plaintext: whatever comes, STRICT or not', () => {
+    const made = listenerJson([mode('STRICT')], { plaintext: true });
+    expect(made?.filterChains).toEqual([{ name: 'inbound-plaintext', filters: FILTERS }]);
+    expect(made).not.toHaveProperty('metadata');
+  });
+
+  it('clients of every alias of the trust domain', () => {
+    const config = meshConfig('{ trustDomain: new.example, trustDomainAliases: [old.example] }');
+    expect(listenerJson([mode('STRICT'), config])).toMatchObject({
+      filterChains: [{ transportSocket: meshTls(['h2', 'http/1.1', 'istio'], ['new.example', 'old.example']) }],
+    });
+  });
+
+  it('an IPv6 address is written as it is listened on', () => {
+    const name = 'xds.istio.io/grpc/lds/inbound/[::1]:9080';
+    expect(listenerJson([], { name })).toMatchObject({ name, address: { socketAddress: { address: '::1' } } });
+  });
+
+  it.each(['reviews:9080', '0.0.0.0', '0.0.0.0:0', '0.0.0.0:99999', ''])('%s is no address to listen on', (at) => {
+    expect(listenerJson([], { name: `xds.istio.io/grpc/lds/inbound/${at}` })).toBeUndefined();
+  });
+});
+
+describe('inbound listener of an Envoy', () => {
+  it('PERMISSIVE: it is told to look at the first bytes, and keeps the mesh’s marks out of what it agrees on', () => {
+    expect(listenerJson([], { kind: 'envoy' })).toMatchObject({
+      listenerFilters: [
+        {
+          name: 'envoy.filters.listener.tls_inspector',
+          typedConfig: { '@type': type('filters.listener.tls_inspector.v3.TlsInspector') },
+        },
+      ],
+      filterChains: [
+        { name: 'inbound-mtls', transportSocket: meshTls(['h2', 'http/1.1']) },
+        { name: 'inbound-plaintext', filterChainMatch: { transportProtocol: 'raw_buffer' } },
+      ],
+    });
+  });
+
+  it.each(['STRICT', 'DISABLE'])('%s: nothing to look at', (word) => {
+    expect(listenerJson([mode(word)], { kind: 'envoy' })).not.toHaveProperty('listenerFilters');
+  });
+});
+
+describe('inbound listener of a gRPC server (gRFC A36, Istio grpcgen)', () => {
+  const grpc = { kind: 'grpc' } as const;
+  const own = { instanceName: 'default', certificateName: 'default' };
+  const roots = { instanceName: 'default', certificateName: 'ROOTCA' };
+  const mutual = {
+    name: 'inbound-mtls',
+    filters: [manager()],
+    transportSocket: downstream({
+      tlsCertificateProviderInstance: own,
+      tlsCertificateCertificateProviderInstance: own,
+      combinedValidationContext: {
+        defaultValidationContext: { caCertificateProviderInstance: roots },
+        validationContextCertificateProviderInstance: roots,
+      },
+    }),
+  };
+  const plain = { name: 'inbound-plaintext', filters: [manager()] };
+
+  it('STRICT: certificate providers, a client certificate required, one connection manager and nothing else', () => {
+    const made = listenerJson([mode('STRICT')], grpc);
+    expect(made?.filterChains).toEqual([mutual]);
+    expect(made).not.toHaveProperty('listenerFilters');
+  });
+
+  it('PERMISSIVE is clear text, unless its label tells clients that it takes TLS', () => {
+    expect(listenerJson([mode('PERMISSIVE')], grpc)?.filterChains).toEqual([plain]);
+    const labels = new Map([['security.istio.io/tlsMode', 'istio']]);
+    expect(listenerJson([mode('PERMISSIVE')], { ...grpc, labels })?.filterChains).toEqual([mutual]);
+    expect(listenerJson([mode('DISABLE')], { ...grpc, labels })?.filterChains).toEqual([plain]);
+  });
+
+  it('no limit that it would refuse', () => {
+    const pool =
+      '{ inboundConnectionPool: { tcp: { maxConnections: 3, maxConnectionDuration: 9s }, http: { http2MaxRequests: 5 } } }';
+    const made = listenerJson([sidecar(pool), mode('DISABLE')], grpc);
+    expect(made?.filterChains).toEqual([plain]);
+    expect(made?.metadata).toEqual({
+      filterMetadata: { istio: { config: expect.stringMatching(/peer-authentication\/default$/) } },
+    });
+  });
+});
+
+describe('Sidecar, inbound', () => {
+  const POOL =
+    '{ tcp: { maxConnections: 100, maxConnectionDuration: 1h }, http: { idleTimeout: 60s, maxRequestsPerConnection: 7, maxConcurrentStreams: 9, http2MaxRequests: 50 } }';
+  const limited = manager({
+    ...XFCC,
+    commonHttpProtocolOptions: { idleTimeout: '60s', maxConnectionDuration: '3600s', maxRequestsPerConnection: 7 },
+    http2ProtocolOptions: { maxConcurrentStreams: 9 },
+  });
+  const limit = (most: string) => ({
+    name: 'envoy.filters.network.connection_limit',
+    typedConfig: {
+      '@type': type('filters.network.connection_limit.v3.ConnectionLimit'),
+      statPrefix: 'inbound',
+      maxConnections: most,
+    },
+  });
+
+  it('inboundConnectionPool holds on every way into every port', () => {
+    const made = listenerJson([sidecar(`{ inboundConnectionPool: ${POOL} }`)]);
+    expect(made?.filterChains).toHaveLength(3);
+    expect(made?.filterChains).toEqual(
+      expect.arrayContaining([expect.objectContaining({ filters: [limit('100'), limited] })]),
+    );
+    expect(made?.metadata).toEqual({ filterMetadata: { 'inmesh.inbound': { max_requests: 50 } } });
+  });
+
+  it('requests under way are counted by the SDK alone: an Envoy counts them where it forwards', () => {
+    expect(listenerJson([sidecar(`{ inboundConnectionPool: ${POOL} }`)], { kind: 'envoy' })).not.toHaveProperty(
+      'metadata',
+    );
+  });
+
+  it('ingress[].connectionPool replaces it for its port, on the address it is bound to', () => {
+    const entry = (bind: string) =>
+      `{ inboundConnectionPool: ${POOL}, ingress: [{ port: { number: 9080 }, bind: ${bind}, connectionPool: { tcp: { maxConnections: 5 } } }] }`;
+    const first = (yaml: string, name = NAME) =>
+      chainsOf(listenerJson([sidecar(yaml), mode('DISABLE')], { name }))[0]?.filters;
+    const at = 'xds.istio.io/grpc/lds/inbound/10.0.0.1:9080';
+    expect(first(entry('10.0.0.1'), at)).toEqual([limit('5'), manager(XFCC)]);
+    expect(first(entry('0.0.0.0'), at)).toEqual([limit('5'), manager(XFCC)]);
+    expect(first(entry('10.0.0.2'), at)).toEqual([limit('100'), limited]);
+    expect(first(entry('10.0.0.1'), at.replace('9080', '9081'))).toEqual([limit('100'), limited]);
+  });
+
+  it('ingress[].tls: the service’s own certificate where the port takes no mTLS', () => {
+    const own = (tls: string) => sidecar(`{ ingress: [{ port: { number: 9080, protocol: HTTPS }, tls: ${tls} }] }`);
+    const sockets = (tls: string, word = 'DISABLE') =>
+      chainsOf(listenerJson([own(tls), mode(word)])).map(({ name, transportSocket }) => [name, transportSocket]);
+    const certificate = { certificateChain: { filename: '/c.pem' }, privateKey: { filename: '/k.pem' } };
+    const files = 'serverCertificate: /c.pem, privateKey: /k.pem';
+    const common = { tlsParams: TLS_PARAMS, alpnProtocols: ['h2', 'http/1.1'] };
+    expect(sockets(`{ mode: SIMPLE, ${files}, minProtocolVersion: TLSV1_3 }`)).toEqual([
+      [
+        'inbound-tls',
+        downstream(
+          {
+            ...common,
+            tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_3', tlsMaximumProtocolVersion: 'TLSv1_3' },
+            tlsCertificates: [certificate],
+          },
+          false,
+        ),
+      ],
+    ]);
+    const validationContext = { trustedCa: { filename: '/ca.pem' }, matchSubjectAltNames: [{ exact: 'a.b' }] };
+    expect(sockets(`{ mode: MUTUAL, ${files}, caCertificates: /ca.pem, subjectAltNames: [a.b] }`)).toEqual([
+      ['inbound-tls', downstream({ ...common, tlsCertificates: [certificate], validationContext })],
+    ]);
+    const bySecret = {
+      ...common,
+      tlsCertificateSdsSecretConfigs: [{ name: 'kubernetes://web', sdsConfig: ADS }],
+      combinedValidationContext: {
+        defaultValidationContext: {},
+        validationContextSdsSecretConfig: { name: 'kubernetes://web-cacert', sdsConfig: ADS },
+      },
+    };
+    expect(sockets('{ mode: OPTIONAL_MUTUAL, credentialName: web }')).toEqual([
+      ['inbound-tls', downstream(bySecret, false)],
+    ]);
+    expect(sockets('{ mode: SIMPLE, credentialName: web }', 'STRICT')).toEqual([['inbound-mtls', SDK_TLS]]);
+  });
+});
