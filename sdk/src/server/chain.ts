@@ -24,9 +24,12 @@ export function chooseChain({ chains }: InboundListener, offer: Offer): InboundC
   );
 }
 
-/** Connections are all taken alike: nothing has to be read before. */
+/** Connections are all taken alike, as they come: nothing has to be read before. */
 export const needsNoLook = ({ chains }: InboundListener): boolean =>
-  chains.every(({ transport, applicationProtocols }) => transport === undefined && applicationProtocols.length === 0);
+  chains.every(
+    ({ transport, applicationProtocols, tls }) =>
+      transport === undefined && applicationProtocols.length === 0 && tls === undefined,
+  );
 
 export const acceptsMutualTls = ({ chains }: InboundListener): boolean => chains.some(({ tls }) => tls !== undefined);
 

@@ -59,8 +59,7 @@ export class Door {
     const { socket } = connection;
     if (socket.destroyed) return;
     if (needsNoLook(listener)) {
-      const isTls = listener.chains[0]?.tls !== undefined || this.#parts.app.isSecure;
-      this.#choose(connection, { transport: isTls ? 'tls' : 'raw_buffer', alpn: [] });
+      this.#choose(connection, { transport: this.#parts.app.isSecure ? 'tls' : 'raw_buffer', alpn: [] });
       return;
     }
     const limits = { timeoutMs: defaultOf('guardFirstBytesMs'), longestHello: defaultOf('guardHelloBytes') };
@@ -76,7 +75,9 @@ export class Door {
     const chain = this.#parts.policy.current && chooseChain(this.#parts.policy.current, offer);
     connection.offer = offer;
     connection.chain = chain;
-    if (chain === undefined) this.#unwanted(connection, offer);
+    // Under STRICT the one chain matches whatever comes, and its TLS would fail.
+    if (chain === undefined || (chain.tls !== undefined && offer.transport === 'raw_buffer'))
+      this.#unwanted(connection, offer);
     else if (chain.tls !== undefined) void this.#terminate(connection, chain.tls);
     else if (offer.transport === 'tls' && !this.#parts.app.isSecure) {
       this.refuse(connection, 'no-chain', 'TLS that is not of the mesh, and the application ends none itself');

@@ -41,6 +41,9 @@ export class SessionWatch {
 
   /** false: it is one too many, and refused. */
   opened(stream: ServerHttp2Stream): boolean {
+    // A peer ends a stream, or a session with all of its streams, by any code it likes: nobody else may listen, and the process
+    // must not end by it.
+    stream.on('error', () => {});
     // A peer that never acknowledges our settings is bounded all the same.
     if (this.#open >= this.#mostStreams) {
       stream.close(REFUSED_STREAM);
