@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -10,7 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directoryStore } from './directory-store.ts';
@@ -54,12 +55,16 @@ describe('a directory of keys', () => {
     expect(outcomes.filter((outcome) => outcome === 'written')).toHaveLength(1);
   });
 
-  it('breaks a lock that its holder left behind', async () => {
+  it('breaks a lock that its holder left behind: an old one, or one of a process that has ended', async () => {
+    const store = directoryStore(folder);
     const lock = path.join(folder, '.lock');
-    writeFileSync(lock, '1\n');
+    writeFileSync(lock, 'elsewhere 1\n');
     utimesSync(lock, new Date(0), new Date(0));
-    expect(await directoryStore(folder).write(entries('one'), undefined)).toBe('written');
+    expect(await store.write(entries('one'), undefined)).toBe('written');
     expect(existsSync(lock)).toBe(false);
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    writeFileSync(lock, `${hostname()} ${pid}\n`);
+    expect(await store.write(entries('two'), (await store.read())?.version)).toBe('written');
   });
 
   it('keeps keys 0600, also where the folder was there before and is open to all', async () => {

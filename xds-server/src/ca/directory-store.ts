@@ -1,12 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ENTRY, type Entries, type SecretStore, type StoredEntries } from './store.ts';
 
 const MOST_BYTES = 1_048_576;
-const LOCK_PATIENCE_MS = 5_000;
-const LOCK_AGE_MS = 30_000;
+/** A write takes milliseconds. Whoever waits, waits longer than a lock that was left behind lasts. */
+const LOCK_AGE_MS = 10_000;
+const LOCK_PATIENCE_MS = 15_000;
 
 /**
  * The order files are written in, so that a power cut between two of them leaves what `readAuthority` can finish: who is
@@ -43,10 +45,14 @@ export function directoryStore(directory: string): SecretStore {
       return locked(folder, async () => {
         const before = await read();
         if (before?.version !== version) return 'conflict';
-        for (const entry of WRITE_ORDER) {
-          const text = entries.get(entry);
-          if (text !== undefined && text !== before?.entries.get(entry)) await replace(path.join(folder, entry), text);
-        }
+        await replaceAll(
+          WRITE_ORDER.flatMap((entry) => {
+            const text = entries.get(entry);
+            return text === undefined || text === before?.entries.get(entry)
+              ? []
+              : [[path.join(folder, entry), text] as const];
+          }),
+        );
         for (const entry of WRITE_ORDER)
           if (!entries.has(entry) && before?.entries.has(entry) === true) await rm(path.join(folder, entry));
         return 'written';
@@ -85,20 +91,29 @@ async function makeFolder(folder: string, isNew: boolean): Promise<void> {
   }
 }
 
-/** Never seen half written, and never readable by others: a new file of 0600 takes the name of the old one. */
-export async function replace(file: string, text: string): Promise<void> {
-  const written = `${file}.${randomBytes(6).toString('hex')}`;
-  const handle = await open(written, 'wx', 0o600);
+/**
+ * Never seen half written, and never readable by others: new files of 0600 take the names of the old ones, one after the other, once
+ * all of them are on the disk.
+ */
+export async function replaceAll(files: readonly (readonly [file: string, text: string])[]): Promise<void> {
+  const staged: { readonly file: string; readonly written: string }[] = [];
   try {
-    await handle.writeFile(text);
-    await handle.sync();
+    for (const [file, text] of files) {
+      const written = `${file}.${randomBytes(6).toString('hex')}`;
+      staged.push({ file, written });
+      const handle = await open(written, 'wx', 0o600);
+      try {
+        await handle.writeFile(text);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    }
+    for (const { file, written } of staged) await rename(written, file);
   } catch (error) {
-    await rm(written, { force: true });
+    await Promise.all(staged.map(({ written }) => rm(written, { force: true })));
     throw error;
-  } finally {
-    await handle.close();
   }
-  await rename(written, file);
 }
 
 /** One writer at a time, in whatever process; a lock that its holder left behind is broken. */
@@ -115,15 +130,29 @@ async function locked<T>(folder: string, run: () => Promise<T>): Promise<T> {
 async function take(lock: string): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += 25) {
     try {
-      await writeFile(lock, `${process.pid}\n`, { flag: 'wx', mode: 0o600 });
+      await writeFile(lock, `${hostname()} ${process.pid}\n`, { flag: 'wx', mode: 0o600 });
       return;
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
-    const held = await stat(lock).catch(() => undefined);
-    if (held !== undefined && Date.now() - held.mtimeMs > LOCK_AGE_MS) await rm(lock, { force: true });
+    if (await isLeftBehind(lock)) await rm(lock, { force: true });
     else if (waitedMs >= LOCK_PATIENCE_MS) throw new Error(`${lock}: another process holds it`);
     else await pause(25);
+  }
+}
+
+/** Old, or of a process of this machine that has ended. */
+async function isLeftBehind(lock: string): Promise<boolean> {
+  const held = await stat(lock).catch(() => undefined);
+  if (held === undefined) return false;
+  if (Date.now() - held.mtimeMs > LOCK_AGE_MS) return true;
+  const [host, pid] = (await readFile(lock, 'utf8').catch(() => '')).split(' ').map((word) => word.trim());
+  if (host !== hostname() || !/^\d+$/.test(pid ?? '')) return false;
+  try {
+    process.kill(Number(pid), 0);
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'ESRCH';
   }
 }
 

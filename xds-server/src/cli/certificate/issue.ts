@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseSpiffeId } from '@inmesh/sdk/internal/identity/spiffe-id';
 import { type Authority, createAuthority } from '../../ca/authority.ts';
 import type { CertificateNames } from '../../ca/csr-policy.ts';
-import { replace } from '../../ca/directory-store.ts';
+import { replaceAll } from '../../ca/directory-store.ts';
 import { ENTRY } from '../../ca/store.ts';
 import { UsageError } from '../usage.ts';
 
@@ -60,9 +60,11 @@ export async function issueCertificate({ directory, names, ttlMs, out, isReplaci
     });
     await mkdir(out, { recursive: true, mode: 0o700 });
     // The roots first: whoever watches the files never holds a certificate that it cannot place.
-    await replace(path.join(out, FILES.roots), authority.bundle().roots.join(''));
-    await replace(key, issued.key.export({ type: 'pkcs8', format: 'pem' }).toString());
-    await replace(path.join(out, FILES.chain), issued.chain.slice(0, -1).join(''));
+    await replaceAll([
+      [path.join(out, FILES.roots), authority.bundle().roots.join('')],
+      [key, issued.key.export({ type: 'pkcs8', format: 'pem' }).toString()],
+      [path.join(out, FILES.chain), issued.chain.slice(0, -1).join('')],
+    ]);
     const ends = new Date(issued.notAfterMs).toISOString();
     process.stdout.write(
       `${Object.values(FILES)
