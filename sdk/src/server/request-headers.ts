@@ -24,6 +24,9 @@ const STRIPPED: ReadonlySet<string> = new Set([
   'x-envoy-hedge-on-per-try-timeout',
   'x-envoy-force-trace',
   'x-envoy-ip-tags',
+  'x-envoy-original-url',
+  'x-envoy-original-path',
+  'x-envoy-original-host',
   'x-envoy-peer-metadata',
   'x-envoy-peer-metadata-id',
 ]);
