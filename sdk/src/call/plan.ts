@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
-import { type TlsTarget, tlsByCaller, tlsToEndpoint } from '../connection/tls.ts';
+import { type TlsTarget, tlsByCaller, tlsToEndpoint, verifiedTarget } from '../connection/tls.ts';
 import type { HashPolicy, RespondAction, StatefulSession, WeightedCluster } from '../model/action.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
 import type { MeshRequest } from '../model/request.ts';
@@ -201,7 +201,8 @@ export function tlsFor(
 ): TlsTarget | undefined {
   const { host } = originalDestination;
   const byCluster = isEndToEnd ? undefined : tlsToEndpoint(cluster, endpoint, nameFor(cluster, request, host));
-  return byCluster ?? (request.scheme === 'https' ? tlsByCaller(host) : undefined);
+  if (request.scheme !== 'https') return byCluster;
+  return byCluster === undefined ? tlsByCaller(host) : verifiedTarget(byCluster);
 }
 
 /** Envoy auto_sni: the host of the request, which the caller may have written otherwise than the one it dialled. */

@@ -130,16 +130,21 @@ class LiveTransports implements SecureTransports {
   }
 
   #transport(settings: UpstreamTls, name: string, client: ClientTls): SecureTransport {
+    // The next one looks at once whether its files have changed.
+    const forget = () => this.#kept.get(settings)?.delete(name);
     return {
       key: `${client.key}${extraKey(settings)}`,
       settings,
       open: (raw) => client.open(raw),
-      refusal: (error, socket) => client.refusal(error, socket),
+      refusal: (error, socket) => {
+        forget();
+        return client.refusal(error, socket);
+      },
       verify: (socket) => {
         const secured = client.verify(socket);
-        if (secured instanceof MeshError) return secured;
-        const fault = faultOf(secured, settings, settings.sni ?? name);
-        if (fault === undefined) this.#watch(socket, secured);
+        const fault = secured instanceof MeshError ? secured : faultOf(secured, settings, settings.sni ?? name);
+        if (fault !== undefined) forget();
+        else if (!(secured instanceof MeshError)) this.#watch(socket, secured);
         return fault;
       },
     };

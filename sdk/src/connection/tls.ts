@@ -27,6 +27,19 @@ export function tlsToEndpoint(cluster: Cluster, endpoint: Endpoint, dialled: str
   return hostname === undefined ? { tls, name: dialled } : { tls, name: dialled, hostname };
 }
 
+const verified = new WeakMap<UpstreamTls, UpstreamTls>();
+
+/** Whoever dials `https:` has its peer verified, also where the configuration would let it be (insecureSkipVerify). */
+export function verifiedTarget(target: TlsTarget): TlsTarget {
+  if (target.tls.roots.kind !== 'unchecked') return target;
+  let tls = verified.get(target.tls);
+  if (tls === undefined) {
+    tls = { ...target.tls, roots: { kind: 'system' } };
+    verified.set(target.tls, tls);
+  }
+  return { ...target, tls };
+}
+
 /** Istio's sign that a connection is the mesh's own TLS and not the application's. */
 const ISTIO = 'istio';
 

@@ -3,7 +3,7 @@ import { DownstreamTlsContextSchema } from '../../../gen/tls.js';
 import type { DownstreamTls } from '../../model/tls.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
-import { decodeCommon } from './common.ts';
+import { decodeCommon } from './tls-end.ts';
 import { RAW_BUFFER } from './upstream-tls.ts';
 
 /** FilterChain.transport_socket of a server; undefined: what comes is taken as it comes. */

@@ -3,7 +3,7 @@ import { UpstreamTlsContextSchema } from '../../../gen/tls.js';
 import type { UpstreamTls } from '../../model/tls.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
-import { decodeCommon, NOTHING } from './common.ts';
+import { decodeCommon, NOTHING } from './tls-end.ts';
 
 export const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
 
