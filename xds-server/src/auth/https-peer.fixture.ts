@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createTestCa } from '../../../test/harness/certificates.ts';
 

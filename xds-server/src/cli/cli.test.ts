@@ -46,7 +46,9 @@ function inmesh(
   args: readonly string[],
   { node = process.execPath, env = {} }: { node?: string; env?: Record<string, string> } = {},
 ): Running {
-  const child = spawn(node, [BIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+  // What it makes unasked, it makes in the folder of the test.
+  const options = { cwd: folder, env: { ...process.env, ...env } };
+  const child = spawn(node, [BIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   children.add(child);
   let out = '';
   let err = '';

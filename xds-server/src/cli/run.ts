@@ -1,9 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 import { constants } from 'node:os';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createMesh, type Mesh } from '@inmesh/sdk';
+import { ENTRY } from '../ca/store.ts';
+import { DEFAULT_CA_DIRECTORY } from './ca-directory.ts';
+import { createProcessToken, mayCarryToken, type ProcessToken } from './process-token.ts';
 import { type Command, labelsOf, portOf, required, UsageError } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
@@ -13,11 +18,13 @@ const PROBES_BEFORE_HINT = 200;
 const usage = `inmesh run --service NAME --port P [options] -- COMMAND…
 
 Starts COMMAND with what its SDK needs to join the mesh, and registers it as an endpoint of the service NAME as soon as it listens on
-port P. It is gone at once when COMMAND ends.
+port P. It is gone at once when COMMAND ends. With the CA of the control plane at hand it gives COMMAND a token, which proves who it is.
   --service NAME     the service it belongs to
   --port P           the port COMMAND listens on (also given to it as PORT unless that is set)
   --version V        its version label, which subsets select by
   --namespace NS     default
+  --service-account SA  default
+  --ca DIR           the directory of the control plane's CA (${DEFAULT_CA_DIRECTORY}), where there is one
   --label K=V        another label; may be repeated
   --xds ADDRESS      the control plane (INMESH_XDS, else ${DEFAULT_XDS})`;
 
@@ -26,6 +33,8 @@ interface RunOptions {
   readonly port: number;
   readonly version: string | undefined;
   readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly ca: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly xds: string;
   readonly command: readonly [string, ...string[]];
@@ -42,6 +51,8 @@ function parse(args: readonly string[]): RunOptions {
       port: { type: 'string' },
       version: { type: 'string' },
       namespace: { type: 'string', default: 'default' },
+      'service-account': { type: 'string', default: 'default' },
+      ca: { type: 'string', default: DEFAULT_CA_DIRECTORY },
       label: { type: 'string', multiple: true, default: [] },
       xds: { type: 'string', default: process.env.INMESH_XDS ?? DEFAULT_XDS },
     },
@@ -56,6 +67,8 @@ function parse(args: readonly string[]): RunOptions {
     port: portOf(values.port, '--port'),
     version: values.version,
     namespace: values.namespace,
+    serviceAccount: values['service-account'],
+    ca: values.ca,
     labels: new Map([...own, ...labelsOf(values.label)]),
     xds: values.xds,
     command: [program, ...rest],
@@ -66,15 +79,38 @@ function parse(args: readonly string[]): RunOptions {
 const withoutService = (): NodeJS.ProcessEnv => ({ ...process.env, INMESH_SERVICE: '' });
 
 /** The bootstrap of the program. */
-function environment({ service, port, version, namespace, labels, xds }: RunOptions): NodeJS.ProcessEnv {
+function environment(options: RunOptions, token: ProcessToken | undefined): NodeJS.ProcessEnv {
+  const { service, port, version, namespace, serviceAccount, labels, xds } = options;
   return {
     PORT: String(port),
     INMESH_WORKLOAD: version === undefined ? service : `${service}-${version}`,
     ...withoutService(),
     INMESH_XDS: xds,
     INMESH_NAMESPACE: namespace,
+    INMESH_SERVICE_ACCOUNT: serviceAccount,
+    ...(token !== undefined && { INMESH_TOKEN_FILE: token.file }),
+    ...caRootOf(options),
     INMESH_LABELS: [...labels].map(([key, value]) => `${key}=${value}`).join(','),
   };
+}
+
+/** Roots for `tls://`, where the environment names none and the CA is on this machine. */
+function caRootOf({ xds, ca }: RunOptions): { INMESH_CA_ROOT?: string } {
+  const file = path.resolve(ca, ENTRY.roots);
+  const isWanted = xds.startsWith('tls://') && process.env.INMESH_CA_ROOT === undefined && existsSync(file);
+  return isWanted ? { INMESH_CA_ROOT: file } : {};
+}
+
+const rootOption = (options: RunOptions): { caRoot?: string } => {
+  const { INMESH_CA_ROOT: caRoot } = caRootOf(options);
+  return caRoot === undefined ? {} : { caRoot };
+};
+
+/** Whoever brings a token of its own keeps it. */
+async function tokenOf({ xds, ca, namespace, serviceAccount }: RunOptions): Promise<ProcessToken | undefined> {
+  const { INMESH_TOKEN, INMESH_TOKEN_FILE } = process.env;
+  if (INMESH_TOKEN || INMESH_TOKEN_FILE || !mayCarryToken(xds)) return undefined;
+  return createProcessToken({ directory: ca, namespace, serviceAccount });
 }
 
 function accepts(host: string, port: number): Promise<boolean> {
@@ -121,12 +157,19 @@ export const run: Command = {
   usage,
   async run(args) {
     const options = parse(args);
-    const { namespace, labels, xds, service, version } = options;
+    const { namespace, serviceAccount, labels, xds, service, version } = options;
     const workload = version === undefined ? service : `${service}-${version}`;
-    const identity = { namespace, workload: `${workload}-${process.pid}`, labels: Object.fromEntries(labels) };
-    const mesh = createMesh({ xds, ...identity }, { env: withoutService() });
+    const token = await tokenOf(options);
+    const self = {
+      namespace,
+      serviceAccount,
+      workload: `${workload}-${process.pid}`,
+      labels: Object.fromEntries(labels),
+      ...(token !== undefined && { identity: { tokenFile: token.file, ...rootOption(options) } }),
+    };
+    const mesh = createMesh({ xds, ...self }, { env: withoutService() });
     const [program, ...rest] = options.command;
-    const child = spawn(program, rest, { stdio: 'inherit', env: environment(options) });
+    const child = spawn(program, rest, { stdio: 'inherit', env: environment(options, token) });
     const forward = (signal: NodeJS.Signals) => {
       // Out of the mesh first: new calls go elsewhere while the program finishes.
       void mesh.close().finally(() => child.kill(signal));
@@ -138,6 +181,7 @@ export const run: Command = {
       return await ended;
     } finally {
       await mesh.close();
+      token?.close();
     }
   },
 };
