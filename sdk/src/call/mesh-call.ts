@@ -59,8 +59,7 @@ export class MeshCall implements Call, TriesOwner {
   }
 
   start(): void {
-    const { target, request, options, runtime } = this.#parts;
-    const plan = planCall(target, request, options, runtime);
+    const plan = planCall(this.#parts);
     if (plan.decision !== undefined) this.story.route = plan.decision.routeName;
     if (plan.cluster !== undefined) this.story.cluster = plan.cluster.name;
     if (plan.kind === 'local') {
@@ -174,9 +173,8 @@ export class MeshCall implements Call, TriesOwner {
   }
 
   repick(): Way {
-    const { target, request, options, runtime } = this.#parts;
     const heads = this.#heads as Heads;
-    heads.way = planAgain(heads.way, target, request, options, runtime);
+    heads.way = planAgain(heads.way, this.#parts);
     this.story.cluster = heads.way.cluster.name;
     return heads.way;
   }

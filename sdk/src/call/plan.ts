@@ -49,9 +49,18 @@ export type Plan = Way | LocalAnswer;
 
 type PlanRuntime = Pick<CallRuntime, 'clock' | 'random' | 'sourceIp'>;
 
+/** The call that a way is looked for. */
+interface PlannedCall {
+  readonly target: LiveTarget;
+  readonly request: MeshRequest;
+  readonly options: CallOptions;
+  readonly runtime: PlanRuntime;
+}
+
 /** Everything that is settled before a host is picked. */
-export function planCall(target: LiveTarget, request: MeshRequest, options: CallOptions, runtime: PlanRuntime): Plan {
-  const { random } = runtime;
+export function planCall(call: PlannedCall): Plan {
+  const { target, request } = call;
+  const { random } = call.runtime;
   // One draw for fractions and the split, as Envoy has one random value a stream.
   let drawn: number | undefined;
   const draw: Random = () => {
@@ -68,7 +77,7 @@ export function planCall(target: LiveTarget, request: MeshRequest, options: Call
     case 'respond':
       return local(directReply(action, decision, request), decision);
     case 'forward':
-      return forward({ target, request, options, runtime, draw, decision, action });
+      return forward(call, decision, action, draw);
     case 'refuse':
       return local(noCluster(`the route cannot be followed: ${action.reason}`), decision);
   }
@@ -89,39 +98,23 @@ const local = (reply: LocalReply, decision?: RouteDecision, cluster?: WeightedCl
   cluster,
 });
 
-interface Forwarding {
-  readonly target: LiveTarget;
-  readonly request: MeshRequest;
-  readonly options: CallOptions;
-  readonly runtime: PlanRuntime;
-  /** Always the same number. */
-  readonly draw: Random;
-  readonly decision: RouteDecision;
-  readonly action: CompiledForward;
-}
-
 const NO_CONTEXT: PickContext = {};
 const NO_COOKIES: readonly string[] = [];
 
 /** The same route's clusters, drawn once more (RetryPolicy.repickCluster); the way as it was where there is no other. */
-export function planAgain(
-  way: Way,
-  target: LiveTarget,
-  request: MeshRequest,
-  options: CallOptions,
-  runtime: PlanRuntime,
-): Way {
-  const { decision, action } = way;
-  const plan = forward({ target, request, options, runtime, draw: runtime.random, decision, action });
+export function planAgain(way: Way, call: PlannedCall): Way {
+  const plan = forward(call, way.decision, way.action, call.runtime.random);
   return plan.kind === 'forward' ? plan : way;
 }
 
-function forward({ target, request, options, runtime, draw, decision, action }: Forwarding): Plan {
+/** `draw` always gives the same number. */
+function forward(call: PlannedCall, decision: RouteDecision, action: CompiledForward, draw: Random): Plan {
+  const { target, request, options, runtime } = call;
   const own = destinationOf(action, request, isSplit(action) ? draw() : 0);
   const status = action.clusterNotFoundStatus;
   if (own === undefined || own.name === '')
     return local(noCluster('the route names no cluster', status), decision, own);
-  const cluster = request.scheme === 'https' ? byTlsRoute(own, { target, decision, options, draw }) : own;
+  const cluster = request.scheme === 'https' ? byTlsRoute(own, call, decision, draw) : own;
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
   const isEndToEnd = cluster !== own;
@@ -153,7 +146,9 @@ function forward({ target, request, options, runtime, draw, decision, action }: 
 /** The cluster that a `tls` route of the host names, in the place of its own. */
 function byTlsRoute(
   own: WeightedCluster,
-  { target, decision, options, draw }: Pick<Forwarding, 'target' | 'decision' | 'options' | 'draw'>,
+  { target, options }: PlannedCall,
+  decision: RouteDecision,
+  draw: Random,
 ): WeightedCluster {
   const { connections } = target.config.listener;
   if (connections === undefined) return own;
