@@ -171,7 +171,12 @@ async function listOf(signer: Signer, revoked: readonly TestCertificate[]): Prom
     nextUpdate: new Date(Date.now() + 24 * HOUR_MS),
     signingAlgorithm: SIGNING,
     signingKey: signer.keys.privateKey,
-    entries: revoked.map(({ certificate }) => ({ serialNumber: certificate.serialNumber, revocationDate: new Date() })),
+    entries: revoked.map(({ certificate }) => ({
+      serialNumber: certificate.serialNumber,
+      revocationDate: new Date(),
+      // Without one the library writes an empty list of extensions, which BoringSSL refuses.
+      reason: x509.X509CrlReason.privilegeWithdrawn,
+    })),
   });
   // The library writes BEGIN CRL; OpenSSL, and so everybody, reads BEGIN X509 CRL (RFC 7468 §7).
   return `${list.toString('pem').replaceAll(' CRL-', ' X509 CRL-')}\n`;

@@ -158,7 +158,12 @@ export async function signCrl(issuer: Pick<Issuer, 'certificate' | 'key'>, reque
     issuer: name,
     thisUpdate: new Date(request.thisUpdateMs),
     nextUpdate: new Date(request.nextUpdateMs),
-    entries: request.revoked.map(({ serial, atMs }) => ({ serialNumber: serial, revocationDate: new Date(atMs) })),
+    // Without a reason the library writes an empty list of extensions, and Envoy (BoringSSL) refuses the whole list for it.
+    entries: request.revoked.map(({ serial, atMs }) => ({
+      serialNumber: serial,
+      revocationDate: new Date(atMs),
+      reason: x509.X509CrlReason.privilegeWithdrawn,
+    })),
     extensions: [authorityKeyId],
     signingKey: await signingKey(issuer.key),
     signingAlgorithm: signingAlgorithm(issuer.key),

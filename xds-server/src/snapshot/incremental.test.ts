@@ -75,7 +75,7 @@ describe('snapshots, for random meshes and changes', () => {
       },
     );
     await fc.assert(property, { numRuns: 40 });
-  });
+  }, 120_000);
 
   it('two manifests of one key are one object', () => {
     fc.assert(

@@ -166,7 +166,7 @@ describe('snapshots, for random orders of the same changes', () => {
       expect(second.problems()).toEqual(first.problems());
     });
     await fc.assert(property, { numRuns: 20, endOnFailure: true });
-  });
+  }, 120_000);
 
   it('no snapshot on the way is torn: listeners have routes, clusters endpoints, and working routes stay until the next work', async () => {
     const property = fc.asyncProperty(history, shuffling, async (events, shuffles) => {
@@ -186,5 +186,5 @@ describe('snapshots, for random orders of the same changes', () => {
       expect(faults).toEqual([]);
     });
     await fc.assert(property, { numRuns: 20, endOnFailure: true });
-  });
+  }, 120_000);
 });

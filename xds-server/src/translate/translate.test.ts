@@ -40,7 +40,7 @@ describe('translate, for random meshes', () => {
       }),
       { numRuns: 40 },
     );
-  });
+  }, 120_000);
 
   it('makes only what the SDK’s own decoder takes without an error', () => {
     fc.assert(
@@ -57,5 +57,5 @@ describe('translate, for random meshes', () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 120_000);
 });
