@@ -213,7 +213,8 @@ export class TypeBook<T> {
     entry.bytes = resource.name === '' ? resource.bytes : undefined;
     this.#warn(name, entry, decoded.warnings);
     const { version, bytes } = resource;
-    if (this.type.isKept) {
+    if (this.type.isKept && decoded.holdsKey) this.#parts.lastGood?.drop(this.type.typeUrl, name);
+    else if (this.type.isKept) {
       this.#parts.lastGood?.keep(this.type.typeUrl, name, { version, bytes, server: origin.server });
     }
     this.#step(name, entry, { kind: 'accepted', version });

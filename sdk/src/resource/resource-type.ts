@@ -2,7 +2,13 @@ import { trimmed } from './lists.ts';
 
 /** What one resource's bytes say: a model, or why it cannot be taken. `name` is the resource's own, where it could be read. */
 export type Decoded<T> =
-  | { readonly ok: T; readonly name: string; readonly warnings: readonly string[] }
+  | {
+      readonly ok: T;
+      readonly name: string;
+      readonly warnings: readonly string[];
+      /** A private key stands in it: it is never kept on disk, whatever its type is. */
+      readonly holdsKey?: true;
+    }
   | { readonly errors: readonly string[]; readonly name: string };
 
 /** A decode in pieces: each `yield` is a place where the event loop may have its turn. */

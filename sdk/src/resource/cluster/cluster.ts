@@ -4,6 +4,7 @@ import { defaultOf } from '../../defaults.ts';
 import type { Cluster, Discovery } from '../../model/cluster.ts';
 import type { HealthCheck } from '../../model/health-check.ts';
 import type { UpstreamTls } from '../../model/tls.ts';
+import { transportsOf } from '../../model/transport.ts';
 import { parse } from '../any.ts';
 import { callPolicyIn } from '../call-policy.ts';
 import { HEALTH } from '../endpoint/endpoint.ts';
@@ -15,6 +16,7 @@ import { decodeList } from '../lists.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
 import { sharedName, sharedValue } from '../shared.ts';
+import { holdsKeyIn } from '../tls/tls-end.ts';
 import { decodeTransportMatch } from '../tls/transport-match.ts';
 import { decodeTransportSocket } from '../tls/upstream-tls.ts';
 import { inRange, positiveMs, required } from '../values.ts';
@@ -42,7 +44,8 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<Cluster> {
   const ok = decodeCluster(message, root);
   const { name } = message;
   if (findings.errors.length > 0) return { errors: findings.errors, name };
-  return { ok, name, warnings: findings.warnings };
+  const holdsKey = transportsOf(ok).some(holdsKeyIn);
+  return { ok, name, warnings: findings.warnings, ...(holdsKey && { holdsKey }) };
 }
 
 function decodeCluster(message: Message, at: Scope): Cluster {

@@ -6,6 +6,7 @@ import { FIELDS } from '../field-table.ts';
 import { checkFields } from '../fields.ts';
 import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
+import { holdsKeyIn } from '../tls/tls-end.ts';
 import { CONNECTION_MANAGER, decodeConnectionManager } from './connection-manager.ts';
 import { decodeFilterChains } from './filter-chains.ts';
 import { decodeInboundListener } from './inbound-listener.ts';
@@ -34,7 +35,8 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<AnyListener> {
   if (message.apiListener === undefined && message.address !== undefined) {
     const inbound = decodeInboundListener(message, root);
     if (findings.errors.length > 0) return { errors: findings.errors, name };
-    return { ok: inbound, name, warnings: findings.warnings };
+    const holdsKey = inbound.chains.some(({ tls }) => tls !== undefined && holdsKeyIn(tls));
+    return { ok: inbound, name, warnings: findings.warnings, ...(holdsKey && { holdsKey }) };
   }
   checkFields(ListenerSchema, message, FIELDS, root);
   const at = root.at('api_listener').at('api_listener');

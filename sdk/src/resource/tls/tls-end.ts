@@ -15,6 +15,9 @@ export interface Common extends Omit<TlsEnd, 'roots'> {
   readonly pins?: readonly CertificatePin[];
 }
 
+/** A private key stands in the configuration itself. */
+export const holdsKeyIn = ({ certificate }: Pick<Common, 'certificate'>): boolean => certificate?.kind === 'inline';
+
 export const NOTHING: Common = { alpn: NONE, subjectAltNames: NONE };
 
 export function decodeCommon(context: CommonTlsContext, at: Scope): Common {
