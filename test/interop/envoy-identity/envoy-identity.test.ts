@@ -4,11 +4,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { type JsonObject, toJson } from '@bufbuild/protobuf';
+import { systemClock } from '@inmesh/sdk/internal/clock';
 import { ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
 import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { registry } from '@inmesh/sdk/internal/gen/registry';
 import { SecretSchema } from '@inmesh/sdk/internal/gen/tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuthority } from '../../../xds-server/src/ca/authority.ts';
 import { cluster } from '../../../xds-server/src/translate/cluster/cluster.ts';
 import {
   ISTIO,
@@ -28,6 +30,7 @@ import { findEnvoy } from '../envoy-hash/envoy.ts';
 
 const binary = findEnvoy();
 const run = promisify(execFile);
+const WEB = 'spiffe://cluster.local/ns/default/sa/web';
 const VIEW = viewFrom('default', { kind: 'envoy' });
 const REVIEWS = 'outbound|9080||reviews.default.svc.cluster.local';
 const MESH = [service(), workload('reviews-v1', 'v1', ISTIO), workload('reviews-v2', 'v2', ISTIO)];
@@ -47,7 +50,7 @@ describe.skipIf(binary === undefined)('Envoy takes what the control plane makes 
   beforeAll(async () => {
     folder = mkdtempSync(path.join(os.tmpdir(), 'inmesh-envoy-identity-'));
     ca = await createTestCa();
-    leaf = await ca.issue({ uris: ['spiffe://cluster.local/ns/default/sa/web'] });
+    leaf = await ca.issue({ uris: [WEB] });
     writeFileSync(path.join(folder, 'c.pem'), leaf.pem);
     writeFileSync(path.join(folder, 'k.pem'), leaf.keyPem, { mode: 0o600 });
     writeFileSync(path.join(folder, 'ca.pem'), ca.pem);
@@ -131,10 +134,15 @@ describe.skipIf(binary === undefined)('Envoy takes what the control plane makes 
     const config = meshConfig(
       `{ trustDomainAliases: [old.example], caCertificates: [{ pem: ${partner}, trustDomains: [partner.example] }] }`,
     );
-    const world = worldFromObjects(objectsOf(pair, config), { trustBundle: { roots: [ca.pem, ca.pem] } });
+    const authority = await createAuthority({ trustDomain: 'cluster.local', clock: systemClock });
+    await authority.revoke((await authority.issueKeyPair({ names: { uris: [WEB] }, ttlMs: 60_000 })).serial);
+    const trustBundle = authority.bundle();
+    expect(trustBundle.crl).toContain('X509 CRL');
+    const world = worldFromObjects(objectsOf(pair, config), { trustBundle });
     const names = ['kubernetes://web', 'kubernetes://web-cacert', 'ROOTCA'];
     const secrets = names.map((name) => secretJson(world, name));
     expect(await verdict({ secrets, listeners: [withStatic(listenerJson(worldOf([])))] })).toBe('OK');
+    authority.close();
   });
 
   it('and refuses what is broken: the verdict is a verdict', async () => {
