@@ -26,6 +26,7 @@ const modules = {
   validate: [at('sdk/proto/third_party'), 'protoc-gen-validate'],
   istio: [at('sdk/proto'), 'istio', 'istio'],
   inmesh: [at('sdk/proto'), 'inmesh', 'inmesh'],
+  spiffe: [at('sdk/proto'), 'spiffe', 'spiffe'],
 };
 
 function run(script, args, cwd) {
@@ -65,8 +66,8 @@ function compile(work) {
     if (module === undefined) throw new Error(`${file}: no such file`);
     moduleOf.set(file, module);
     const source = readFileSync(path.join(work, module, file), 'utf8');
-    const scope = /^package ([\w.]+);/m.exec(source)[1];
-    types.push(...names.map((name) => `${scope}.${name}`));
+    const scope = /^package ([\w.]+);/m.exec(source)?.[1];
+    types.push(...names.map((name) => (scope === undefined ? name : `${scope}.${name}`)));
   }
   const yaml = (value) => JSON.stringify(value);
   writeFileSync(

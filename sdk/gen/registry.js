@@ -158,6 +158,9 @@ import {
   file_istio_v1_auth_ca,
 } from './ca.js';
 import {
+  file_spiffe_workload_workload,
+} from './spiffe.js';
+import {
   file_inmesh_v1_call_policy,
   file_inmesh_v1_sources,
 } from './inmesh.js';
@@ -292,6 +295,7 @@ const files = [
   file_istio_workload_workload,
   file_istio_workload_zds_zds,
   file_istio_v1_auth_ca,
+  file_spiffe_workload_workload,
   file_inmesh_v1_call_policy,
   file_inmesh_v1_sources,
 ];

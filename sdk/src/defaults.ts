@@ -376,6 +376,12 @@ export const DEFAULTS = {
   identityRetryMaxMs: entry(150_000, 'ms', 'ztunnel', 'longest wait before it is asked for again'),
   identityCallMs: entry(10_000, 'ms', 'Inmesh', 'for the answer of the CA'),
   identityAnswerBytes: entry(1_048_576, 'bytes', 'Inmesh', 'largest answer taken of a CA'),
+  workloadApiPingMs: entry(
+    600_000,
+    'ms',
+    'Inmesh (grpc-go takes one in 5 min)',
+    'between two PINGs to the agent of the SPIFFE Workload API',
+  ),
   identityFilesMs: entry(
     1_000,
     'ms',

@@ -76,8 +76,7 @@ class WorkloadApiSource implements IdentitySource {
         clock: this.#parts.clock,
         maxMessageBytes: defaultOf('identityAnswerBytes'),
         metadata: WORKLOAD_METADATA,
-        // An agent that was frozen or taken away with its socket says nothing.
-        pingIntervalMs: defaultOf('adsPingIntervalMs'),
+        pingIntervalMs: defaultOf('workloadApiPingMs'),
       },
       {
         message: (bytes) => this.#take(bytes),

@@ -1,0 +1,108 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'peer');
+
+/** One line of what the peer writes. */
+export interface PeerEvent {
+  readonly event: 'ready' | 'done' | 'sent' | 'accepted' | 'refused' | 'dialled';
+  readonly port?: number;
+  readonly id?: string;
+  readonly heard?: string;
+  readonly error?: string;
+}
+
+export interface Peer {
+  /** For SPIFFE_ENDPOINT_SOCKET. */
+  readonly socket: string;
+  /** Its TLS port. */
+  readonly port: number;
+  tell(command: string): Promise<void>;
+  /** The next such event, or one that nobody has asked for yet. */
+  next(event: PeerEvent['event']): Promise<PeerEvent>;
+  stop(): void;
+}
+
+/** Path of the peer, built once for its sources and kept; undefined where there is no Go or a module cannot be had. */
+export function buildPeer(): string | undefined {
+  const go = ['go', '/usr/local/go/bin/go'].find(runs);
+  if (go === undefined) return undefined;
+  const hash = createHash('sha256');
+  for (const file of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(path.join(SOURCES, file)));
+  const cache = path.join(process.env.INMESH_CACHE ?? path.join(os.homedir(), '.cache', 'inmesh'), 'go');
+  const binary = path.join(cache, `workload-api-peer-${hash.digest('hex').slice(0, 16)}`);
+  if (existsSync(binary)) return binary;
+  mkdirSync(cache, { recursive: true });
+  const fresh = `${binary}.${process.pid}`;
+  try {
+    const env = { ...process.env, CGO_ENABLED: '0' };
+    execFileSync(go, ['build', '-buildvcs=false', '-trimpath', '-o', fresh, '.'], {
+      cwd: SOURCES,
+      env,
+      stdio: 'ignore',
+    });
+    renameSync(fresh, binary);
+    return binary;
+  } catch {
+    return undefined;
+  }
+}
+
+function runs(go: string): boolean {
+  try {
+    execFileSync(go, ['version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export async function startPeer(binary: string): Promise<Peer> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'spiffe-'));
+  const socket = path.join(folder, 'agent.sock');
+  const child = spawn(binary, [socket], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const { next, tell } = converse(child);
+  const { port = 0 } = await next('ready');
+  return {
+    socket: `unix://${socket}`,
+    port,
+    next,
+    tell: async (command) => {
+      tell(command);
+      await next('done');
+    },
+    stop() {
+      child.kill('SIGKILL');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function converse(child: ChildProcessWithoutNullStreams) {
+  const heard: PeerEvent[] = [];
+  let waiting: { event: string; resolve: (event: PeerEvent) => void }[] = [];
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const event = JSON.parse(line) as PeerEvent;
+    const one = waiting.find((wish) => wish.event === event.event);
+    if (one === undefined) heard.push(event);
+    else {
+      waiting = waiting.filter((wish) => wish !== one);
+      one.resolve(event);
+    }
+  });
+  child.stderr.pipe(process.stderr);
+  return {
+    tell: (command: string): void => void child.stdin.write(`${command}\n`),
+    next(event: PeerEvent['event']): Promise<PeerEvent> {
+      const at = heard.findIndex((one) => one.event === event);
+      const [found] = at < 0 ? [] : heard.splice(at, 1);
+      if (found !== undefined) return Promise.resolve(found);
+      return new Promise((resolve) => waiting.push({ event, resolve }));
+    },
+  };
+}
