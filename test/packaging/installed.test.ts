@@ -51,6 +51,10 @@ describe.each(Object.entries(inject('nodes')))('installed from tarballs, on Node
     expect(cluster).toMatch(/^outbound\|\d+\|\|ratings\.default\.svc\.cluster\.local$/);
   });
 
+  it('a guarded server is called with mutual TLS', async () => {
+    expect(await print('guarded.mjs')).toEqual({ status: 200, caller: 'web' });
+  });
+
   it('each worker thread is a mesh of its own and ends when its program does', async () => {
     expect(await print('threads.mjs')).toEqual({ texts: ['five', 'five', 'five', 'five'], exits: [0, 0, 0] });
   });

@@ -1,7 +1,7 @@
 import { createServer, Server as HttpServer, type RequestListener } from 'node:http';
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import { Server as HttpsServer } from 'node:https';
-import type { ListenOptions, Server } from 'node:net';
+import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { MeshError } from '../errors.ts';
 import type { Spoken } from './terminator.ts';
@@ -84,3 +84,13 @@ export function listening(server: Server, options: ListenOptions): Promise<void>
     server.listen(options);
   });
 }
+
+/** undefined: it does not listen, or at a unix socket. */
+export const addressOf = (server: Server): AddressInfo | undefined => {
+  const at = server.address();
+  return typeof at === 'object' && at !== null ? at : undefined;
+};
+
+/** A server that listens on all addresses is asked for as such (gRFC A36 server_listener_resource_name_template). */
+export const askedAddress = (host: string | undefined): string =>
+  host === undefined || host === '' || host === '::' ? '0.0.0.0' : host;

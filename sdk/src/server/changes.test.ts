@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
+import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../test/harness/certificates.ts';
 import { createTestIdentity } from '../../../test/harness/test-identity.ts';
@@ -163,5 +167,69 @@ describe('before the configuration has come', () => {
     open.push({ [Symbol.asyncDispose]: () => guarded.close({ graceMs: 0 }) });
     const { port } = await guarded.listen({ port: 0, host: '127.0.0.1' });
     expect((await ask(await plain(port))).text).toBe('nobody');
+  });
+
+  it('a server that listens already is guarded from then on; what it had accepted is closed', async () => {
+    const side = createSide(createTestIdentity());
+    side.listen(listenerOfMode('STRICT', '127.0.0.1', 0));
+    const server = createServer(who);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const early = await plain(port);
+    expect((await ask(early)).text).toBe('nobody');
+    const closed = fate(early);
+    const guarded = guardWith(side, server, {});
+    open.push({ [Symbol.asyncDispose]: () => guarded.close({ graceMs: 0 }) });
+    expect(await closed).toBe('closed');
+    const late = await plain(port);
+    late.write('GET / HTTP/1.1\r\n\r\n');
+    expect(await fate(late)).toBe('closed');
+  });
+
+  it.skipIf(process.platform === 'win32')('a unix socket takes connections as they come', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-guard-'));
+    const side = createSide(createTestIdentity());
+    const server = createServer(who);
+    const guarded = guardWith(side, server, {});
+    open.push({ [Symbol.asyncDispose]: () => guarded.close({ graceMs: 0 }) });
+    const at = path.join(folder, 'socket');
+    await new Promise<void>((resolve) => server.listen(at, resolve));
+    const socket = net.connect(at);
+    expect((await ask(socket)).text).toBe('nobody');
+    expect(guarded.unready()).toBeUndefined();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('a client of mutual TLS waits for our certificate, and is refused when there is none to come', async () => {
+    const setting = await start(createServer(who), 'STRICT');
+    setting.identity.set(undefined);
+    const refused = await secure(setting, setting.caller).then(fate, () => 'closed');
+    expect(refused).toBe('closed');
+    expect(setting.guarded.stats().refused['no-identity']).toBe(1);
+    setting.identity.set(await setting.ca.issue({ uris: [REVIEWS] }));
+    const taken = await secure(setting, setting.caller);
+    expect((await ask(taken)).text).toBe('productpage');
+    taken.destroy();
+  });
+});
+
+describe('a WebSocket', () => {
+  it('is a request of its peer for as long as it stands', async () => {
+    const server = createServer();
+    server.on('upgrade', (request, socket) => {
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nupgrade: ${peerOf(request)?.serviceAccount}\r\n\r\n`);
+      socket.on('data', (bytes) => socket.write(bytes)).on('end', () => socket.end());
+    });
+    const setting = await start(server, 'STRICT');
+    const socket = await secure(setting, setting.caller);
+    socket.write(
+      'GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-envoy-internal: true\r\n\r\n',
+    );
+    expect(await fate(socket)).toContain('upgrade: productpage');
+    expect(setting.guarded.stats().requests).toBe(1);
+    socket.write('ping');
+    expect(await fate(socket)).toBe('ping');
+    socket.destroy();
+    await until(() => setting.guarded.stats().requests === 0);
   });
 });

@@ -78,7 +78,10 @@ export class Door {
     // Under STRICT the one chain matches whatever comes, and its TLS would fail.
     if (chain === undefined || (chain.tls !== undefined && offer.transport === 'raw_buffer'))
       this.#unwanted(connection, offer);
-    else if (chain.tls !== undefined) void this.#terminate(connection, chain.tls);
+    else if (chain.tls !== undefined)
+      this.#terminate(connection, chain.tls).catch((error: unknown) =>
+        this.refuse(connection, 'no-identity', String(error)),
+      );
     else if (offer.transport === 'tls' && !this.#parts.app.isSecure) {
       this.refuse(connection, 'no-chain', 'TLS that is not of the mesh, and the application ends none itself');
     } else this.#plain(connection);

@@ -3,11 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import http2 from 'node:http2';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer, serve } from '@hono/node-server';
 import { Controller, Get, Module, Req } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import fastify from 'fastify';
-import { Hono } from 'hono';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../test/harness/certificates.ts';
 import { createTestIdentity } from '../../../test/harness/test-identity.ts';
@@ -26,7 +24,19 @@ interface Express {
   get(path: string, answer: (request: PeerSource, response: { send(text: string): void }) => unknown): this;
   listen(port: number, host: string): Server;
 }
-const express = createRequire(import.meta.url)('express') as () => Express;
+/** Hono's types are written for the browser's. */
+interface Hono {
+  readonly fetch: unknown;
+  get(path: string, answer: (context: PeerSource & { text(text: string): unknown }) => unknown): this;
+}
+interface HonoOnNode {
+  createAdaptorServer(options: { readonly fetch: unknown }): Server;
+  serve(options: { readonly fetch: unknown; readonly port: number; readonly hostname: string }): Server;
+}
+const require = createRequire(import.meta.url);
+const express = require('express') as () => Express;
+const { Hono } = require('hono') as { readonly Hono: new () => Hono };
+const { createAdaptorServer, serve } = require('@hono/node-server') as HonoOnNode;
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -106,10 +116,10 @@ describe('guard takes', () => {
   it('Hono: the server of its adaptor', async () => {
     const mesh = await strict();
     const app = new Hono();
-    app.get('/', async (context) => context.text(await story(context as unknown as PeerSource)));
+    app.get('/', async (context) => context.text(await story(context)));
     const adaptor = createAdaptorServer({ fetch: app.fetch });
-    await mesh.check((await mesh.guard(adaptor as Server).listen({ port: 0, host: '127.0.0.1' })).port);
-    const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server;
+    await mesh.check((await mesh.guard(adaptor).listen({ port: 0, host: '127.0.0.1' })).port);
+    const server = serve({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' });
     mesh.guard(server);
     await mesh.check(await listening(server));
   });

@@ -1,16 +1,25 @@
-import type { AddressInfo, ListenOptions, Server, Socket } from 'node:net';
-import { systemTurn } from '../clock.ts';
+import type { AddressInfo, ListenOptions, Socket } from 'node:net';
+import { holdProcess, systemTurn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import { SERVER_SIDE, type ServerSide, type WithServerSide } from '../mesh/server-side.ts';
 import { defaultMesh } from '../mesh.ts';
 import type { InboundListener } from '../model/inbound.ts';
-import type { Registration } from '../options.ts';
-import { type AppServer, appServerOf, type Guardable, listening, type NodeServer } from './app-server.ts';
+import { Announcement } from './announcement.ts';
+import {
+  type AppServer,
+  addressOf,
+  appServerOf,
+  askedAddress,
+  type Guardable,
+  listening,
+  type NodeServer,
+} from './app-server.ts';
 import { acceptsMutualTls, needsIdentity } from './chain.ts';
 import { Connections, connectionOf, tag } from './connections.ts';
 import { Door, type DoorReason } from './door.ts';
 import { intercept } from './intercept.ts';
+import { harden, hintIdleTime } from './node-limits.ts';
 import type { GuardOptions } from './options.ts';
 import { type OwnPorts, openOwnPorts } from './own-ports.ts';
 import { PortPolicy } from './port-policy.ts';
@@ -79,11 +88,11 @@ class Guard implements Guarded {
   readonly #policy: PortPolicy;
   readonly #requests: Requests;
   readonly #door: Door;
+  readonly #announcement: Announcement;
   readonly #refused = new Map<DoorReason, number>();
   readonly #stops: (() => void)[] = [];
   readonly #pass: (event: string, ...args: unknown[]) => boolean;
   #ports: OwnPorts | undefined;
-  #registration: Registration | undefined;
   #isReady = false;
   #closing: Promise<void> | undefined;
 
@@ -95,6 +104,7 @@ class Guard implements Guarded {
     this.#options = options;
     const { clock } = side;
     const connections = new Connections(clock, systemTurn);
+    this.#announcement = new Announcement(side, options);
     this.#connections = connections;
     const fallback = options.fallback ?? (side.isOn ? 'STRICT' : 'DISABLE');
     const timeoutMs = options.configTimeoutMs ?? defaultOf('configTimeoutMs');
@@ -120,7 +130,7 @@ class Guard implements Guarded {
       probe: (request, response) => this.#ask(request, response),
       refused: (reason, message, remoteAddress) => this.#refuse(reason, message, remoteAddress),
     });
-    this.#harden();
+    harden(server);
     this.#stops.push(
       side.onIdentity(({ trust }) => {
         if (trust) connections.recheck((connection, why) => this.#door.refuse(connection, 'peer', why.message));
@@ -128,6 +138,11 @@ class Guard implements Guarded {
       }),
     );
     this.server.on('listening', () => this.#listening());
+    if (server.listening) {
+      // What was accepted before came in by no door.
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      this.#listening();
+    }
     this.server.once('close', () => this.#gone());
     this.#ports = openOwnPorts(options, {
       side,
@@ -154,6 +169,16 @@ class Guard implements Guarded {
   }
 
   async ready(): Promise<void> {
+    // Nothing else may keep the process while it waits for the control plane.
+    const hold = holdProcess();
+    try {
+      await this.#becomeReady();
+    } finally {
+      hold.cancel();
+    }
+  }
+
+  async #becomeReady(): Promise<void> {
     const listener = await new Promise<InboundListener>((resolve, reject) => {
       if (this.#policy.whenKnown(resolve) === undefined) reject(new MeshError('MESH_NOT_READY', 'too many wait'));
     });
@@ -189,7 +214,7 @@ class Guard implements Guarded {
 
   async #close(delayMs: number, graceMs: number): Promise<void> {
     this.#requests.isClosing = true;
-    this.#register(undefined);
+    this.#announcement.withdraw();
     if (delayMs > 0) await new Promise<void>((resolve) => this.#side.clock.after(delayMs, resolve));
     const closed = new Promise<void>((resolve) => {
       if (this.server.listening) this.server.close(() => resolve());
@@ -202,7 +227,7 @@ class Guard implements Guarded {
 
   #gone(): void {
     this.#closing ??= Promise.resolve();
-    this.#register(undefined);
+    this.#announcement.withdraw();
     for (const stop of this.#stops.splice(0)) stop();
     this.#policy.close();
     this.#door.close();
@@ -229,7 +254,12 @@ class Guard implements Guarded {
 
   #listening(): void {
     const at = addressOf(this.server);
-    if (at === undefined) return;
+    if (at === undefined) {
+      // A unix socket: whoever can open it is on this machine, and PeerAuthentication speaks of ports.
+      this.#policy.startLocal();
+      this.#isReady = true;
+      return;
+    }
     this.#policy.start(askedAddress(at.address), at.port);
     // Whether it becomes ready is asked for at /healthz/ready; who waits for `ready` hears why it does not.
     this.ready().catch((error: unknown) => {
@@ -241,39 +271,15 @@ class Guard implements Guarded {
 
   #follow(listener: InboundListener): void {
     this.#connections.follow(listener);
-    this.#hint(listener);
+    hintIdleTime(this.server, listener);
     // A source costs nothing until somebody wants to know who we are.
     if (acceptsMutualTls(listener)) this.#side.identityReady(this.#timeoutMs).catch(noop);
     this.#announce();
   }
 
-  /** Callers are told of a certificate to expect once it is there, and of the server once it could serve them. */
   #announce(): void {
-    const { service, version, labels, address } = this.#options;
-    const listener = this.#policy.current;
     const port = addressOf(this.server)?.port;
-    if (service === undefined || port === undefined || this.#closing !== undefined || listener === undefined) return;
-    const isMutual = acceptsMutualTls(listener) && this.#side.hasIdentity();
-    if (needsIdentity(listener) && !isMutual) {
-      this.#register(undefined);
-      return;
-    }
-    this.#register({
-      service,
-      port,
-      ...(version !== undefined && { version }),
-      ...(labels && { labels }),
-      ...(address !== undefined && { address }),
-      ...(isMutual && { tls: 'istio' as const }),
-    });
-  }
-
-  #register(registration: Registration | undefined): void {
-    const before = this.#registration;
-    if (before?.port === registration?.port && before?.tls === registration?.tls) return;
-    this.#registration = registration;
-    if (registration !== undefined) this.#side.register(registration);
-    else if (before !== undefined) this.#side.unregister(before);
+    if (port !== undefined && this.#closing === undefined) this.#announcement.follow(this.#policy.current, port);
   }
 
   #ask(request: Parameters<Requests['request']>[0], response: Parameters<Requests['request']>[1]): void {
@@ -291,32 +297,6 @@ class Guard implements Guarded {
       ...(remoteAddress !== undefined && { remoteAddress }),
     });
   }
-
-  /** Node's own limits, where the application left them as they were. */
-  #harden(): void {
-    const { server } = this;
-    if (!('headersTimeout' in server)) return;
-    if (server.headersTimeout === NODE_HEADERS_MS) server.headersTimeout = defaultOf('guardHeadersMs');
-    if (server.keepAliveTimeout === NODE_KEEP_ALIVE_MS) server.keepAliveTimeout = defaultOf('guardIdleMs');
-  }
-
-  /** Callers are told how long a connection is kept. */
-  #hint({ limits: { idleTimeoutMs } }: InboundListener): void {
-    if (idleTimeoutMs !== undefined && 'keepAliveTimeout' in this.server) this.server.keepAliveTimeout = idleTimeoutMs;
-  }
 }
 
-/** Node's defaults of http.Server. */
-const NODE_HEADERS_MS = 60_000;
-const NODE_KEEP_ALIVE_MS = 5_000;
-
 const noop = (): void => {};
-
-const addressOf = (server: Server): AddressInfo | undefined => {
-  const at = server.address();
-  return typeof at === 'object' && at !== null ? at : undefined;
-};
-
-/** A server that listens on all addresses is asked for as such (gRFC A36 server_listener_resource_name_template). */
-const askedAddress = (host: string | undefined): string =>
-  host === undefined || host === '' || host === '::' ? '0.0.0.0' : host;

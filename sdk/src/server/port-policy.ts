@@ -42,7 +42,7 @@ export class PortPolicy {
       if (this.#side.isOn) this.#side.emit({ kind: 'warning', message });
       this.#set(listenerOfMode(fallback, address, port));
     };
-    this.#stop = () => {};
+    this.#stop = noop;
     if (!this.#side.isOn) {
       fall('the mesh is off for');
       return;
@@ -57,6 +57,13 @@ export class PortPolicy {
       timer.cancel();
       unwatch();
     };
+  }
+
+  /** Connections are taken as they come. */
+  startLocal(): void {
+    if (this.#stop !== undefined) return;
+    this.#stop = noop;
+    this.#set(listenerOfMode('DISABLE', '', 0));
   }
 
   /** Runs at once where the answer is known. The result takes it back; undefined: too many wait already. */

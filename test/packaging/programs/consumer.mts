@@ -8,6 +8,7 @@ import {
   meshFetch,
   propagate,
 } from '@inmesh/sdk';
+import { type Guarded, type GuardOptions, guard, type Peer, peerOf } from '@inmesh/sdk/server';
 import { createXdsServer, formatProblem, memorySource, watchFiles, type XdsServer } from '@inmesh/xds-server';
 import { createTestMesh } from '@inmesh/xds-server/testing';
 
@@ -32,11 +33,18 @@ try {
   if (error instanceof MeshError) process.stdout.write(`${error.code} ${error.flag ?? '-'}`);
 }
 
+const guarding: GuardOptions = { mesh, service: 'reviews', shutdown: { delayMs: 0 } };
+const guarded: Guarded = guard((request, response) => {
+  const peer: Peer | undefined = peerOf(request);
+  response.end(peer?.serviceAccount);
+}, guarding);
+const { port } = await guarded.listen({ port: 0 });
+
 const files = watchFiles('mesh');
 const test = await createTestMesh({ yaml: '' });
 for (const problem of server.problems()) process.stdout.write(formatProblem(problem));
 process.stdout.write(
-  [platform.status, cluster, dropIn.name, explanation.cluster, statusCode, typeof propagate, typeof files].join(),
+  [platform.status, cluster, dropIn.name, explanation.cluster, statusCode, typeof propagate, typeof files, port].join(),
 );
 stop();
 await test.close();
