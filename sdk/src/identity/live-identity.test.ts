@@ -36,7 +36,7 @@ function svid(notBeforeMs: number, notAfterMs: number): Svid {
 }
 
 /** A CA that answers as it is told, with a clock of its own that runs `skewMs` ahead of ours. */
-function renewing({ lifeMs = 24 * HOUR_MS, skewMs = 0, aliases = [] as string[] } = {}) {
+function renewing({ lifeMs = 24 * HOUR_MS, skewMs = 0, aliases = [] as string[], issued = bundles } = {}) {
   const clock = createFakeClock();
   const events: MeshEvent[] = [];
   const told: (IdentityState | undefined)[] = [];
@@ -51,7 +51,7 @@ function renewing({ lifeMs = 24 * HOUR_MS, skewMs = 0, aliases = [] as string[] 
         state.asked += 1;
         if (state.fault !== undefined) throw new Error(state.fault);
         const nowMs = clock.wallTime() + state.skewMs;
-        return { svid: svid(nowMs, nowMs + state.lifeMs), bundles };
+        return { svid: svid(nowMs, nowMs + state.lifeMs), bundles: issued };
       },
     },
     { clock, random: () => 2 ** 31 },
@@ -214,6 +214,17 @@ describe('an identity', () => {
     expect(state?.bundles.of('partner.example')).toHaveLength(1);
     expect(state?.bundles.of('old.example')).toEqual(state?.bundles.of('cluster.local'));
     expect(state?.bundles.of('stranger.example')).toBeUndefined();
+  });
+
+  it('without roots of its own trust domain it proves who we are to a control plane, and is none to call by', async () => {
+    const { identity, roots, isWatchingRoots } = renewing({ issued: createBundles([]) });
+    const ready = identity.ready(60_000);
+    await identity.held(1_000);
+    expect([identity.own()?.id.uri, identity.current()]).toEqual(['spiffe://cluster.local/ns/shop/sa/web', undefined]);
+    expect(identity.missing).toMatch(/no roots of its trust domain.*ROOTCA.*INMESH_ROOT_FILE/);
+    expect(isWatchingRoots()).toBe(true);
+    roots({ own: ca.pem });
+    expect((await ready).bundles.of('cluster.local')).toHaveLength(1);
   });
 
   it('a mesh that is closed has none, and nobody waits for it any longer', async () => {

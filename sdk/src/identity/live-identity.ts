@@ -13,7 +13,7 @@ export interface IdentityParts {
   readonly emit: EventSink;
   /** Trust domains that count as this process's own. */
   readonly aliases?: readonly string[];
-  /** Called with `start`: whoever else has roots (ROOTCA) tells them from then on. Returns its end. */
+  /** Called with the first certificate: whoever else has roots (ROOTCA) tells them from then on. Returns its end. */
   readonly watchRoots?: (tell: (roots: MeshRoots | undefined) => void) => () => void;
 }
 
@@ -32,6 +32,10 @@ export interface LiveIdentity extends Identity {
   start(): void;
   /** Whoever issues certificates may be back. */
   nudge(): void;
+  /** What is held, though there may be no roots yet to verify others by: it proves who we are to a control plane. */
+  own(): Svid | undefined;
+  /** Begins; resolves once something is held, or after `timeoutMs`. */
+  held(timeoutMs: number): Promise<void>;
   /** undefined: nobody gave this process a credential. */
   describe(): IdentityDescription | undefined;
 }
@@ -58,6 +62,7 @@ class SourcedIdentity implements LiveIdentity {
   #expired: string | undefined;
   #timer: Timer | undefined;
   #stopRoots: (() => void) | undefined;
+  readonly #firstHeld = Promise.withResolvers<void>();
   #phase: 'new' | 'started' | 'closed' = 'new';
 
   constructor(parts: IdentityParts) {
@@ -71,17 +76,13 @@ class SourcedIdentity implements LiveIdentity {
   get missing(): string {
     if (this.#phase === 'closed') return 'the mesh was closed';
     const { from } = this.#parts.source;
-    const reasons = [this.#expired, this.#problem].filter((reason) => reason !== undefined);
+    const reasons = [this.#expired, this.#problem, this.#rootless()].filter((reason) => reason !== undefined);
     return `${from}: ${reasons.length > 0 ? reasons.join('; ') : 'nothing has come yet'}`;
   }
 
   start(): void {
     if (this.#phase !== 'new') return;
     this.#phase = 'started';
-    this.#stopRoots = this.#parts.watchRoots?.((roots) => {
-      this.#roots = roots;
-      this.#refresh();
-    });
     this.#parts.source.start({
       found: (state) => this.#found(state),
       failed: (reason) => this.#failed(reason),
@@ -113,6 +114,18 @@ class SourcedIdentity implements LiveIdentity {
     return () => {
       this.#listeners.delete(own);
     };
+  }
+
+  own(): Svid | undefined {
+    return this.#held?.svid;
+  }
+
+  async held(timeoutMs: number): Promise<void> {
+    this.start();
+    const over = Promise.withResolvers<void>();
+    const timer = this.#parts.clock.after(timeoutMs, over.resolve);
+    await Promise.race([this.#firstHeld.promise, over.promise]);
+    timer.cancel();
   }
 
   nudge(): void {
@@ -148,8 +161,13 @@ class SourcedIdentity implements LiveIdentity {
     this.#expired = undefined;
     // What is read again is no younger for it.
     this.#held = { svid, bundles, untilMs: isNew ? untilMs : Math.min(untilMs, this.#held?.untilMs ?? untilMs) };
+    this.#firstHeld.resolve();
     this.#watchEnd();
     this.#refresh();
+    this.#stopRoots ??= this.#parts.watchRoots?.((roots) => {
+      this.#roots = roots;
+      this.#refresh();
+    });
   }
 
   /** What is held goes on while it is valid. */
@@ -169,6 +187,8 @@ class SourcedIdentity implements LiveIdentity {
     const trustDomains = [...new Set([held.svid.id.trustDomain, ...aliases])];
     const bundles = joinBundles(held.bundles, this.#roots, { trustDomains, isWhole: source.hasWholeBundles });
     const before = this.#state;
+    // Without roots of our own trust domain nobody could be verified: that is no identity to call or be called by.
+    if (bundles.of(held.svid.id.trustDomain) === undefined) return;
     const isSameSvid = before?.svid.chain === held.svid.chain;
     if (isSameSvid && isSameBundles(before.bundles, bundles)) return;
     this.#generation += 1;
@@ -181,6 +201,11 @@ class SourcedIdentity implements LiveIdentity {
       generation: this.#generation,
       notAfterMs: held.svid.notAfterMs,
     });
+  }
+
+  #rootless(): string | undefined {
+    if (this.#held === undefined || this.#state !== undefined) return undefined;
+    return `there is a certificate of ${this.#held.svid.id.uri}, and no roots of its trust domain: the control plane has told none (ROOTCA), and INMESH_ROOT_FILE names none`;
   }
 
   #tell(state: IdentityState | undefined): void {

@@ -15,6 +15,8 @@ export function createNoIdentity(reason = 'no credential is named'): LiveIdentit
     onChange: () => () => {},
     start: () => {},
     nudge: () => {},
+    own: () => undefined,
+    held: () => Promise.resolve(),
     describe: () => undefined,
     close: () => {},
   };

@@ -28,7 +28,7 @@ export interface IdentityStartParts {
 export async function openIdentity(parts: IdentityStartParts): Promise<LiveIdentity | undefined> {
   const { settings, discovery, clock, emit } = parts;
   let identity: LiveIdentity | undefined;
-  const source = await createSource(parts, () => identity?.current()?.svid);
+  const source = await createSource(parts, () => identity?.own());
   if (source === undefined) return undefined;
   const warn = (reason: string): void => emit({ kind: 'identity-failed', source: `secret ${OWN_ROOTS}`, reason });
   identity = createIdentity({

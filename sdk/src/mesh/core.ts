@@ -63,7 +63,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   const { bootstrap, clock, random, events } = parts;
   const { emit } = events;
   let identity: LiveIdentity | undefined;
-  const places = await reach(parts, () => identity?.current()?.svid);
+  const places = await reach(parts, () => identity?.own());
   const { node, protocol: method } = bootstrap;
   const lastGood = bootstrap.snapshotPath && (await openLastGood(bootstrap.snapshotPath, parts));
   const discovery = createDiscovery({
@@ -117,8 +117,9 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     async close() {
       targets.close();
       inbound.close();
-      identity.close();
+      // Calls that still run are encrypted as they began.
       await connections.closeAll();
+      identity.close();
       await discovery.close();
     },
   };

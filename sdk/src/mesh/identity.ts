@@ -51,7 +51,7 @@ export async function waitForProof(identity: LiveIdentity, { bootstrap, transpor
     source !== undefined && source.kind !== 'ca' && !(source.kind === 'sds' && source.server === 'ads');
   if (!isTls || token !== undefined || !isElsewhere) return;
   // Without it the control plane says what is missing.
-  await identity.ready(defaultOf('silentControlPlaneMs')).catch(() => {});
+  await identity.held(defaultOf('silentControlPlaneMs'));
 }
 
 /** undefined: this process has none. Rejects with MESH_IDENTITY_UNAVAILABLE when it should have one and has not. */

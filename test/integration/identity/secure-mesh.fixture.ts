@@ -28,7 +28,7 @@ export interface SecureMesh {
   readonly directory: string;
   readonly server: XdsServer;
   /** Another process, of this service account. */
-  process(account: string, identity?: IdentityOptions): Promise<Process>;
+  process(account: string, identity?: IdentityOptions, proof?: Proof): Promise<Process>;
   /** `reviews`, a guarded server that answers with its caller's id. */
   reviews(process: Process): Promise<Guarded>;
   /** The control plane ends; its keys stay where they are. */
@@ -36,6 +36,12 @@ export interface SecureMesh {
   /** Another one on the same port, with the same keys. */
   restart(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** What it shows at first: a token good for this long, or none. */
+export interface Proof {
+  readonly token?: false;
+  readonly tokenMs?: number;
 }
 
 export interface Process {
@@ -60,10 +66,15 @@ export async function startSecureMesh(): Promise<SecureMesh> {
     get server() {
       return server;
     },
-    async process(account, identity = {}) {
-      const token = await server.token({ namespace: 'shop', serviceAccount: account }, 86_400_000);
+    async process(account, identity = {}, { token: wants, tokenMs = 86_400_000 } = {}) {
+      const token =
+        wants === false ? undefined : await server.token({ namespace: 'shop', serviceAccount: account }, tokenMs);
       const mesh = createMesh(
-        { xds: `tls://${address}`, workload: account, identity: { token, caRoot: rootsFile, ...identity } },
+        {
+          xds: `tls://${address}`,
+          workload: account,
+          identity: { ...(token !== undefined && { token }), caRoot: rootsFile, ...identity },
+        },
         { env: {} },
       );
       const events: MeshEvent[] = [];
