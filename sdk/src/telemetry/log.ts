@@ -70,11 +70,12 @@ const withoutQuery = (path: string): string => (path.includes('?') ? `${path.sli
 
 const shortType = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
 
-function way({ route, cluster, endpoint, flag, local, attempts, timings }: CallStory): string {
+function way({ route, cluster, endpoint, peer, flag, local, attempts, timings }: CallStory): string {
   const parts = [
     route && `route ${route}`,
     cluster && `→ ${cluster}`,
     endpoint && `@ ${endpoint}`,
+    peer && `(${peer})`,
     attempts.length > 1 && `${attempts.length} attempts`,
     flag && `flag ${flag}`,
     local && 'answered here',
@@ -87,6 +88,7 @@ function wayOfConnection({
   route,
   cluster,
   endpoint,
+  peer,
   attempts,
   flag,
   bytesIn,
@@ -97,6 +99,7 @@ function wayOfConnection({
     route && `route ${route}`,
     cluster && `→ ${cluster}`,
     endpoint && `@ ${endpoint}`,
+    peer && `(${peer})`,
     attempts.length > 1 && `${attempts.length} attempts`,
     flag && `flag ${flag}`,
     `${bytesIn} bytes in, ${bytesOut} out`,
