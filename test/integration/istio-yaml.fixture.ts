@@ -6,7 +6,7 @@ import { ListenerSchema } from '../../sdk/gen/listener.js';
 import { RouteConfigurationSchema } from '../../sdk/gen/route.js';
 import type { ForwardAction } from '../../sdk/src/model/action.ts';
 import { clusterType } from '../../sdk/src/resource/cluster/cluster.ts';
-import { listenerType } from '../../sdk/src/resource/listener/listener.ts';
+import { isInbound, listenerType } from '../../sdk/src/resource/listener/listener.ts';
 import type { Decoded } from '../../sdk/src/resource/resource-type.ts';
 import { routeConfigurationType } from '../../sdk/src/resource/route/route-configuration.ts';
 import { compileRouteTable } from '../../sdk/src/route/compile.ts';
@@ -17,6 +17,7 @@ import { parseText } from '../../xds-server/src/schema/parse.ts';
 import { problemLine } from '../../xds-server/src/schema/problem.ts';
 import { cluster } from '../../xds-server/src/translate/cluster/cluster.ts';
 import { viewFrom, worldFromObjects } from '../../xds-server/src/translate/fixtures/world-from-yaml.ts';
+import { inboundListener } from '../../xds-server/src/translate/inbound/listener.ts';
 import { listener } from '../../xds-server/src/translate/listener.ts';
 import { routeConfiguration } from '../../xds-server/src/translate/route/route-configuration.ts';
 import type { View } from '../../xds-server/src/translate/view.ts';
@@ -48,7 +49,8 @@ export const client = (files: readonly string[], parts: Partial<View> & { readon
   const view = viewFrom(parts.namespace ?? 'default', parts);
   const listenerOf = (target: string) => {
     const made = listener(world, view, target);
-    return made && accepted(listenerType.decode(toBinary(ListenerSchema, made)));
+    const found = made && accepted(listenerType.decode(toBinary(ListenerSchema, made)));
+    return found === undefined || isInbound(found) ? undefined : found;
   };
   const ask = (target: string, { path: asked = '/', headers = [] }: Asked) => {
     const routes = listenerOf(target)?.routes;
@@ -70,6 +72,12 @@ export const client = (files: readonly string[], parts: Partial<View> & { readon
       const table = listenerOf(target)?.connections;
       const decision = decideConnection(table ?? { chains: [] }, { serverName, port: 443 }, 0);
       return decision.kind === 'connect' ? decision.cluster : decision.kind;
+    },
+    /** How one of its own ports takes connections. */
+    inbound: (port: number) => {
+      const made = inboundListener(world, view, `xds.istio.io/grpc/lds/inbound/0.0.0.0:${port}`);
+      const found = made && accepted(listenerType.decode(toBinary(ListenerSchema, made)));
+      return found !== undefined && isInbound(found) ? found : undefined;
     },
     clusterConfig: (name: string) => {
       const made = cluster(world, view, name);

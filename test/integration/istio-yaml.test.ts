@@ -136,4 +136,33 @@ describe('YAML as people write it for Istio', () => {
     );
     for (const line of problems) expect(line).toMatch(/without effect|want a line "---"/);
   });
+
+  it('who proves who they are: mesh, namespace, port; and callers that say so', () => {
+    const files = ['services.yaml', '10-partner.yaml', '16-who-proves-who-they-are.yaml'];
+    const ways = (namespace: string, port: number, labels: readonly [string, string][] = []) =>
+      client(files, { namespace, labels: new Map(labels) })
+        .inbound(port)
+        ?.chains.map(({ transport, tls }) => `${transport ?? 'either'}${tls === undefined ? '' : ' mTLS'}`);
+    expect(ways('shop', 8080)).toEqual(['either mTLS']);
+    expect(ways('legacy', 8080)).toEqual(['tls mTLS', 'tls', 'raw_buffer']);
+    expect(ways('shop', 8081, [['app', 'catalog']])).toEqual(['either']);
+    expect(ways('shop', 8080, [['app', 'catalog']])).toEqual(['either mTLS']);
+    const app = client(files);
+    expect(app.clusterConfig(to(''))?.tls).toMatchObject({
+      certificate: { kind: 'identity' },
+      roots: { kind: 'mesh' },
+      sni: 'outbound_.9080_._.catalog.default.svc.cluster.local',
+    });
+    expect(app.clusterConfig(PARTNER)?.tls).toMatchObject({
+      certificate: { kind: 'secret', name: 'kubernetes://bank-client' },
+      roots: { kind: 'secret', name: 'kubernetes://bank-client-cacert' },
+      subjectAltNames: [{ kind: 'exact', value: 'pay.partner.example' }],
+      sni: 'pay.partner.example',
+    });
+  });
+
+  it('a Sidecar’s ingress is the port the application itself listens on', () => {
+    const app = client(['12-sidecar.yaml'], { namespace: 'shop', labels: new Map([['app', 'catalog']]) });
+    expect(app.inbound(8080)).toMatchObject({ address: '0.0.0.0', port: 8080, limits: {} });
+  });
 });

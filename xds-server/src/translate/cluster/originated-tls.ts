@@ -1,7 +1,6 @@
 import { CertificateValidationContext_TrustChainVerification } from '@inmesh/sdk/internal/gen/tls';
 import type { ClientTls } from '../../schema/spec/destination-rule.ts';
-import { ADS } from '../proto.ts';
-import { type CommonTlsInit, exactNames, TLS_VERSIONS, type ValidationInit } from '../tls/mesh-tls.ts';
+import { type CommonTlsInit, exactNames, sdsSecret, TLS_VERSIONS, type ValidationInit } from '../tls/mesh-tls.ts';
 import { certificateResource, rootsResource } from '../tls/secret-name.ts';
 import type { View } from '../view.ts';
 
@@ -19,14 +18,14 @@ export const originatedTls = (tls: ClientTls, { serviceNames, http2, client }: O
     // gRPC clients refuse both.
     ...(client === 'grpc' ? {} : TLS_VERSIONS),
     ...(http2 && client !== 'grpc' ? { alpnProtocols: ['h2'] } : {}),
-    ...(tls.mode === 'MUTUAL' ? clientCertificate(tls) : {}),
+    ...(tls.mode === 'MUTUAL' ? clientCertificate(tls, client) : {}),
     validationContextType: validationContext(tls, names, client),
   };
 };
 
-const clientCertificate = (tls: ClientTls): CommonTlsInit => {
+const clientCertificate = (tls: ClientTls, client: View['kind']): CommonTlsInit => {
   if (tls.credentialName) {
-    return { tlsCertificateSdsSecretConfigs: [{ name: certificateResource(tls.credentialName), sdsConfig: ADS }] };
+    return { tlsCertificateSdsSecretConfigs: [sdsSecret(certificateResource(tls.credentialName), client)] };
   }
   return {
     tlsCertificates: [{ certificateChain: file(tls.clientCertificate ?? ''), privateKey: file(tls.privateKey ?? '') }],
@@ -46,7 +45,7 @@ const validationContext = (
     value: {
       defaultValidationContext: { matchSubjectAltNames: exactNames(names) },
       // The secret's own roots, never the platform's instead.
-      validationContextSdsSecretConfig: { name: rootsResource(tls.credentialName), sdsConfig: ADS },
+      validationContextSdsSecretConfig: sdsSecret(rootsResource(tls.credentialName), client),
     },
   };
 };

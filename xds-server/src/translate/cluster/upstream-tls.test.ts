@@ -16,13 +16,11 @@ const STRICT = peerAuthentication('{ mtls: { mode: STRICT } }');
 
 const MUTUAL_REVIEWS = [service(), workload('reviews-v1', 'v1', ISTIO), workload('reviews-v2', 'v2', ISTIO)];
 
-type Sockets = Pick<JsonObject, 'transportSocket' | 'transportSocketMatches'>;
-
 const sockets = (
   yaml: readonly string[],
   kind: View['kind'] = 'sdk',
   { subset = '', plaintext = false } = {},
-): Sockets => {
+): JsonObject => {
   const world = worldFromObjects(objectsOf(...yaml), { plaintext });
   const made = cluster(world, viewFrom('default', { kind }), clusterName({ port: 9080, subset, host: HOST }));
   if (made === undefined) throw new Error('no cluster');
@@ -39,14 +37,20 @@ const ADS = { ads: {}, resourceApiVersion: 'V3' };
 const TLS_PARAMS = { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' };
 const exact = (names: readonly string[]) => names.map((name) => ({ exact: name }));
 
+/** The SDK has one stream, and needs no word of it. */
+const sds = (name: string, kind: View['kind']) => (kind === 'sdk' ? { name } : { name, sdsConfig: ADS });
 /** As istiod dumps it for ISTIO_MUTUAL. */
-const mesh = (names: readonly string[], alpn: readonly string[] = ['istio-peer-exchange', 'istio']) => ({
+const mesh = (
+  names: readonly string[],
+  alpn: readonly string[] = ['istio-peer-exchange', 'istio'],
+  kind: View['kind'] = 'sdk',
+) => ({
   tlsParams: TLS_PARAMS,
   alpnProtocols: alpn,
-  tlsCertificateSdsSecretConfigs: [{ name: 'default', sdsConfig: ADS }],
+  tlsCertificateSdsSecretConfigs: [sds('default', kind)],
   combinedValidationContext: {
     defaultValidationContext: names.length === 0 ? {} : { matchSubjectAltNames: exact(names) },
-    validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: ADS },
+    validationContextSdsSecretConfig: sds('ROOTCA', kind),
   },
 });
 const provided = (names: readonly string[]) => {
@@ -123,7 +127,7 @@ describe('DestinationRule tls.mode, for each kind of client', () => {
         tlsParams: TLS_PARAMS,
         combinedValidationContext: {
           defaultValidationContext: { matchSubjectAltNames: [{ exact: 'a.b' }] },
-          validationContextSdsSecretConfig: { name: 'kubernetes://partner-cacert', sdsConfig: ADS },
+          validationContextSdsSecretConfig: { name: 'kubernetes://partner-cacert' },
         },
       }),
     });
@@ -144,10 +148,10 @@ describe('DestinationRule tls.mode, for each kind of client', () => {
     expect(sockets(policy(`{ mode: MUTUAL, credentialName: "${name}" }`))).toEqual({
       transportSocket: tls(HOST, {
         tlsParams: TLS_PARAMS,
-        tlsCertificateSdsSecretConfigs: [{ name: 'kubernetes://partner', sdsConfig: ADS }],
+        tlsCertificateSdsSecretConfigs: [{ name: 'kubernetes://partner' }],
         combinedValidationContext: {
           defaultValidationContext: {},
-          validationContextSdsSecretConfig: { name: 'kubernetes://partner-cacert', sdsConfig: ADS },
+          validationContextSdsSecretConfig: { name: 'kubernetes://partner-cacert' },
         },
       }),
     });
@@ -155,7 +159,7 @@ describe('DestinationRule tls.mode, for each kind of client', () => {
 
   it.each([
     ['sdk', mesh([V1, V2])],
-    ['envoy', mesh([V1, V2])],
+    ['envoy', mesh([V1, V2], undefined, 'envoy')],
     ['grpc', provided([V1, V2])],
   ] as const)('ISTIO_MUTUAL: own identity, roots of the mesh, the accounts of the service: %s', (kind, context) => {
     expect(sockets(policy('{ mode: ISTIO_MUTUAL }'), kind)).toEqual({ transportSocket: tls(SNI, context) });
@@ -188,16 +192,16 @@ describe('DestinationRule tls.mode, for each kind of client', () => {
 
 describe('auto-mTLS', () => {
   it.each(['sdk', 'envoy'] as const)('TLS towards who takes it, clear text towards the others: %s', (kind) => {
-    expect(sockets(MUTUAL_REVIEWS, kind)).toEqual(automatic(mesh([V1, V2])));
+    expect(sockets(MUTUAL_REVIEWS, kind)).toEqual(automatic(mesh([V1, V2], undefined, kind)));
     expect(sockets([service(), workload('reviews-v1', 'v1', ISTIO), workload('old', 'v2')], kind)).toEqual(
-      automatic(mesh(['spiffe://cluster.local/ns/default/sa/old', V1])),
+      automatic(mesh(['spiffe://cluster.local/ns/default/sa/old', V1], undefined, kind)),
     );
   });
 
   it('where nobody takes it the SDK is told of none; an Envoy is told as Istio tells it', () => {
     const plain = [service(), workload('reviews-v1', 'v1')];
     expect(sockets(plain, 'sdk')).toEqual({});
-    expect(sockets(plain, 'envoy')).toEqual(automatic(mesh([V1])));
+    expect(sockets(plain, 'envoy')).toEqual(automatic(mesh([V1], undefined, 'envoy')));
   });
 
   it('a subset is asked for by its own name', () => {

@@ -51,7 +51,7 @@ const mutual = (world: World, view: View, basis: ClusterBasis, tls?: ClientTls):
   const { service, key, policy } = basis;
   const http2 = isHttp2(policy.connectionPool, servicePort(service, key.port)?.protocol);
   const identity =
-    view.kind === 'grpc' ? grpcIdentity(names) : meshIdentity(exactNames(names), http2 ? ALPN_HTTP2 : ALPN);
+    view.kind === 'grpc' ? grpcIdentity(names) : meshIdentity(exactNames(names), http2 ? ALPN_HTTP2 : ALPN, view.kind);
   return tlsSocket(tls?.sni || sniName(key), identity);
 };
 

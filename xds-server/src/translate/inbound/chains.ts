@@ -22,7 +22,7 @@ const MESH_ALPN = ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http
 /** The ways into a port; the first that fits takes the connection, and who fits none is turned away. */
 export const inboundChains = (world: World, view: View, settings: InboundSettings): readonly ChainInit[] => {
   const chain = chainMaker(view, settings);
-  if (settings.tls !== undefined) return [chain('inbound-tls', undefined, ownServerTls(settings.tls))];
+  if (settings.tls !== undefined) return [chain('inbound-tls', undefined, ownServerTls(settings.tls, view))];
   switch (settings.mode) {
     case 'DISABLE':
       return [chain('inbound-plaintext')];

@@ -1,13 +1,14 @@
 import type { FilterChainSchema } from '@inmesh/sdk/internal/gen/listener';
 import { DownstreamTlsContextSchema, TlsParameters_TlsProtocol } from '@inmesh/sdk/internal/gen/tls';
 import type { ServerTls, TlsProtocol } from '../../schema/spec/sidecar.ts';
-import { ADS, type Fields, packAny } from '../proto.ts';
+import { type Fields, packAny } from '../proto.ts';
 import {
   type CommonTlsInit,
   exactNames,
   grpcIdentity,
   meshIdentity,
   namePrefixes,
+  sdsSecret,
   TLS_VERSIONS,
   type ValidationInit,
 } from '../tls/mesh-tls.ts';
@@ -36,31 +37,34 @@ export const meshServerTls = (world: World, { kind }: View): SocketInit => {
   if (kind === 'grpc') return socket(grpcIdentity([]), true);
   const { trustDomain, trustDomainAliases } = world.mesh();
   const names = [...new Set([trustDomain, ...trustDomainAliases])].map((domain) => `spiffe://${domain}/`);
-  return socket(meshIdentity(namePrefixes(names), kind === 'sdk' ? ALPN_SDK : ALPN), true);
+  return socket(meshIdentity(namePrefixes(names), kind === 'sdk' ? ALPN_SDK : ALPN, kind), true);
 };
 
 /** Sidecar.ingress.tls: whoever trusts the service's own certificate may call (Istio BuildListenerTLSContext). */
-export const ownServerTls = (tls: ServerTls): SocketInit =>
+export const ownServerTls = (tls: ServerTls, { kind }: View): SocketInit =>
   socket(
     {
       ...versions(tls),
       alpnProtocols: ALPN,
-      ...serverCertificate(tls),
-      ...(tls.mode === 'SIMPLE' ? {} : { validationContextType: clientValidation(tls) }),
+      ...serverCertificate(tls, kind),
+      ...(tls.mode === 'SIMPLE' ? {} : { validationContextType: clientValidation(tls, kind) }),
     },
     tls.mode === 'MUTUAL',
   );
 
-const serverCertificate = (tls: ServerTls): CommonTlsInit => {
+const serverCertificate = (tls: ServerTls, client: View['kind']): CommonTlsInit => {
   if (tls.credentialName !== undefined) {
-    return { tlsCertificateSdsSecretConfigs: [{ name: certificateResource(tls.credentialName), sdsConfig: ADS }] };
+    return { tlsCertificateSdsSecretConfigs: [sdsSecret(certificateResource(tls.credentialName), client)] };
   }
   return {
     tlsCertificates: [{ certificateChain: file(tls.serverCertificate ?? ''), privateKey: file(tls.privateKey ?? '') }],
   };
 };
 
-const clientValidation = (tls: ServerTls): NonNullable<CommonTlsInit['validationContextType']> => {
+const clientValidation = (
+  tls: ServerTls,
+  client: View['kind'],
+): NonNullable<CommonTlsInit['validationContextType']> => {
   const expected: ValidationInit = {
     matchSubjectAltNames: exactNames(tls.subjectAltNames),
     verifyCertificateSpki: [...tls.verifyCertificateSpki],
@@ -78,7 +82,7 @@ const clientValidation = (tls: ServerTls): NonNullable<CommonTlsInit['validation
     case: 'combinedValidationContext',
     value: {
       defaultValidationContext: expected,
-      validationContextSdsSecretConfig: { name: rootsResource(tls.credentialName), sdsConfig: ADS },
+      validationContextSdsSecretConfig: sdsSecret(rootsResource(tls.credentialName), client),
     },
   };
 };

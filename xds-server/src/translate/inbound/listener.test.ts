@@ -68,14 +68,15 @@ const downstream = (commonTlsContext: object, requireClientCertificate = true) =
   },
 });
 const TLS_PARAMS = { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' };
-const meshTls = (alpn: readonly string[], domains = ['cluster.local']) =>
+const sds = (name: string, kind: View['kind']) => (kind === 'sdk' ? { name } : { name, sdsConfig: ADS });
+const meshTls = (alpn: readonly string[], domains = ['cluster.local'], kind: View['kind'] = 'sdk') =>
   downstream({
     tlsParams: TLS_PARAMS,
     alpnProtocols: alpn,
-    tlsCertificateSdsSecretConfigs: [{ name: 'default', sdsConfig: ADS }],
+    tlsCertificateSdsSecretConfigs: [sds('default', kind)],
     combinedValidationContext: {
       defaultValidationContext: { matchSubjectAltNames: domains.map((domain) => ({ prefix: `spiffe://${domain}/` })) },
-      validationContextSdsSecretConfig: { name: 'ROOTCA', sdsConfig: ADS },
+      validationContextSdsSecretConfig: sds('ROOTCA', kind),
     },
   });
 const SDK_TLS = meshTls(['h2', 'http/1.1', 'istio']);
@@ -151,7 +152,7 @@ describe('inbound listener of an Envoy', () => {
         },
       ],
       filterChains: [
-        { name: 'inbound-mtls', transportSocket: meshTls(['h2', 'http/1.1']) },
+        { name: 'inbound-mtls', transportSocket: meshTls(['h2', 'http/1.1'], undefined, 'envoy') },
         { name: 'inbound-plaintext', filterChainMatch: { transportProtocol: 'raw_buffer' } },
       ],
     });
@@ -274,10 +275,10 @@ describe('Sidecar, inbound', () => {
     ]);
     const bySecret = {
       ...common,
-      tlsCertificateSdsSecretConfigs: [{ name: 'kubernetes://web', sdsConfig: ADS }],
+      tlsCertificateSdsSecretConfigs: [{ name: 'kubernetes://web' }],
       combinedValidationContext: {
         defaultValidationContext: {},
-        validationContextSdsSecretConfig: { name: 'kubernetes://web-cacert', sdsConfig: ADS },
+        validationContextSdsSecretConfig: { name: 'kubernetes://web-cacert' },
       },
     };
     expect(sockets('{ mode: OPTIONAL_MUTUAL, credentialName: web }')).toEqual([

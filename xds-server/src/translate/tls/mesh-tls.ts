@@ -4,14 +4,20 @@ import {
   TlsParameters_TlsProtocol,
 } from '@inmesh/sdk/internal/gen/tls';
 import { ADS, type Fields } from '../proto.ts';
+import type { View } from '../view.ts';
 
 export type CommonTlsInit = Fields<typeof CommonTlsContextSchema>;
 export type ValidationInit = Fields<typeof CertificateValidationContextSchema>;
+type SecretInit = NonNullable<CommonTlsInit['tlsCertificateSdsSecretConfigs']>[number];
 type NamesInit = NonNullable<ValidationInit['matchSubjectAltNames']>;
 
 /** The workload's own certificate, and the roots of the mesh (Istio SDSDefaultResourceName, SDSRootResourceName). */
 const OWN = 'default';
 export const ROOTS = 'ROOTCA';
+
+/** A secret on the same stream, which for the SDK goes without saying. */
+export const sdsSecret = (name: string, client: View['kind']): SecretInit =>
+  client === 'sdk' ? { name } : { name, sdsConfig: ADS };
 
 /** Istio defaultUpstreamCommonTLSContext, BuildInboundTLS. */
 export const TLS_VERSIONS: Pick<CommonTlsInit, 'tlsParams'> = {
@@ -28,15 +34,19 @@ export const namePrefixes = (prefixes: readonly string[]): NamesInit =>
   prefixes.map((value) => ({ matchPattern: { case: 'prefix', value } }));
 
 /** Certificate and roots come by SDS under Istio's names. */
-export const meshIdentity = (names: NamesInit, alpnProtocols: readonly string[]): CommonTlsInit => ({
+export const meshIdentity = (
+  names: NamesInit,
+  alpnProtocols: readonly string[],
+  client: View['kind'],
+): CommonTlsInit => ({
   ...TLS_VERSIONS,
   alpnProtocols: [...alpnProtocols],
-  tlsCertificateSdsSecretConfigs: [{ name: OWN, sdsConfig: ADS }],
+  tlsCertificateSdsSecretConfigs: [sdsSecret(OWN, client)],
   validationContextType: {
     case: 'combinedValidationContext',
     value: {
       defaultValidationContext: { matchSubjectAltNames: names },
-      validationContextSdsSecretConfig: { name: ROOTS, sdsConfig: ADS },
+      validationContextSdsSecretConfig: sdsSecret(ROOTS, client),
     },
   },
 });
