@@ -114,6 +114,16 @@ describe("import '@inmesh/sdk'", () => {
   });
 });
 
+describe('a mesh of a process without a credential', () => {
+  it('loads nothing that reads certificates', () => {
+    const { own, packages } = loadedBy(
+      `await import(${file('mesh/core.ts')}); await import(${file('mesh/identity.ts')});`,
+    );
+    expect(packages.filter((name) => /peculiar|asn1/.test(name))).toEqual([]);
+    expect(own.filter((name) => /^identity\//.test(name))).toEqual(['identity/no-identity.ts', 'identity/secrets.ts']);
+  });
+});
+
 describe('propagate', () => {
   it('is light enough for any server: nothing of the mesh is loaded with it', () => {
     const { own, packages } = loadedBy(`await import(${file('propagation/propagate.ts')});`);

@@ -39,12 +39,12 @@ export interface SecureMesh {
 }
 
 /** What it shows at first: a token good for this long, or none. */
-export interface Proof {
+interface Proof {
   readonly token?: false;
   readonly tokenMs?: number;
 }
 
-export interface Process {
+interface Process {
   readonly mesh: Mesh;
   readonly events: MeshEvent[];
   /** Certificates and roots it has had. */
