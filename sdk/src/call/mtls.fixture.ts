@@ -8,7 +8,7 @@ import { systemClock, systemTurn } from '../clock.ts';
 import { createSecureTransports, type SecureTransports } from '../connection/secure-transports.ts';
 import { createBundles } from '../identity/bundles.ts';
 import type { Identity, TrustBundles } from '../identity/identity.ts';
-import { NO_SECRETS, type Secrets } from '../identity/secrets.ts';
+import { NO_SECRETS, type Secrets, type SecretValue } from '../identity/secrets.ts';
 import { createTlsContexts } from '../identity/tls-contexts.ts';
 import type { DownstreamTls, UpstreamTls } from '../model/tls.ts';
 
@@ -41,6 +41,28 @@ export const workload = (ca: TestCa, account: string, more: CertificateOptions =
 
 export const transportsOf = (identity: Identity, secrets: Secrets = NO_SECRETS): SecureTransports =>
   createSecureTransports({ clock: systemClock, turn: systemTurn, identity, secrets });
+
+interface TestSecrets extends Secrets {
+  set(name: string, value: Omit<SecretValue, 'generation'>): void;
+  onChange(listener: () => void): () => void;
+}
+
+/** Secrets that a test posts. */
+export function createTestSecrets(): TestSecrets {
+  const values = new Map<string, SecretValue>();
+  const listeners = new Set<() => void>();
+  return {
+    get: (name) => values.get(name),
+    set(name, value) {
+      values.set(name, { ...value, generation: (values.get(name)?.generation ?? 0) + 1 });
+      for (const listener of listeners) listener();
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
 
 export interface MutualServer {
   readonly port: number;

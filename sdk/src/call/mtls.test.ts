@@ -15,7 +15,16 @@ import { probeHost } from '../upstream/health/probe.ts';
 import type { CheckResult } from '../upstream/health/state.ts';
 import { LiveHost } from '../upstream/host.ts';
 import { type Answer, type Asked, activeRequests, ask, cluster, createStage, type Stage } from './call.fixture.ts';
-import { bundleOf, idOf, type MutualServer, mutual, serverOf, transportsOf, workload } from './mtls.fixture.ts';
+import {
+  bundleOf,
+  createTestSecrets,
+  idOf,
+  type MutualServer,
+  mutual,
+  serverOf,
+  transportsOf,
+  workload,
+} from './mtls.fixture.ts';
 
 let ca: TestCa;
 let client: TestCertificate;
@@ -263,6 +272,33 @@ describe('whatever else goes out', () => {
       kind: 'failed',
       reason: expect.stringContaining('refused (wrong-name)'),
     });
+  });
+});
+
+describe('a certificate and roots by SDS (DestinationRule credentialName)', () => {
+  const tls: UpstreamTls = {
+    ...mutual('reviews'),
+    certificate: { kind: 'secret', name: 'kubernetes://c' },
+    roots: { kind: 'secret', name: 'kubernetes://c-cacert' },
+  };
+
+  it('fail closed while they are missing, name what is, and come to life when they come', async () => {
+    const secrets = createTestSecrets();
+    begin(createTestIdentity());
+    stage = createStage({}, undefined, { secure: transportsOf(identity, secrets) });
+    const server = await serveReviews();
+    expect(await failure([server.port], tls)).toMatchObject({
+      code: 'MESH_IDENTITY_UNAVAILABLE',
+      message: expect.stringContaining('kubernetes://c '),
+    });
+    secrets.set('kubernetes://c', { certificate: { chain: client.pem, key: client.key } });
+    expect((await failure([server.port], tls)).message).toContain('kubernetes://c-cacert ');
+    expect(server.counts.taken).toBe(0);
+    secrets.set('kubernetes://c-cacert', { roots: { pems: [ca.pem], revoked: [] } });
+    expect((await call([server.port], { tls })).status).toBe(200);
+    const foreign = await createTestCa({ subject: 'CN=foreign' });
+    secrets.set('kubernetes://c-cacert', { roots: { pems: [foreign.pem], revoked: [] } });
+    expect((await failure([server.port], tls)).code).toBe('MESH_PEER_REFUSED');
   });
 });
 

@@ -64,6 +64,14 @@ interface Kept {
   readonly transport: SecureTransport;
 }
 
+/** The last question about some settings, and its answer. */
+interface Last extends Omit<TlsTarget, 'tls' | 'hostname'> {
+  readonly epoch: number;
+  readonly spoken: Spoken;
+  readonly hostname: string | undefined;
+  readonly transport: SecureTransport;
+}
+
 /** Names as many as an application dials; of more than these, those that are asked for again are made again. */
 const MOST_KEPT = 256;
 /** Connections looked at in one turn after a change of roots: about a millisecond. */
@@ -74,6 +82,7 @@ export const createSecureTransports = (parts: SecureTransportsParts): SecureTran
 class LiveTransports implements SecureTransports {
   readonly #parts: SecureTransportsParts;
   readonly #kept = new WeakMap<UpstreamTls, Map<string, Kept>>();
+  readonly #last = new WeakMap<UpstreamTls, Last>();
   readonly #open = new Map<TLSSocket, Secured>();
   #contexts: TlsContexts | undefined;
   #loading: Promise<void> | undefined;
@@ -107,6 +116,18 @@ class LiveTransports implements SecureTransports {
   }
 
   of(target: TlsTarget, spoken: Spoken): SecureTransport | ConnectFailure {
+    const { tls, name, hostname } = target;
+    const last = this.#last.get(tls);
+    // Nearly always the same question: for the hot path.
+    if (last?.epoch === this.#epoch && last.spoken === spoken && last.name === name && last.hostname === hostname)
+      return last.transport;
+    const transport = this.#find(target, spoken);
+    if (!(transport instanceof ConnectFailure) && !readsFiles(tls))
+      this.#last.set(tls, { epoch: this.#epoch, spoken, name, hostname, transport });
+    return transport;
+  }
+
+  #find(target: TlsTarget, spoken: Spoken): SecureTransport | ConnectFailure {
     const settings = settingsFor(target, spoken);
     const kept = this.#kept.get(settings)?.get(target.name);
     if (kept !== undefined && kept.epoch === this.#epoch && !this.#isOld(kept)) return kept.transport;
