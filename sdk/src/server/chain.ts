@@ -31,10 +31,13 @@ export const needsNoLook = ({ chains }: InboundListener): boolean =>
       transport === undefined && applicationProtocols.length === 0 && tls === undefined,
   );
 
-export const acceptsMutualTls = ({ chains }: InboundListener): boolean => chains.some(({ tls }) => tls !== undefined);
+/** TLS with this workload's own certificate; a port may have others (Sidecar ingress[].tls). */
+const isMutual = ({ tls }: InboundChain): boolean => tls?.certificate.kind === 'identity';
+
+export const acceptsMutualTls = ({ chains }: InboundListener): boolean => chains.some(isMutual);
 
 /** Nobody is served without TLS of the mesh: of no use before there is an identity. */
-export const needsIdentity = ({ chains }: InboundListener): boolean => chains.every(({ tls }) => tls !== undefined);
+export const needsIdentity = ({ chains }: InboundListener): boolean => chains.every(isMutual);
 
 /** What istiod names as protocols of TLS between sidecars (pilot/pkg/networking/util ALPNInMesh and its like). */
 const MESH_PROTOCOLS = ['istio-peer-exchange', 'istio', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'];

@@ -64,7 +64,8 @@ export class Door {
     }
     const limits = { timeoutMs: defaultOf('guardFirstBytesMs'), longestHello: defaultOf('guardHelloBytes') };
     readFirstBytes(socket, this.#parts.side.clock, limits, (found) => {
-      if ('refused' in found) this.refuse(connection, 'first-bytes', found.refused);
+      if ('left' in found) connection.destroy();
+      else if ('refused' in found) this.refuse(connection, 'first-bytes', found.refused);
       else if (found.transport === 'tls') this.#choose(connection, { transport: 'tls', alpn: found.hello.alpn });
       else this.#choose(connection, { transport: 'raw_buffer', alpn: [] });
     });
@@ -128,11 +129,17 @@ export class Door {
   }
 
   #secured(connection: GuardedConnection, socket: TLSSocket): void {
-    const { app, emit } = this.#parts;
+    const { app, emit, policy } = this.#parts;
+    const { offer } = connection;
+    // The configuration may have changed during the handshake.
+    if (policy.current === undefined || offer === undefined || chooseChain(policy.current, offer)?.tls === undefined) {
+      this.refuse(connection, 'no-chain', 'mutual TLS is not taken here any more');
+      return;
+    }
     connection.taken = 'mutual-tls';
     connection.begin();
     // Node's servers tell the protocols apart by the names of HTTP.
-    socket.alpnProtocol = isHttp2(socket) ? 'h2' : socket.alpnProtocol === false ? false : 'http/1.1';
+    socket.alpnProtocol = isHttp2(socket, app.spoken) ? 'h2' : 'http/1.1';
     emit(app.isSecure ? 'secureConnection' : 'connection', socket);
   }
 

@@ -68,6 +68,12 @@ describe('the first bytes of a connection', () => {
     expect(await found).toEqual({ refused: 'half-open: it ended before it said what it is' });
   });
 
+  it('of who only asks whether the port is open are nothing to speak of', async () => {
+    const found = look();
+    client.end();
+    expect(await found).toEqual({ left: true });
+  });
+
   it('that are garbage after the look of TLS are refused at once', async () => {
     const found = look();
     client.write(Buffer.concat([Buffer.from([22, 3, 1, 0, 200]), Buffer.alloc(200, 0xff)]));

@@ -6,7 +6,9 @@ import { type ClientHello, type HelloReading, readClientHello } from './client-h
 export type FirstBytes =
   | { readonly transport: 'tls'; readonly hello: ClientHello }
   | { readonly transport: 'raw_buffer'; readonly isHttp2: boolean }
-  | { readonly refused: string };
+  | { readonly refused: string }
+  /** It has said nothing and left, as who asks whether a port is open does. */
+  | { readonly left: true };
 
 export interface FirstBytesLimits {
   readonly timeoutMs: number;
@@ -36,7 +38,7 @@ export function readFirstBytes(
     socket.off('close', closed);
     socket.off('error', ignore);
     if (found === undefined) return;
-    if (!('refused' in found) && length > 0) socket.unshift(Buffer.concat(chunks, length));
+    if ('transport' in found) socket.unshift(Buffer.concat(chunks, length));
     done(found);
   };
   const read = (): void => {
@@ -51,7 +53,8 @@ export function readFirstBytes(
     if ('wanted' in found) wanted = found.wanted;
     else settle(found);
   };
-  const ended = (): void => settle({ refused: 'half-open: it ended before it said what it is' });
+  const ended = (): void =>
+    settle(length === 0 ? { left: true } : { refused: 'half-open: it ended before it said what it is' });
   const closed = (): void => settle(undefined);
   const timer = clock.after(limits.timeoutMs, () => settle({ refused: 'its first bytes did not come in time' }));
   socket.on('readable', read).on('end', ended).on('close', closed).on('error', ignore);

@@ -75,6 +75,27 @@ describe('headers only the mesh may set', () => {
     client.destroy();
   });
 
+  it('are cleaned once, however often the application sends a request round', async () => {
+    const app = createServer((request, response) => response.end(request.headers['x-forwarded-client-cert']));
+    app.on('checkContinue', (request, response) => {
+      response.writeContinue();
+      app.emit('request', request, response);
+    });
+    const setting = await startGuarded(app, 'STRICT');
+    open.push(setting);
+    const socket = await secure(setting, setting.caller);
+    const answer = new Promise<string>((resolve) => {
+      let text = '';
+      socket.on('data', (bytes) => {
+        text += bytes;
+        if (text.includes('productpage')) resolve(text);
+      });
+    });
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\r\n');
+    expect((await answer).match(/By=/g)).toHaveLength(1);
+    socket.destroy();
+  });
+
   it('a proven peer may set what only informs; nobody sets what steers', () => {
     expect(isStripped('x-envoy-attempt-count', true)).toBe(false);
     expect(isStripped('x-envoy-attempt-count', false)).toBe(true);

@@ -37,6 +37,7 @@ export class Requests {
   readonly #parts: RequestsParts;
   readonly #propagate: PropagateMiddleware | undefined;
   readonly #sessions = new WeakMap<object, Watched>();
+  readonly #seen = new WeakSet<IncomingMessage>();
   /** The server is on its way out: no connection is kept for another request. */
   isClosing = false;
 
@@ -45,8 +46,13 @@ export class Requests {
     this.#propagate = parts.propagate === false ? undefined : propagate(parts.propagate);
   }
 
-  /** HTTP/1.1. */
+  /** HTTP/1.1. An application may send a request round again, as it does after checkContinue: it counts once. */
   request(request: IncomingMessage, response: ServerResponse, pass: Pass): void {
+    if (this.#seen.has(request)) {
+      pass();
+      return;
+    }
+    this.#seen.add(request);
     const connection = connectionOf(request.socket);
     cleanRequest(request, connection?.rule ?? PLAIN_RULE);
     connection?.requestBegan(response);

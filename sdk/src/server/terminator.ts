@@ -28,7 +28,9 @@ export interface TerminatorParts {
 }
 
 const HTTP2 = ['h2', 'istio-h2'];
-const HTTP1 = ['http/1.1', 'istio-http/1.1', 'istio-http/1.0', 'http/1.0', 'istio', 'istio-peer-exchange'];
+const HTTP1 = ['http/1.1', 'istio-http/1.1', 'istio-http/1.0', 'http/1.0'];
+/** Of the mesh, with whatever the port speaks. */
+const ANY = ['istio', 'istio-peer-exchange'];
 
 /** Ends TLS of the mesh. */
 export class Terminator {
@@ -88,12 +90,12 @@ export const rawOf = (socket: Socket): object | undefined => (socket as { readon
 export function protocolsOf({ http1, http2 }: Spoken, configured: readonly string[]): string[] {
   const may = (name: string): boolean => configured.length === 0 || configured.includes(name);
   const names = [...(http2 && may('h2') ? HTTP2 : []), ...(http1 && may('http/1.1') ? HTTP1 : [])];
-  return names.length > 0 ? names : http1 ? HTTP1 : HTTP2;
+  return [...(names.length > 0 ? names : http1 ? HTTP1 : HTTP2), ...ANY];
 }
 
-/** HTTP/2 was agreed upon. */
-export const isHttp2 = ({ alpnProtocol }: TLSSocket): boolean =>
-  typeof alpnProtocol === 'string' && HTTP2.includes(alpnProtocol);
+/** HTTP/2 was agreed upon, or nothing, and there is nothing else. */
+export const isHttp2 = ({ alpnProtocol }: Pick<TLSSocket, 'alpnProtocol'>, { http1 }: Spoken): boolean =>
+  !http1 || (typeof alpnProtocol === 'string' && HTTP2.includes(alpnProtocol));
 
 function peerFrom({ uri, trustDomain, workload }: NonNullable<Secured['peer']>): Peer {
   return { id: uri, trustDomain, namespace: workload?.namespace, serviceAccount: workload?.serviceAccount };
