@@ -9,11 +9,21 @@ export interface ServiceProcess {
   readonly child: ChildProcess;
 }
 
+interface Call {
+  readonly cluster: string;
+  readonly endpoint: string;
+  /** Whom the other end proved to be. */
+  readonly peer?: string;
+  /** The mesh itself answered. */
+  readonly local: boolean;
+  readonly status: number;
+}
+
 interface Message {
   readonly ready?: { readonly service: string; readonly version: string; readonly port: number };
   /** A request has come. */
   readonly asked?: true;
-  readonly call?: { readonly cluster: string; readonly endpoint: string; readonly status: number };
+  readonly call?: Call;
 }
 
 const SERVICES: readonly (readonly [service: string, version: string])[] = [
@@ -25,12 +35,21 @@ const SERVICES: readonly (readonly [service: string, version: string])[] = [
   ['productpage', 'v1'],
 ];
 
+/** Where the control plane is, and what proves to it who a process is. */
+export interface MeshAccess {
+  readonly xds: string;
+  /** A bootstrap token of a service account; undefined in a mesh without identities. */
+  token(serviceAccount: string): Promise<string> | undefined;
+}
+
 /** The environment that puts one process on the mesh: this is all a process needs. */
-function environment(service: string, version: string, xds: string): NodeJS.ProcessEnv {
+async function environment(service: string, version: string, access: MeshAccess): Promise<NodeJS.ProcessEnv> {
+  const token = await access.token(`bookinfo-${service}`);
   return {
     ...process.env,
     SERVICE_VERSION: version,
-    INMESH_XDS: xds,
+    INMESH_XDS: access.xds,
+    ...(token !== undefined && { INMESH_TOKEN: token }),
     INMESH_NAMESPACE: 'default',
     INMESH_WORKLOAD: `${service}-${version}`,
     INMESH_SERVICE_ACCOUNT: `bookinfo-${service}`,
@@ -38,15 +57,15 @@ function environment(service: string, version: string, xds: string): NodeJS.Proc
   };
 }
 
-function startOne(
+async function startOne(
   service: string,
   version: string,
-  xds: string,
-  on: { call(from: string, call: NonNullable<Message['call']>): void; asked(): void },
+  access: MeshAccess,
+  on: { call(from: string, call: Call): void; asked(): void },
 ) {
   const file = fileURLToPath(new URL(`services/${service}.ts`, import.meta.url));
   const child = spawn(process.execPath, ['--conditions=source', '--disable-warning=ExperimentalWarning', file], {
-    env: environment(service, version, xds),
+    env: await environment(service, version, access),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   return new Promise<ServiceProcess>((resolve, reject) => {
@@ -68,14 +87,14 @@ export interface ServicesListener {
 }
 
 /** All of Bookinfo's processes, each with its own identity. */
-export async function startServices(xds: string, on: ServicesListener): Promise<readonly ServiceProcess[]> {
+export async function startServices(access: MeshAccess, on: ServicesListener): Promise<readonly ServiceProcess[]> {
   const names = new Map<string, string>();
   const started = await Promise.all(
     SERVICES.map(async ([service, version]) => {
-      const one = await startOne(service, version, xds, {
+      const one = await startOne(service, version, access, {
         call(from, call) {
           const callee = names.get(call.endpoint) ?? call.cluster.split('|').filter(Boolean).at(-1) ?? '?';
-          on.traffic({ from, to: callee, status: call.status });
+          on.traffic({ from, to: callee, status: call.status, peer: call.peer, isLocal: call.local });
         },
         asked: () => on.asked(service, version),
       });

@@ -20,6 +20,7 @@ npm start -- --scenario NAME --once    runs one
   --config DIR     the YAML folder to run on (examples/bookinfo/mesh)
   --traffic RPS    page views per second made while it runs (5; 0 = none)
   --requests N     requests per scenario (500)
+  --plaintext      no certificates, nothing encrypted: as without STRICT in the mesh's YAML
 
 Scenarios
 ${SCENARIOS.map(({ name, summary }) => `  ${name.padEnd(16)} ${summary}`).join('\n')}
@@ -32,23 +33,41 @@ interface Bookinfo {
   readonly table: TrafficTable;
   /** Requests that came to each version of reviews. */
   readonly reviewed: Readonly<Record<string, number>>;
+  /** Calls that another process answered, since they were last taken; `mutual`: by mutual TLS. */
+  taken(): { readonly sent: number; readonly mutual: number };
 }
 
-async function bringUp(config: string, tell: (problem: string) => void): Promise<Bookinfo> {
-  const server = createXdsServer({ source: watchFiles(config) });
+/** The CA is in memory: its root goes with this process, and so do the certificates. */
+async function bringUp(config: string, plaintext: boolean, tell: (problem: string) => void): Promise<Bookinfo> {
+  const server = createXdsServer({ source: watchFiles(config), plaintext });
   server.onProblem(tell);
   const { xds } = await server.listen({ xds: '127.0.0.1:0', admin: '127.0.0.1:0' });
   const table = new TrafficTable();
   const reviewed: Record<string, number> = {};
-  const processes = await startServices(xds, {
-    traffic: (traffic) => table.record(traffic),
+  let calls = { sent: 0, mutual: 0 };
+  const taken = () => {
+    const before = calls;
+    calls = { sent: 0, mutual: 0 };
+    return before;
+  };
+  const access = {
+    xds,
+    token: (serviceAccount: string) => (plaintext ? undefined : server.token({ namespace: 'default', serviceAccount })),
+  };
+  const processes = await startServices(access, {
+    traffic(traffic) {
+      table.record(traffic);
+      if (traffic.isLocal) return;
+      calls.sent++;
+      if (traffic.peer !== undefined) calls.mutual++;
+    },
     asked(service, version) {
       if (service === 'reviews') reviewed[version] = (reviewed[version] ?? 0) + 1;
     },
   });
   await allRegistered(server, processes);
   const port = processes.find(({ service }) => service === 'productpage')?.port;
-  return { server, processes, table, reviewed, url: `http://127.0.0.1:${port}/productpage` };
+  return { server, processes, table, reviewed, taken, url: `http://127.0.0.1:${port}/productpage` };
 }
 
 /** A process that listens is not yet found: its registration has to arrive, and the others have to hear of it. */
@@ -73,14 +92,15 @@ function install(rules: string, folder: string): void {
   renameSync(fresh, path.join(folder, 'rules.yaml'));
 }
 
-async function runScenarios(names: readonly string[], requests: number): Promise<boolean> {
+async function runScenarios({ scenarios: names, requests, plaintext }: Wish): Promise<boolean> {
   const folder = mkdtempSync(path.join(tmpdir(), 'bookinfo-'));
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   // The services leave with the channel to this process.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-  copyFileSync(path.join(FOLDER, 'mesh', 'services.yaml'), path.join(folder, 'services.yaml'));
+  for (const file of ['services.yaml', 'peer-authentication.yaml'])
+    copyFileSync(path.join(FOLDER, 'mesh', file), path.join(folder, file));
   install(names[0] ?? 'all-v1', folder);
-  const bookinfo = await bringUp(folder, (problem) => process.stderr.write(`${problem}\n`));
+  const bookinfo = await bringUp(folder, plaintext, (problem) => process.stderr.write(`${problem}\n`));
   let good = true;
   try {
     for (const name of names) {
@@ -89,8 +109,9 @@ async function runScenarios(names: readonly string[], requests: number): Promise
       install(name, folder);
       await bookinfo.server.settled();
       const result = await runScenario(bookinfo.url, scenario, requests, () => ({ ...bookinfo.reviewed }));
-      good &&= result.within && result.failures === 0;
-      process.stdout.write(`${JSON.stringify(result)}\n`);
+      const { sent, mutual } = bookinfo.taken();
+      good &&= result.within && result.failures === 0 && mutual === (plaintext ? 0 : sent);
+      process.stdout.write(`${JSON.stringify({ ...result, mutualTls: { calls: mutual, of: sent } })}\n`);
     }
   } finally {
     await takeDown(bookinfo);
@@ -108,9 +129,9 @@ async function traffic(url: string, perSecond: number, stopped: AbortSignal): Pr
   client.close();
 }
 
-async function live(config: string, perSecond: number): Promise<void> {
+async function live({ config, traffic: perSecond, plaintext }: Wish): Promise<void> {
   const screen = new LiveScreen(process.stdout);
-  const bookinfo = await bringUp(config, (problem) => screen.note(problem));
+  const bookinfo = await bringUp(config, plaintext, (problem) => screen.note(problem));
   const stop = new AbortController();
   // Never once: Ctrl-C arrives twice, from the terminal and from the launcher.
   process.on('SIGINT', () => stop.abort());
@@ -134,6 +155,7 @@ interface Wish {
   readonly config: string;
   readonly traffic: number;
   readonly requests: number;
+  readonly plaintext: boolean;
   /** The scenarios to run; none: bring Bookinfo up and leave it up. */
   readonly scenarios: readonly string[];
 }
@@ -147,6 +169,7 @@ function readArguments(): Wish | { readonly text: string; readonly code: 0 | 2 }
       once: { type: 'boolean', default: false },
       config: { type: 'string', default: path.join(FOLDER, 'mesh') },
       traffic: { type: 'string', default: '5' },
+      plaintext: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -161,9 +184,9 @@ function readArguments(): Wish | { readonly text: string; readonly code: 0 | 2 }
   if (!(traffic >= 0 && traffic <= 1_000))
     return wrong(`--traffic: got "${values.traffic}", want a number from 0 to 1000`);
   const names = SCENARIOS.map(({ name }) => name);
-  const { scenario } = values;
-  if (scenario === undefined) return { config, requests, traffic, scenarios: values.once ? names : [] };
-  if (names.includes(scenario)) return { config, requests, traffic, scenarios: [scenario] };
+  const { scenario, plaintext } = values;
+  if (scenario === undefined) return { config, requests, traffic, plaintext, scenarios: values.once ? names : [] };
+  if (names.includes(scenario)) return { config, requests, traffic, plaintext, scenarios: [scenario] };
   return wrong(`--scenario: got "${scenario}", want one of ${names.join(', ')}`);
 }
 
@@ -173,8 +196,8 @@ async function main(): Promise<number> {
     (wish.code === 0 ? process.stdout : process.stderr).write(wish.text);
     return wish.code;
   }
-  if (wish.scenarios.length > 0) return (await runScenarios(wish.scenarios, wish.requests)) ? 0 : 1;
-  await live(wish.config, wish.traffic);
+  if (wish.scenarios.length > 0) return (await runScenarios(wish)) ? 0 : 1;
+  await live(wish);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { defaultMesh, propagate } from '@inmesh/sdk';
+import { defaultMesh } from '@inmesh/sdk';
+import { guard } from '@inmesh/sdk/server';
 
 /** Answers one request; what it throws becomes a 500. */
 export type Answer = (request: IncomingMessage, url: URL) => Promise<Reply> | Reply;
@@ -35,35 +35,38 @@ async function write(answer: Answer, request: IncomingMessage, response: ServerR
 
 /**
  * Runs one Bookinfo process: listens on its own port, registers under its service, tells the launcher about every call it makes.
- * Only the three marked lines concern the mesh.
+ * Only the marked lines concern the mesh.
  */
 export async function serve(
   service: string,
   answer: Answer,
   version = process.env.SERVICE_VERSION ?? 'v1',
 ): Promise<void> {
-  // mesh: what came in goes along with calls out; not the deadline, or who gives up first at 500 ms would be a race
-  const middleware = propagate({ headers: HANDED_ON, deadline: false });
   const server = createServer((request, response) => {
     process.send?.({ asked: true });
-    middleware(request, response, () => void write(answer, request, response));
+    void write(answer, request, response);
   });
-  server.keepAliveTimeout = 75_000;
-  await new Promise<void>((listening) => server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', listening));
-  const { port } = server.address() as AddressInfo;
-
   const mesh = defaultMesh();
-  mesh.register({ service, port, version, labels: { app: service, version } }); // mesh: be found
+  // mesh: who may connect, and how, is what PeerAuthentication says; the process is found as `service` while it listens. What came
+  // in goes along with calls out; not the deadline, or who gives up first at 500 ms would be a race
+  const guarded = guard(server, {
+    service,
+    version,
+    labels: { app: service, version },
+    propagate: { headers: HANDED_ON, deadline: false },
+  });
+  const { port } = await guarded.listen({ host: '127.0.0.1', port: Number(process.env.PORT ?? 0) });
   mesh.on((event) => {
-    if (event.kind === 'call')
-      process.send?.({ call: { cluster: event.story.cluster, endpoint: event.story.endpoint, status: event.status } });
+    if (event.kind !== 'call') return;
+    const { cluster, endpoint, peer, local } = event.story;
+    process.send?.({ call: { cluster, endpoint, peer, local, status: event.status } });
   });
   process.send?.({ ready: { service, version, port } });
 
-  const stop = () => {
-    void mesh.close().then(() => process.exit(0)); // mesh: be gone at once
+  const stop = async () => {
+    await guarded.close(); // mesh: found no more, requests under way finished
+    await mesh.close();
+    process.exit(0);
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
-  process.once('disconnect', stop);
+  for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) process.once(event, () => void stop());
 }
