@@ -1,5 +1,6 @@
 import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { inspect } from 'node:util';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../test/harness/certificates.ts';
 import { createFakeClock, settle } from '../../../test/harness/fake-clock.ts';
@@ -237,6 +238,44 @@ describe('an identity', () => {
     await expect(identity.ready(1)).rejects.toThrow(/the mesh was closed/);
     expect([isWatchingRoots(), identity.current(), clock.pending()]).toEqual([false, undefined, []]);
   });
+});
+
+it('whatever a CA does for however long: never an expired certificate, none missing that could be had, no hot loop', async () => {
+  const outage = fc.record({
+    upMs: fc.integer({ min: 0, max: 3 * HOUR_MS }),
+    downMs: fc.integer({ min: 0, max: 3 * HOUR_MS }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(outage, { minLength: 1, maxLength: 4 }),
+      fc.integer({ min: 10, max: 120 }),
+      async (outages, minutes) => {
+        const { identity, clock, state } = renewing({ lifeMs: minutes * MINUTE_MS });
+        identity.start();
+        const check = async (ms: number): Promise<void> => {
+          for (let passed = 0; passed < ms; passed += 5 * MINUTE_MS) {
+            await clock.pass(Math.min(5 * MINUTE_MS, ms - passed));
+            const notAfterMs = identity.current()?.svid.notAfterMs;
+            expect(notAfterMs ?? Number.POSITIVE_INFINITY).toBeGreaterThan(clock.wallTime());
+            // 150 s and a fifth after the CA is back at the latest.
+            if (state.fault === undefined && passed > 0) expect(notAfterMs).toBeDefined();
+          }
+        };
+        for (const { upMs, downMs } of outages) {
+          state.fault = undefined;
+          await check(upMs);
+          state.fault = 'gone';
+          await check(downMs);
+        }
+        // One in half a life while all is well, one in 120 s while it is not, and the first few of each outage.
+        const hours = clock.now() / HOUR_MS;
+        expect(state.asked).toBeLessThan(hours * 31 + hours * (60 / minutes) * 3 + outages.length * 12 + 2);
+        identity.close();
+        expect(clock.pending()).toEqual([]);
+      },
+    ),
+    { numRuns: 40 },
+  );
 });
 
 describe('a source that pushes', () => {
