@@ -30,6 +30,14 @@ export interface CertificateOptions {
   readonly extensions?: readonly x509.Extension[];
 }
 
+/** An extension that no option makes. */
+export const extension = (oid: string, isCritical: boolean, der: Uint8Array<ArrayBuffer>): x509.Extension =>
+  new x509.Extension(oid, isCritical, der);
+
+/** Names once more. */
+export const secondNames = (...uris: readonly string[]): x509.Extension =>
+  new x509.SubjectAlternativeNameExtension(namesOf({ uris }));
+
 /** A leaf and what it presents. */
 export interface TestCertificate {
   /** Leaf, then the intermediates. */

@@ -1,16 +1,27 @@
-import { X509Certificate } from 'node:crypto';
 import type { TrustBundles } from './identity.ts';
-import { type RevocationList, readRevocationLists } from './revocation.ts';
 
-const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
+const BEGIN = '-----BEGIN ';
+const END = '-----END ';
+const DASHES = '-----';
 
-/** The PEM blocks of a text that bear one of these labels, each by itself; what stands between them is passed over. */
-export const pemBlocks = (text: string, ...labels: readonly string[]): string[] =>
-  [...text.matchAll(BLOCK)].filter(([, label = '']) => labels.includes(label)).map(([block]) => block);
-
-/** The certificates of a PEM text. Throws where one of them is none. */
-export const certificatesOf = (pem: string): X509Certificate[] =>
-  pemBlocks(pem, 'CERTIFICATE', 'TRUSTED CERTIFICATE').map((block) => new X509Certificate(block));
+/**
+ * The PEM blocks of a text that bear one of these labels, each by itself; what stands between them is passed over. A block
+ * goes to the next end there is, so that a text of beginnings alone is read once.
+ */
+export function pemBlocks(text: string, ...labels: readonly string[]): string[] {
+  const blocks: string[] = [];
+  let at = text.indexOf(BEGIN);
+  while (at >= 0) {
+    const end = text.indexOf(END, at);
+    const close = end < 0 ? -1 : text.indexOf(DASHES, end + END.length);
+    if (close < 0) break;
+    const label = text.slice(end + END.length, close);
+    if (labels.includes(label) && text.startsWith(`${label}${DASHES}`, at + BEGIN.length))
+      blocks.push(text.slice(at, close + DASHES.length));
+    at = text.indexOf(BEGIN, close);
+  }
+  return blocks;
+}
 
 /** Bundles of these trust domains; their names are put in lower case, roots given under several spellings together. */
 export function createBundles(
@@ -38,44 +49,3 @@ export const mergeBundles = (one: TrustBundles, other: TrustBundles): TrustBundl
     [one, other].flatMap((bundles) => bundles.trustDomains.map((name) => [name, bundles.of(name) ?? []] as const)),
     [...new Set([...one.revoked, ...other.revoked])],
   );
-
-/** Bundles as verification needs them: read once. */
-export interface ReadBundles {
-  roots(trustDomain: string): readonly X509Certificate[] | undefined;
-  readonly revocation: readonly RevocationList[];
-  /** Roots and lists that could not be read, and so do not count. */
-  readonly faults: readonly string[];
-}
-
-const read = new WeakMap<TrustBundles, ReadBundles>();
-
-export function readBundles(bundles: TrustBundles): ReadBundles {
-  let result = read.get(bundles);
-  if (result === undefined) {
-    result = readAll(bundles);
-    read.set(bundles, result);
-  }
-  return result;
-}
-
-function readAll(bundles: TrustBundles): ReadBundles {
-  const faults: string[] = [];
-  const roots = new Map<string, X509Certificate[]>();
-  for (const trustDomain of bundles.trustDomains) {
-    const certificates: X509Certificate[] = [];
-    for (const pem of bundles.of(trustDomain) ?? []) {
-      try {
-        certificates.push(new X509Certificate(pem));
-      } catch (error) {
-        faults.push(`a root of ${trustDomain}: ${error instanceof Error ? error.message : error}`);
-      }
-    }
-    roots.set(trustDomain, certificates);
-  }
-  const lists = readRevocationLists(bundles.revoked);
-  return {
-    roots: (trustDomain) => roots.get(trustDomain),
-    revocation: lists.lists,
-    faults: [...faults, ...lists.faults],
-  };
-}

@@ -36,7 +36,7 @@ export function readRevocationLists(pems: readonly string[]): { lists: Revocatio
 }
 
 /** The list, or what is wrong with it. */
-export function readRevocationList(pem: string): RevocationList | string {
+function readRevocationList(pem: string): RevocationList | string {
   try {
     const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
     const list = AsnConvert.parse(der, CertificateList);

@@ -1,10 +1,10 @@
 import type { X509Certificate } from 'node:crypto';
 import type { NameMatch } from '../model/tls.ts';
-import { type ReadBundles, readBundles } from './bundles.ts';
 import { type CertificateFacts, factsOf } from './certificate.ts';
 import { text, verifyChain } from './chain.ts';
 import type { TrustBundles } from './identity.ts';
 import { acceptsAny, describeMatches } from './names.ts';
+import { type ReadBundles, readBundles } from './read-bundles.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts';
 
