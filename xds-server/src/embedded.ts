@@ -131,8 +131,9 @@ class EmbeddedServer implements XdsServer {
       return port;
     };
     try {
-      const plain = xds === undefined ? undefined : opened(await this.#doors.openPlain(xds, publicPlaintext));
+      // First what takes longer: who comes back to an open port is not to come back to half a control plane.
       const tls = secure === undefined ? undefined : opened(await this.#doors.openSecure(secure, serverNames));
+      const plain = xds === undefined ? undefined : opened(await this.#doors.openPlain(xds, publicPlaintext));
       const pages = admin === undefined ? undefined : opened(await this.#listenAdmin(admin));
       if (plain !== undefined || tls !== undefined) this.#service.reachable();
       this.#ports.push(...open);

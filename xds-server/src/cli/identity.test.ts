@@ -72,13 +72,12 @@ it('a token of the command line opens the TLS port of the control plane beside i
   const { chain } = await peer.certificate();
   peer.close();
   expect(chain).toContain('BEGIN CERTIFICATE');
-  expect(readFileSync(path.join(folder, '.inmesh', '.gitignore'), 'utf8')).toBe('*\n');
+  expect(readFileSync(path.join(ca, '.gitignore'), 'utf8')).toBe('*\n');
   if (process.platform !== 'win32') expect(statSync(path.join(ca, 'bootstrap-token.key')).mode & 0o777).toBe(0o600);
 });
 
 it('inmesh run gives its program a token in a file that only its owner can read, and takes it away at the end', async () => {
   const { xds } = await serve();
-  await inmesh(['token', '--namespace', 'any', '--service-account', 'any'], /\n/);
   const program = path.join(folder, 'program.cjs');
   writeFileSync(program, "console.log('TOKEN ' + process.env.INMESH_TOKEN_FILE); setInterval(() => {}, 1000);");
   const args = [

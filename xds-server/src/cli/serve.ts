@@ -1,5 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Listening, ListenOptions, XdsServer } from '../embedded/api.ts';
 import { createXdsServer } from '../embedded.ts';
@@ -90,7 +88,6 @@ const caDirectory = ({ ca }: Values): string => ca ?? DEFAULT_CA_DIRECTORY;
 function serverOf(values: Values, folder: string): XdsServer {
   const source = sourceOf(folder, values['mesh-config']);
   const { plaintext } = values;
-  if (!plaintext && values.ca === undefined) keepOutOfGit(DEFAULT_CA_DIRECTORY);
   return createXdsServer({
     source,
     retryAttempts: retryAttemptsOf(values['retry-attempts']),
@@ -99,17 +96,6 @@ function serverOf(values: Values, folder: string): XdsServer {
     ca: plaintext ? false : { directory: caDirectory(values) },
     authentication: { issuers: values['jwt-issuer'].map(issuerOf), kubernetes: values['kubernetes-tokens'] },
   });
-}
-
-/** What is made unasked beside somebody's sources must not end up in them. */
-function keepOutOfGit(directory: string): void {
-  const parent = path.dirname(directory);
-  mkdirSync(parent, { recursive: true, mode: 0o700 });
-  try {
-    writeFileSync(path.join(parent, '.gitignore'), '*\n', { flag: 'wx' });
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-  }
 }
 
 const issuerOf = (text: string): { issuer: string; jwksUri?: string } => {

@@ -140,6 +140,8 @@ export class MeshIdentity {
       onProblem: (message) => problem(`CA: ${message}`),
     });
     this.#open = authority;
+    // Commands that mint tokens find it beside the CA.
+    if (directory !== undefined) this.#tokenKey();
     if (this.#isClosed) authority.close();
     authority.onBundle(setTrustBundle);
     setTrustBundle(authority.bundle());
