@@ -84,6 +84,22 @@ function judge(scenario: Scenario, versions: readonly (string | undefined)[]): S
 /** How many requests each version of reviews has got so far. */
 export type Reviewed = () => Readonly<Record<string, number>>;
 
+/** Connections are opened and code is loaded before anything is judged by its time. */
+export async function warmUp(url: string): Promise<void> {
+  const client = new PageClient(url);
+  const view = () => client.view({ path: '/productpage', user: undefined, headers: {} }).catch(() => {});
+  for (let round = 0; round < 3; round++) await Promise.all(Array.from({ length: CONCURRENCY }, view));
+  client.close();
+}
+
+const QUIET_MS = 200;
+
+/** Requests nobody waits for any more may still be on their way. */
+async function quiet(reviewed: Reviewed): Promise<void> {
+  for (let before = ''; before !== JSON.stringify(reviewed()); await sleep(QUIET_MS))
+    before = JSON.stringify(reviewed());
+}
+
 /** Copies are nobody's to wait for, so the last ones may come after the answers. */
 const COPIES_MS = 2_000;
 
@@ -93,6 +109,7 @@ export async function runScenario(
   requests: number,
   reviewed: Reviewed,
 ): Promise<ScenarioResult> {
+  await quiet(reviewed);
   const before = reviewed();
   const result = judge(scenario, await answers(url, scenario, requests));
   const shares = Object.entries(scenario.mirrored ?? {});

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { createXdsServer, watchFiles, type XdsServer } from '@inmesh/xds-server';
 import { PageClient } from './page-client.ts';
 import { type ServiceProcess, startServices, stopServices } from './processes.ts';
-import { runScenario } from './scenario-run.ts';
+import { runScenario, warmUp } from './scenario-run.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { LiveScreen } from './screen.ts';
 import { TrafficTable } from './traffic-table.ts';
@@ -103,11 +103,13 @@ async function runScenarios({ scenarios: names, requests, plaintext }: Wish): Pr
   const bookinfo = await bringUp(folder, plaintext, (problem) => process.stderr.write(`${problem}\n`));
   let good = true;
   try {
+    await warmUp(bookinfo.url);
     for (const name of names) {
       const scenario = SCENARIOS.find((candidate) => candidate.name === name);
       if (!scenario) continue;
       install(name, folder);
       await bookinfo.server.settled();
+      bookinfo.taken();
       const result = await runScenario(bookinfo.url, scenario, requests, () => ({ ...bookinfo.reviewed }));
       const { sent, mutual } = bookinfo.taken();
       good &&= result.within && result.failures === 0 && mutual === (plaintext ? 0 : sent);
