@@ -29,7 +29,7 @@ Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processe
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
 
-/** What was loaded, where it is served and what an application needs to join; then every change. */
+/** What was loaded, where it is served and what an application needs to join. */
 function tell(server: XdsServer, folder: string, { xds, secure, admin }: Listening, ca: string): void {
   const { objects, services } = server.summary();
   const url = admin.startsWith('unix:') ? admin : `http://${admin}/`;
@@ -37,7 +37,20 @@ function tell(server: XdsServer, folder: string, { xds, secure, admin }: Listeni
   process.stdout.write(`ADS    ${xds}\n`);
   if (secure !== '') process.stdout.write(`TLS    ${secure}, its CA in ${ca}\n`);
   process.stdout.write(`admin  ${url}\n\nan application joins with:  INMESH_XDS=${xds}\n\n`);
-  server.onChange((change) => process.stdout.write(`${stamp()} ${change}\n`));
+}
+
+/** Every change, also of who joins between an open port and the words that say so; those come first. */
+function tellChanges(server: XdsServer): () => void {
+  let waiting: string[] | undefined = [];
+  server.onChange((change) => {
+    const line = `${stamp()} ${change}\n`;
+    if (waiting === undefined) process.stdout.write(line);
+    else waiting.push(line);
+  });
+  return () => {
+    for (const line of waiting ?? []) process.stdout.write(line);
+    waiting = undefined;
+  };
 }
 
 const parse = (args: readonly string[]) =>
@@ -74,7 +87,9 @@ export const serve: Command = {
     const server = serverOf(values, folder);
     try {
       server.onProblem((problem) => process.stderr.write(`${problem}\n`));
+      const changes = tellChanges(server);
       tell(server, folder, await listen(server, addresses), caDirectory(values));
+      changes();
       await stopped;
     } finally {
       await server.close();
