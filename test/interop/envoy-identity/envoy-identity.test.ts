@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { type JsonObject, toJson } from '@bufbuild/protobuf';
+import { type DescMessage, type JsonObject, type MessageShape, toJson } from '@bufbuild/protobuf';
 import { systemClock } from '@inmesh/sdk/internal/clock';
 import { ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
 import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
@@ -22,11 +25,13 @@ import {
 } from '../../../xds-server/src/translate/fixtures/mutual-tls.ts';
 import { reviewsPolicy } from '../../../xds-server/src/translate/fixtures/reviews.ts';
 import { objectsOf, viewFrom, worldFromObjects } from '../../../xds-server/src/translate/fixtures/world-from-yaml.ts';
+import { applicationClusterOf } from '../../../xds-server/src/translate/inbound/application.ts';
 import { inboundListener } from '../../../xds-server/src/translate/inbound/listener.ts';
 import { secret } from '../../../xds-server/src/translate/tls/secret.ts';
 import type { World } from '../../../xds-server/src/translate/world.ts';
 import { createTestCa, type TestCa, type TestCertificate } from '../../harness/certificates.ts';
-import { findEnvoy } from '../envoy-hash/envoy.ts';
+import { findEnvoy, startEnvoy } from '../envoy-hash/envoy.ts';
+import { freePort } from '../envoy-policy/free-port.ts';
 
 const binary = findEnvoy();
 const run = promisify(execFile);
@@ -145,6 +150,39 @@ describe.skipIf(binary === undefined)('Envoy takes what the control plane makes 
     authority.close();
   });
 
+  it('a live Envoy: only a client of the mesh comes through to the application, which is told its name', async () => {
+    const application = http.createServer((request, response) => {
+      response.end(String(request.headers['x-forwarded-client-cert'] ?? 'nobody'));
+    });
+    await new Promise<void>((resolve) => application.listen(0, '127.0.0.1', resolve));
+    const { port: behind } = application.address() as AddressInfo;
+    const [port, admin] = [await freePort(), await freePort()];
+    const yaml = [
+      peerAuthentication('{ mtls: { mode: STRICT } }'),
+      sidecar(`{ ingress: [{ port: { number: ${port} }, defaultEndpoint: "127.0.0.1:${behind}" }] }`),
+    ];
+    const pair = secretYaml('web', { 'tls.crt': leaf.pem, 'tls.key': leaf.keyPem });
+    const world = worldFromObjects(objectsOf(...yaml, pair), { trustBundle: { roots: [ca.pem] } });
+    const resources = bootstrap({
+      clusters: [json(ClusterSchema, applicationClusterOf(world, VIEW, `inbound|${port}||`))],
+      listeners: [withStatic(listenerJson(world, port))],
+      secrets: ['kubernetes://web', 'ROOTCA'].map((name) => secretJson(world, name)),
+    });
+    const envoy = await startEnvoy(binary ?? '', { ...resources, admin: adminAt(admin) }, admin);
+    try {
+      const stranger = await (await createTestCa()).issue({ uris: [WEB] });
+      const partner = await ca.issue({ uris: ['spiffe://partner.example/ns/default/sa/web'] });
+      expect(await call(port, { ca: ca.pem, cert: leaf.pem, key: leaf.keyPem })).toContain(`URI=${WEB}`);
+      for (const { pem, keyPem } of [stranger, partner]) {
+        expect(await call(port, { ca: ca.pem, cert: pem, key: keyPem })).toMatch(/^refused/);
+      }
+      expect(await call(port, { ca: ca.pem })).toMatch(/^refused/);
+    } finally {
+      await envoy.stop();
+      application.close();
+    }
+  });
+
   it('and refuses what is broken: the verdict is a verdict', async () => {
     const listener = listenerJson(worldOf([]));
     expect(await verdict({ listeners: [{ ...listener, filterChains: [] }] })).not.toBe('OK');
@@ -156,23 +194,33 @@ const sidecar = (spec: string): string =>
 
 const worldOf = (yaml: readonly string[]): World => worldFromObjects(objectsOf(...yaml));
 
-function clusterJson(world: World): JsonObject {
-  const made = cluster(world, VIEW, REVIEWS);
-  if (made === undefined) throw new Error('no cluster');
-  return toJson(ClusterSchema, made, { registry }) as JsonObject;
+function json<Desc extends DescMessage>(schema: Desc, made: MessageShape<Desc> | undefined): JsonObject {
+  if (made === undefined) throw new Error(`no ${schema.typeName}`);
+  return toJson(schema, made, { registry }) as JsonObject;
 }
 
-function listenerJson(world: World): JsonObject {
-  const made = inboundListener(world, VIEW, 'xds.istio.io/grpc/lds/inbound/127.0.0.1:9080');
-  if (made === undefined) throw new Error('no listener');
-  return toJson(ListenerSchema, made, { registry }) as JsonObject;
-}
+const clusterJson = (world: World): JsonObject => json(ClusterSchema, cluster(world, VIEW, REVIEWS));
 
-function secretJson(world: World, name: string): JsonObject {
-  const made = secret(world, VIEW, name);
-  if (made === undefined) throw new Error(`no ${name}`);
-  return toJson(SecretSchema, made, { registry }) as JsonObject;
-}
+const listenerJson = (world: World, port = 9080): JsonObject =>
+  json(ListenerSchema, inboundListener(world, VIEW, `xds.istio.io/grpc/lds/inbound/127.0.0.1:${port}`));
+
+const secretJson = (world: World, name: string): JsonObject => json(SecretSchema, secret(world, VIEW, name));
+
+const adminAt = (port: number) => ({ address: { socket_address: { address: '127.0.0.1', port_value: port } } });
+
+/** The body of the answer, or that there was none. The server is verified by the caller in tests of the SDK; here it is asked. */
+const call = (port: number, tls: https.RequestOptions): Promise<string> =>
+  new Promise((resolve) => {
+    const options = { host: '127.0.0.1', port, agent: false, checkServerIdentity: () => undefined };
+    const request = https.request({ ...options, ...tls }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve(body)).on('error', (error) => resolve(`refused: ${error.message}`));
+    });
+    request.on('error', (error) => resolve(`refused: ${error.message}`)).end();
+  });
 
 /** Names of secrets without a source are those of the bootstrap: so they are read, not only listed. */
 function withStatic(listener: JsonObject): JsonObject {

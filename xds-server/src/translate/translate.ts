@@ -9,6 +9,7 @@ import type { ObjectKey, Origin } from '../schema/types.ts';
 import { clusterBasis } from './cluster/basis.ts';
 import { cluster } from './cluster/cluster.ts';
 import { loadAssignment } from './endpoint/load-assignment.ts';
+import { applicationClusterOf } from './inbound/application.ts';
 import { inboundListener } from './inbound/listener.ts';
 import { isInboundName } from './inbound/name.ts';
 import { listener } from './listener.ts';
@@ -41,7 +42,7 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
   [
     CLUSTER_TYPE,
     (world, view, name) => {
-      const made = cluster(world, view, name);
+      const made = applicationClusterOf(world, view, name) ?? cluster(world, view, name);
       return made && toBinary(ClusterSchema, made);
     },
   ],

@@ -5,6 +5,8 @@ import {
   HttpConnectionManagerSchema,
   RouterSchema,
 } from '@inmesh/sdk/internal/gen/listener';
+import type { RouteConfigurationSchema, RouteSchema } from '@inmesh/sdk/internal/gen/route';
+import { duration } from '../duration.ts';
 import { type Fields, packAny } from '../proto.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
@@ -20,8 +22,13 @@ type SocketInit = ChainInit['transportSocket'];
 const MESH_ALPN = ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1', 'istio-h2'];
 
 /** The ways into a port; the first that fits takes the connection, and who fits none is turned away. */
-export const inboundChains = (world: World, view: View, settings: InboundSettings): readonly ChainInit[] => {
-  const chain = chainMaker(view, settings);
+export const inboundChains = (
+  world: World,
+  view: View,
+  settings: InboundSettings,
+  application: string | undefined,
+): readonly ChainInit[] => {
+  const chain = chainMaker(view, settings, application);
   if (settings.tls !== undefined) return [chain('inbound-tls', undefined, ownServerTls(settings.tls, view))];
   switch (settings.mode) {
     case 'DISABLE':
@@ -43,12 +50,12 @@ export const inboundChains = (world: World, view: View, settings: InboundSetting
 
 type MakeChain = (name: string, match?: MatchInit, transportSocket?: SocketInit) => ChainInit;
 
-const chainMaker = (view: View, { pool }: InboundSettings): MakeChain => {
+const chainMaker = (view: View, { pool }: InboundSettings, application: string | undefined): MakeChain => {
   const manager = packAny(HttpConnectionManagerSchema, {
     // Envoy refuses a connection manager without a name for its statistics.
     ...(view.kind === 'envoy' ? { statPrefix: 'inbound' } : {}),
     ...(view.kind === 'grpc' ? {} : FORWARD_IDENTITY),
-    routeSpecifier: { case: 'routeConfig', value: HERE },
+    routeSpecifier: { case: 'routeConfig', value: routes(application) },
     httpFilters: [
       { name: 'envoy.filters.http.router', configType: { case: 'typedConfig', value: packAny(RouterSchema, {}) } },
     ],
@@ -75,21 +82,14 @@ const FORWARD_IDENTITY: Fields<typeof HttpConnectionManagerSchema> = {
   setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
 };
 
-/** Requests stay where they are (gRFC A36). */
-const HERE: NonNullable<
-  Extract<NonNullable<Fields<typeof HttpConnectionManagerSchema>['routeSpecifier']>, { case: 'routeConfig' }>['value']
-> = {
-  name: 'inbound',
-  virtualHosts: [
-    {
-      name: 'inbound',
-      domains: ['*'],
-      routes: [
-        {
-          match: { pathSpecifier: { case: 'prefix', value: '/' } },
-          action: { case: 'nonForwardingAction', value: {} },
-        },
-      ],
-    },
-  ],
+type RouteInit = NonNullable<Fields<typeof RouteSchema>['action']>;
+
+/** Requests stay where they are (gRFC A36), or go to the application behind an Envoy. */
+const routes = (cluster: string | undefined): Fields<typeof RouteConfigurationSchema> => {
+  const action: RouteInit =
+    cluster === undefined
+      ? { case: 'nonForwardingAction', value: {} }
+      : { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0) } };
+  const route = { match: { pathSpecifier: { case: 'prefix', value: '/' } as const }, action };
+  return { name: 'inbound', virtualHosts: [{ name: 'inbound', domains: ['*'], routes: [route] }] };
 };

@@ -1,10 +1,12 @@
 import { type JsonObject, toJson } from '@bufbuild/protobuf';
+import { ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
 import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { registry } from '@inmesh/sdk/internal/gen/registry';
 import { describe, expect, it } from 'vitest';
 import { meshConfig, peerAuthentication } from '../fixtures/mutual-tls.ts';
 import { objectsOf, viewFrom, worldFromObjects } from '../fixtures/world-from-yaml.ts';
 import type { View } from '../view.ts';
+import { applicationClusterOf } from './application.ts';
 import { inboundListener } from './listener.ts';
 
 const NAME = 'xds.istio.io/grpc/lds/inbound/0.0.0.0:9080';
@@ -156,6 +158,43 @@ describe('inbound listener of an Envoy', () => {
         { name: 'inbound-plaintext', filterChainMatch: { transportProtocol: 'raw_buffer' } },
       ],
     });
+  });
+
+  const actionOf = (made: JsonObject | undefined): unknown => {
+    const text = JSON.stringify(chainsOf(made)[0]?.filters);
+    return /"nonForwardingAction":\{\}/.test(text) ? 'stays' : /"cluster":"([^"]+)"/.exec(text)?.[1];
+  };
+
+  it('forwards to the application behind it, by Istio’s name; an Envoy that would call itself does not', () => {
+    const envoy = { kind: 'envoy' } as const;
+    const name = 'xds.istio.io/grpc/lds/inbound/10.0.0.1:9080';
+    const behind = (endpoint: string) =>
+      sidecar(`{ ingress: [{ port: { number: 9080 }, defaultEndpoint: "${endpoint}" }] }`);
+    expect(actionOf(listenerJson([], { ...envoy, name }))).toBe('inbound|9080||');
+    expect(actionOf(listenerJson([], envoy))).toBe('stays');
+    expect(actionOf(listenerJson([behind('127.0.0.1:9080')], envoy))).toBe('stays');
+    expect(actionOf(listenerJson([behind('127.0.0.1:8080')], envoy))).toBe('inbound|9080||');
+    expect(actionOf(listenerJson([behind('unix:///app.sock')], envoy))).toBe('inbound|9080||');
+    for (const kind of ['sdk', 'grpc'] as const) expect(actionOf(listenerJson([], { kind, name }))).toBe('stays');
+  });
+
+  it.each([
+    ['', { socketAddress: { address: '127.0.0.1', portValue: 9080 } }],
+    ['defaultEndpoint: "127.0.0.1:8080"', { socketAddress: { address: '127.0.0.1', portValue: 8080 } }],
+    ['defaultEndpoint: "0.0.0.0:8080"', { socketAddress: { address: '127.0.0.1', portValue: 8080 } }],
+    ['defaultEndpoint: "unix:///app.sock"', { pipe: { path: '/app.sock' } }],
+  ])('the application’s cluster, with the limits of what comes in: %s', (endpoint, address) => {
+    const yaml = `{ ingress: [{ port: { number: 9080 }, ${endpoint} }], inboundConnectionPool: { tcp: { maxConnections: 3 }, http: { http2MaxRequests: 5 } } }`;
+    const world = worldFromObjects(objectsOf(sidecar(yaml)));
+    const made = applicationClusterOf(world, viewFrom('default', { kind: 'envoy' }), 'inbound|9080||');
+    expect(made && toJson(ClusterSchema, made, { registry })).toMatchObject({
+      loadAssignment: { endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] },
+      circuitBreakers: { thresholds: [{ maxConnections: 3, maxRequests: 5 }] },
+    });
+    expect(applicationClusterOf(world, viewFrom('default'), 'inbound|9080||')).toBeUndefined();
+    for (const name of ['inbound|0||', 'inbound|99999||', 'inbound|9080|v1|', 'outbound|9080||']) {
+      expect(applicationClusterOf(world, viewFrom('default', { kind: 'envoy' }), name)).toBeUndefined();
+    }
   });
 
   it.each(['STRICT', 'DISABLE'])('%s: nothing to look at', (word) => {

@@ -4,6 +4,7 @@ import { configPath } from '../origin.ts';
 import { packAny } from '../proto.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
+import { applicationCluster } from './application.ts';
 import { inboundChains } from './chains.ts';
 import { requestLimit } from './limits.ts';
 import { type InboundAddress, parseInboundName } from './name.ts';
@@ -17,7 +18,7 @@ export const inboundListener = (world: World, view: View, name: string): Listene
   return create(ListenerSchema, {
     name,
     address: socketAddress(at),
-    filterChains: [...inboundChains(world, view, settings)],
+    filterChains: [...inboundChains(world, view, settings, applicationCluster(view, settings, at))],
     ...(view.kind === 'envoy' && needsInspector(settings) ? { listenerFilters: [TLS_INSPECTOR] } : {}),
     ...metadata(view, settings),
   });
