@@ -47,7 +47,8 @@ export function createClientTls(parts: ClientTlsParts): ClientTls {
     // In the mesh a name is a SPIFFE ID, and the one that was dialled says nothing about it.
     ...(trust === 'roots' && { hostFault: (certificate) => hostFault(certificate, wanted(tls, dialled)) }),
   };
-  const noted = new WeakMap<TLSSocket, MeshError>();
+  /** What a server presented: Node shows it before its own check alone. */
+  const shown = new WeakMap<TLSSocket, readonly X509Certificate[]>();
   const check = (certificates: readonly X509Certificate[], openSsl?: string) =>
     checkPeer({ certificates, openSsl }, terms, clock.wallTime());
   const name = isMesh ? (tls.sni ?? '') : wanted(tls, dialled);
@@ -67,24 +68,30 @@ export function createClientTls(parts: ClientTlsParts): ClientTls {
     key: parts.key,
     options,
     open(raw) {
-      const socket = node.connect({ ...options, socket: raw });
-      // Before Node's own check, after which there is no certificate left to name.
-      socket.prependOnceListener('secure', () => {
-        const result = check(presentedBy(socket));
-        if (result instanceof MeshError) noted.set(socket, result);
+      const socket = node.connect({
+        ...options,
+        socket: raw,
+        checkServerIdentity(_, certificate) {
+          const result = check(shown.get(socket) ?? presentedIn(certificate));
+          return result instanceof MeshError ? result : undefined;
+        },
       });
+      // Of a chain that OpenSSL refuses nothing is left to name afterwards.
+      socket.prependOnceListener('secure', () => shown.set(socket, presentedBy(socket)));
       return socket;
     },
     verify(socket) {
       // Node asks for no names on a resumed session; none is ever offered.
       if (socket.isSessionReused()) return peerRefused('server', refuse('no-certificate', 'a TLS session was resumed'));
-      return check(presentedBy(socket), verdictOf(socket));
+      return check(shown.get(socket) ?? presentedBy(socket), verdictOf(socket));
     },
     refusal(error, socket) {
       if (error instanceof MeshError) return error;
       const known = refusalOfOpenSsl(codeOf(error));
       if (known === undefined) return undefined;
-      return (socket && noted.get(socket)) ?? peerRefused('server', known);
+      const presented = socket && shown.get(socket);
+      const result = presented && check(presented, codeOf(error));
+      return result instanceof MeshError ? result : peerRefused('server', known);
     },
   };
 }

@@ -295,3 +295,30 @@ describe('properties', () => {
     );
   });
 });
+
+describe('a leaf that was verified before', () => {
+  it('is taken by the same bundles while it and its chain are valid, and by no others', async () => {
+    const peer = await issue({ notAfterMs: NOW + HOUR });
+    for (let count = 0; count < 2; count++) expect(verify(peer)).toHaveProperty('id');
+    expect(verify(peer, { nowMs: NOW + 2 * HOUR })).toEqual(refused('expired', 'expired at'));
+    expect(verify(peer, { nowMs: NOW - 2 * HOUR })).toEqual(refused('not-yet-valid', 'valid from'));
+    expect(verify(peer, { expected: [exactly(`${REVIEWS}2`)] })).toEqual(refused('wrong-name', REVIEWS));
+    const listed = createBundles([['cluster.local', [root.pem]]], [await root.crl(peer)]);
+    expect(verify(peer, { bundles: listed })).toEqual(refused('revoked', REVIEWS));
+    expect(verify(peer, { bundles: createBundles([['cluster.local', [foreign.pem]]]) })).toEqual(
+      refused('unknown-root', REVIEWS),
+    );
+  });
+
+  it('is judged for each purpose by itself', async () => {
+    const peer = await issue({ uses: ['client'] });
+    expect(verify(peer, { purpose: 'client' })).toHaveProperty('id');
+    expect(verify(peer, { purpose: 'server' })).toEqual(refused('wrong-usage'));
+  });
+
+  it('of an alias is taken no more once the alias is none', async () => {
+    const peer = await issue({ uris: ['spiffe://old.local/ns/a/sa/b'] });
+    expect(verify(peer, { trustDomains: ['cluster.local', 'old.local'] })).toHaveProperty('id');
+    expect(verify(peer, { trustDomains: ['cluster.local'] })).toEqual(refused('wrong-trust-domain'));
+  });
+});

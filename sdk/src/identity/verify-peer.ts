@@ -35,7 +35,21 @@ export interface VerifiedPeer {
  * from the certificate's DER: text made of them can be made to say something else.
  */
 export function verifyPeer(terms: PeerTerms): VerifiedPeer | Refusal {
-  const { presented, purpose, nowMs, expected } = terms;
+  const proven = knownProof(terms) ?? prove(terms);
+  if ('refused' in proven) return proven;
+  const { id, chain, names } = proven;
+  const { expected } = terms;
+  if (expected.length === 0 || acceptsAny(expected, names)) return { id, chain };
+  return refuse('wrong-name', `${text(id.uri)} was presented, ${describeMatches(expected)} was expected`);
+}
+
+/** A leaf that bundles vouch for, whoever is expected. */
+interface Proof extends VerifiedPeer {
+  readonly names: CertificateFacts['names'];
+}
+
+function prove(terms: PeerTerms): Proof | Refusal {
+  const { presented, purpose, nowMs, bundles } = terms;
   const [leaf] = presented;
   if (leaf === undefined)
     return refuse('no-certificate', `no certificate was presented, ${wanted(terms)} was expected`);
@@ -47,17 +61,48 @@ export function verifyPeer(terms: PeerTerms): VerifiedPeer | Refusal {
   const wrong = leafFault(facts, id);
   if (wrong !== undefined) return wrong;
   const { trustDomain } = id;
-  const bundles = readBundles(terms.bundles);
-  const roots = rootsFor(trustDomain, bundles, terms.trustDomains);
+  const read = readBundles(bundles);
+  const roots = rootsFor(trustDomain, read, terms.trustDomains);
   if (roots === undefined) {
-    const known = terms.bundles.trustDomains.map(text).join(', ') || 'none';
+    const known = bundles.trustDomains.map(text).join(', ') || 'none';
     return refuse('wrong-trust-domain', `${text(id.uri)} was presented, there are roots for trust domain ${known}`);
   }
-  const chain = verifyChain({ presented, roots, trustDomain, purpose, revocation: bundles.revocation, nowMs });
+  const chain = verifyChain({ presented, roots, trustDomain, purpose, revocation: read.revocation, nowMs });
   if ('refused' in chain) return chain;
-  if (expected.length === 0 || acceptsAny(expected, facts.names)) return { id, chain };
-  return refuse('wrong-name', `${text(id.uri)} was presented, ${describeMatches(expected)} was expected`);
+  const proof = { id, chain, names: facts.names };
+  keepProof(terms, proof);
+  return proof;
 }
+
+interface KeptProof {
+  readonly proof: Proof;
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+/** A bundle's proofs that are kept; half a millisecond of CPU each. */
+const MOST_KEPT = 1_024;
+
+const kept = new WeakMap<TrustBundles, Map<string, KeptProof>>();
+
+/** The same leaf, the same bundles and lists, the same purpose: only time can change what was found. */
+function knownProof(terms: PeerTerms): Proof | undefined {
+  const found = kept.get(terms.bundles)?.get(proofKey(terms));
+  if (found === undefined || !(terms.nowMs >= found.fromMs && terms.nowMs <= found.untilMs)) return undefined;
+  return found.proof;
+}
+
+function keepProof(terms: PeerTerms, proof: Proof): void {
+  const proofs = kept.get(terms.bundles) ?? new Map<string, KeptProof>();
+  kept.set(terms.bundles, proofs);
+  if (proofs.size >= MOST_KEPT) proofs.clear();
+  const fromMs = Math.max(...proof.chain.map(({ validFromDate }) => validFromDate.getTime()));
+  const untilMs = Math.min(...proof.chain.map(({ validToDate }) => validToDate.getTime()));
+  proofs.set(proofKey(terms), { proof, fromMs, untilMs });
+}
+
+const proofKey = ({ presented, purpose, trustDomains }: PeerTerms): string =>
+  `${purpose} ${trustDomains.join()} ${presented[0]?.raw.toString('latin1')}`;
 
 const wanted = ({ expected, bundles }: PeerTerms): string =>
   expected.length > 0 ? describeMatches(expected) : `a SPIFFE ID of ${bundles.trustDomains.map(text).join(' or ')}`;
