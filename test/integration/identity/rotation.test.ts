@@ -34,7 +34,7 @@ describe('a workload with a token', { timeout: 180_000, retry: 1 }, () => {
     const [web, reviews] = [await world.process('web', short), await world.process('reviews', short)];
     await world.reviews(reviews);
     await web.mesh.ready({ hosts: [REVIEWS], timeoutMs: 60_000 });
-    const calling = keepCalling(web.mesh, 8);
+    const calling = keepCalling(web.mesh, { callers: 8 });
     await until(() =>
       Math.min(web.rotations(), reviews.rotations(), Math.floor(calling.count() / 200)),
     ).toBeGreaterThan(4);
@@ -50,7 +50,7 @@ describe('a workload with a token', { timeout: 180_000, retry: 1 }, () => {
     await world.reviews(reviews);
     await web.mesh.ready({ hosts: [REVIEWS], timeoutMs: 60_000 });
     const [before = ''] = await world.server.roots();
-    const calling = keepCalling(web.mesh, 2);
+    const calling = keepCalling(web.mesh, { callers: 4, pauseMs: 20 });
     // The control plane looks into the folder every ten seconds.
     const operator = await createAuthority({
       trustDomain: 'cluster.local',

@@ -103,8 +103,11 @@ export async function startSecureMesh(): Promise<SecureMesh> {
 /** Waits for a condition, not for a time. */
 export const until = (what: () => unknown) => expect.poll(what, { timeout: 60_000, interval: 20 });
 
-/** Calls without a pause until it is told to end; each that went wrong, in words. */
-export function keepCalling(mesh: Mesh, callers: number) {
+/** Calls until it is told to end; each that went wrong, in words. */
+export function keepCalling(
+  mesh: Mesh,
+  { callers, pauseMs = 0 }: { readonly callers: number; readonly pauseMs?: number },
+) {
   const wrong: string[] = [];
   let calls = 0;
   let isOver = false;
@@ -118,6 +121,7 @@ export function keepCalling(mesh: Mesh, callers: number) {
         wrong.push(String(error));
       }
       calls += 1;
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   const all = Promise.all(Array.from({ length: callers }, one));
