@@ -5,7 +5,7 @@ import type { JwtIssuer } from './jwt-issuer.ts';
 import { isRefusal, type Proof, type Refusal, refuse } from './principal.ts';
 
 /** What a peer has shown. */
-export interface Credentials {
+interface Credentials {
   /** Of `authorization: Bearer …`. */
   readonly token?: string;
   /** What its client certificate was found to prove. */

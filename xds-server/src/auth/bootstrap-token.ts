@@ -13,7 +13,7 @@ import {
 } from './principal.ts';
 
 /** What a token says of its holder. */
-export interface TokenClaims {
+interface TokenClaims {
   readonly namespace: string;
   readonly serviceAccount: string;
   readonly ttlMs: number;

@@ -10,7 +10,7 @@ import { SECRET_TYPE } from '../translate/resource-types.ts';
 const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 export const SDS = '/envoy.service.secret.v3.SecretDiscoveryService';
 const CA = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
-export const pass = (bytes: Buffer): Buffer => bytes;
+const pass = (bytes: Buffer): Buffer => bytes;
 
 /** What a test's client shows. */
 export interface Shown {
