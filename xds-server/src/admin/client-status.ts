@@ -18,15 +18,15 @@ import { compileNodeMatchers } from './node-match.ts';
 import { isShown } from './shown.ts';
 
 /** What client status is read from. */
-export interface ClientStatusSubject {
-  readonly sessions: () => readonly Session[];
+export interface ClientStatusSubject<S extends Pick<Session, 'node' | 'resources'> = Session> {
+  readonly sessions: () => readonly S[];
   /** What is served to a client now. */
-  readonly resource: (session: Session, typeUrl: string, name: string) => EncodedResource | undefined;
+  readonly resource: (session: S, typeUrl: string, name: string) => EncodedResource | undefined;
 }
 
 /** The configuration of every client that the matchers fit, one a stream; `error` names a matcher that cannot be read. */
-export async function clientStatus(
-  { sessions, resource }: ClientStatusSubject,
+export async function clientStatus<S extends Pick<Session, 'node' | 'resources'>>(
+  { sessions, resource }: ClientStatusSubject<S>,
   { nodeMatchers, excludeResourceContents }: ClientStatusRequest,
 ): Promise<ClientStatusResponse | { readonly error: string }> {
   const fits = compileNodeMatchers(nodeMatchers);

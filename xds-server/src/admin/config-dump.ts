@@ -8,7 +8,7 @@ import { isShown } from './shown.ts';
 type Lookup = (typeUrl: string, name: string) => EncodedResource | undefined;
 
 /** Everything that the streams subscribe to, as JSON: by type, then name; null where it does not exist. */
-export async function configDump(sessions: readonly Session[], lookup: Lookup): Promise<JsonValue> {
+export async function configDump(sessions: readonly Pick<Session, 'names'>[], lookup: Lookup): Promise<JsonValue> {
   const { registry } = await import('@inmesh/sdk/internal/gen/registry');
   const dump = new Map<string, Map<string, JsonValue>>();
   for (const [typeUrl, names] of sessions.flatMap((session) => [...session.names])) {
