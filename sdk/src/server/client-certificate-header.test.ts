@@ -27,6 +27,12 @@ describe('x-forwarded-client-cert', () => {
     expect(whole).not.toContain('Subject=');
   });
 
+  it('turns the values of one name round as Envoy does', async () => {
+    const { certificate: peer } = await (await createTestCa()).issue({ subject: 'CN=a+OU=b, O=c' });
+    const element = clientCertificateElement({ own: undefined, peer, chain: [] }, new Set(['subject']));
+    expect(element).toMatch(/;Subject="O=c,OU=b\+CN=a"$/);
+  });
+
   it('of a certificate without names still has the keys', async () => {
     const { certificate: peer } = await (await createTestCa()).issue({ subject: 'CN=x' });
     expect(clientCertificateElement({ own: undefined, peer, chain: [] }, ISTIO)).toMatch(

@@ -12,7 +12,7 @@ export interface CertificatePair {
 
 /**
  * One element of x-forwarded-client-cert, with keys and their order as Envoy writes them (ConnectionManagerUtility::
- * mutateXfccRequestHeader): By and Hash always; Subject, Cert, Chain, URI, DNS as asked for. A URI is not quoted, an absent
+ * mutateXfccRequestHeader): By and Hash always; Cert, Chain, Subject, URI, DNS as asked for. A URI is not quoted, an absent
  * one leaves `URI=`; Subject, Cert and Chain always are.
  */
 export function clientCertificateElement(
@@ -23,9 +23,9 @@ export function clientCertificateElement(
   return [
     ...(own === undefined ? [] : namesOf(own, 'uri').map((uri) => `By=${uri}`)),
     `Hash=${peer.fingerprint256.replaceAll(':', '').toLowerCase()}`,
-    ...(parts.has('subject') ? [`Subject="${rfc2253(peer.subject)}"`] : []),
     ...(parts.has('cert') ? [`Cert="${encodePem([peer])}"`] : []),
-    ...(parts.has('chain') ? [`Chain="${encodePem(chain)}"`] : []),
+    ...(parts.has('chain') ? [`Chain="${encodePem(withoutRoot(chain))}"`] : []),
+    ...(parts.has('subject') ? [`Subject="${rfc2253(peer.subject)}"`] : []),
     ...(parts.has('uri') ? (uris.length > 0 ? uris : ['']).map((uri) => `URI=${uri}`) : []),
     ...(parts.has('dns') ? namesOf(peer, 'dns').map((name) => `DNS=${name}`) : []),
   ].join(';');
@@ -51,22 +51,27 @@ function namesOf(certificate: X509Certificate, type: 'uri' | 'dns'): readonly st
     ? []
     : facts.names
         .filter((name) => name.type === type)
-        .map(({ value }) => value.replace(/[^\x21-\x7e]|[",;=\\]/g, escaped));
+        .map(({ value }) => value.replace(/[^\x21-\x7e]|[",;\\]/g, encodeURIComponent));
 }
 
-const escaped = (character: string): string => (character === '=' ? character : encodeURIComponent(character));
-
-/** Node's subject has the attributes escaped as RFC 2253 does, one a line, in the certificate's order; RFC 2253 §2.1 wants the last first. */
+/**
+ * Node's subject has the attributes escaped as RFC 2253 does, one name a line, in the certificate's order; RFC 2253 §2.1 wants the
+ * last first, and Envoy (XN_FLAG_RFC2253) turns the values of one name round as well.
+ */
 function rfc2253(subject: string | undefined): string {
   const names = (subject ?? '').split('\n').filter((line) => line !== '');
   const bytes = (text: string): string =>
     [...Buffer.from(text)].map((byte) => `\\${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('');
   return names
     .reverse()
+    .map((name) => name.split(' + ').reverse().join('+'))
     .join(',')
-    .replaceAll(' + ', '+')
     .replace(/[^\x20-\x7e]/gu, bytes);
 }
+
+/** What Node tells of a chain ends in our own root, whether it was presented or not. */
+const withoutRoot = (chain: readonly X509Certificate[]): readonly X509Certificate[] =>
+  chain.filter((certificate, at) => at === 0 || certificate.subject !== certificate.issuer);
 
 /** PEM, URL-encoded as Envoy does: all that is not unreserved. */
 const encodePem = (certificates: readonly X509Certificate[]): string =>
