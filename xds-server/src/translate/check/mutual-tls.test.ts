@@ -173,17 +173,17 @@ describe('check Sidecar, inbound', () => {
     expect(found([sidecar(`{ inboundConnectionPool: ${pool} }`)])).toEqual(
       ['tcp.connectTimeout', 'http.http1MaxPendingRequests', 'http.maxRetries'].map(
         (name) =>
-          `warning sidecar spec.inboundConnectionPool.${name}: no effect on what comes in: it is about calling others`,
+          `warning sidecar spec.inboundConnectionPool.${name}: no effect on a guarded server, which calls nobody: only an Envoy calls the application behind it`,
       ),
     );
   });
 
-  it('nothing is forwarded to another port', () => {
+  it('a guarded server forwards to no other port', () => {
     const ingress = (endpoint: string) =>
       sidecar(`{ ingress: [{ port: { number: 9080 }, defaultEndpoint: "${endpoint}" }] }`);
     expect(found([ingress('127.0.0.1:9080')])).toEqual([]);
     expect(found([ingress('127.0.0.1:8080')])).toEqual([
-      'warning sidecar spec.ingress[0].defaultEndpoint: nothing is forwarded to 127.0.0.1:8080: the application itself listens on 9080',
+      'warning sidecar spec.ingress[0].defaultEndpoint: only an Envoy forwards to 127.0.0.1:8080: a guarded server is the application itself, and listens on 9080',
     ]);
   });
 

@@ -18,7 +18,7 @@ export const checkIngress = (world: World, sidecar: Sidecar): readonly Finding[]
   }),
 ];
 
-/** They say how to call, and here somebody is called. */
+/** They say how to call, and a guarded server is called. */
 const CALLING = {
   tcp: ['connectTimeout', 'tcpKeepalive'],
   http: ['http1MaxPendingRequests', 'maxRetries', 'h2UpgradePolicy', 'useClientProtocol'],
@@ -29,12 +29,17 @@ const checkPool = (pool: ConnectionPool | undefined, path: string): readonly Fin
     ...CALLING.tcp.filter((name) => pool?.tcp?.[name] !== undefined).map((name) => `tcp.${name}`),
     ...CALLING.http.filter((name) => pool?.http?.[name] !== undefined).map((name) => `http.${name}`),
   ];
-  return unused.map((name) => warning(`${path}.${name}`, 'no effect on what comes in: it is about calling others'));
+  return unused.map((name) =>
+    warning(
+      `${path}.${name}`,
+      'no effect on a guarded server, which calls nobody: only an Envoy calls the application behind it',
+    ),
+  );
 };
 
 const checkEndpoint = ({ port, defaultEndpoint }: SidecarIngress, path: string): readonly Finding[] => {
   if (defaultEndpoint === undefined || defaultEndpoint.endsWith(`:${port.number}`)) return [];
-  const message = `nothing is forwarded to ${defaultEndpoint}: the application itself listens on ${port.number}`;
+  const message = `only an Envoy forwards to ${defaultEndpoint}: a guarded server is the application itself, and listens on ${port.number}`;
   return [warning(path, message)];
 };
 
