@@ -166,6 +166,21 @@ describe('mutual TLS', () => {
     expect(outcome(await call([plain.port], more))).toMatchObject({ status: 200 });
   });
 
+  it('a retry after a change to mutual TLS does not go in clear, though its call began so', async () => {
+    begin();
+    const server = await serveReviews();
+    const states = [{}, { tls: mutual('reviews') }].map((more) => cluster('a', [server.port], more));
+    const [plain, secured] = states.flatMap((state) => (state.kind === 'ready' ? [state] : []));
+    if (plain === undefined || secured === undefined) throw new Error('no cluster');
+    const again = { ...retry, on: ['reset'] };
+    const target = await stage.target([route('r', {}, forward({ a: 1 }, { retry: again }))], { a: plain });
+    const answer = ask(stage, target);
+    // Under way in clear, to a server that speaks TLS alone.
+    target.upstreams.get('a')?.update(secured.config);
+    expect(outcome(await answer.ended)).toEqual({ status: 200, flag: undefined, peer: idOf('reviews') });
+    expect(answer.call?.story.attempts.length).toBeGreaterThan(1);
+  });
+
   it('a peer that is refused is retried where there is another by TLS', async () => {
     begin();
     const wrong = await serving(await workload(ca, 'ratings'));

@@ -302,7 +302,7 @@ export class Tries implements AttemptOwner {
     const { upstream, action, isEndToEnd } = this.#way;
     const { cluster } = upstream.config();
     const { perTryMs, perTryIdleMs } = terms;
-    const tls = tlsFor({ cluster, endpoint: pick.endpoint }, request, options, isEndToEnd);
+    const tls = tlsFor({ cluster, endpoint: pick.host.endpoint }, request, options, isEndToEnd);
     // A peer that could not be taken for true is never a reason to go out in clear.
     if (tls === undefined && this.#refusal !== undefined) {
       this.#withdraw(pick, this.#refusal);

@@ -179,7 +179,7 @@ class Connecting {
     let result: Socket | ConnectFailure | undefined;
     try {
       const { addresses } = pick.endpoint;
-      const target = tlsToEndpoint(cluster, pick.endpoint, this.#destination.host);
+      const target = tlsToEndpoint(cluster, pick.host.endpoint, this.#destination.host);
       // A peer that could not be taken for true is never a reason to go out in clear.
       const tls =
         (target === undefined ? this.#refusal : undefined) ?? (await secureFor(this.#runtime.secure(), target, 'tcp'));

@@ -43,7 +43,7 @@ export class Mirror implements AttemptOwner {
     }
     const { cluster } = upstream.config();
     const nowMs = runtime.clock.now();
-    const tls = this.#parts.tls(cluster, pick.endpoint);
+    const tls = this.#parts.tls(cluster, pick.host.endpoint);
     const { connections } = runtime;
     const limits = { perTryMs: 0, perTryIdleMs: 0 };
     const parts = { owner: this, cluster, tls, breaker, connections, patience: runtime, ...limits };
