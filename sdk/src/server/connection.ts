@@ -60,7 +60,7 @@ export class GuardedConnection {
   /** It has been given to the application's server. */
   begin(): void {
     const { maxConnectionDurationMs } = this.#limits();
-    if (maxConnectionDurationMs !== undefined) {
+    if (maxConnectionDurationMs) {
       this.#duration = this.#clock.after(maxConnectionDurationMs, () => this.drain(defaultOf('guardDrainMs')));
     }
     this.#rest();
@@ -73,7 +73,8 @@ export class GuardedConnection {
     this.#served++;
     if (answer !== undefined) this.#answers.add(answer);
     const { maxRequestsPerConnection } = this.#limits();
-    const isLast = maxRequestsPerConnection !== undefined && this.#served >= maxRequestsPerConnection;
+    // 0 is no limit, as in Envoy: of requests, and of each of the times.
+    const isLast = maxRequestsPerConnection ? this.#served >= maxRequestsPerConnection : false;
     if (isLast || this.#isDraining) this.#sayLast();
   }
 
@@ -111,6 +112,7 @@ export class GuardedConnection {
     const own = this.#limits().idleTimeoutMs ?? this.chain?.idleTimeoutMs;
     // A session that never asked for anything gets no hour.
     const usual = this.session !== undefined && this.#served > 0 ? 'http2IdleMs' : 'guardIdleMs';
+    if (own === 0) return;
     this.#idle = this.#clock.after(own ?? defaultOf(usual), () => this.#end());
   }
 

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createTestCa } from '../../../test/harness/certificates.ts';
 import { peerOf } from './peer.ts';
 import {
   ask,
@@ -93,5 +95,61 @@ describe('a server that ends TLS itself', () => {
     expect((await ask(mesh)).text).toMatch(/^default\/productpage By=/);
     foreign.destroy();
     mesh.destroy();
+  });
+
+  it('over HTTP/2 and HTTP/1.1 alike', async () => {
+    const ca = await createTestCa();
+    const { pem, keyPem } = await ca.issue({ dns: ['own.test'] });
+    const app = http2.createSecureServer({ cert: pem, key: keyPem, allowHTTP1: true }, (request, response) => {
+      response.end(`${request.httpVersion} ${peerOf(request)?.serviceAccount}`);
+    });
+    const setting = await start(app, 'PERMISSIVE');
+    const raw = (alpn: string[]) => secure({ port: setting.port, ca }, undefined, alpn);
+    const own2 = session(await raw(['h2']));
+    expect((await askStream(own2)).text).toBe('2.0 undefined');
+    own2.destroy();
+    const own1 = await raw(['http/1.1']);
+    expect((await ask(own1)).text).toBe('1.1 undefined');
+    own1.destroy();
+    const mesh2 = session(await secure(setting, setting.caller, ['istio', 'h2']));
+    expect((await askStream(mesh2)).text).toBe('2.0 productpage');
+    mesh2.destroy();
+    const mesh1 = await secure(setting, setting.caller, ['istio-http/1.1', 'istio']);
+    expect((await ask(mesh1)).text).toBe('1.1 productpage');
+    mesh1.destroy();
+    setting.mode('STRICT');
+    expect(await raw(['h2']).then(fate, () => 'closed')).toBe('closed');
+  });
+});
+
+describe('a guarded server that closes', () => {
+  it('says GOAWAY, finishes the streams under way, and takes no connection', async () => {
+    const waiting: http2.Http2ServerResponse[] = [];
+    const setting = await start(
+      http2.createServer((_request, response) => waiting.push(response)),
+      'STRICT',
+    );
+    const client = session(await secure(setting, setting.caller, ['h2']));
+    const goaway = once(client, 'goaway');
+    const answer = askStream(client);
+    await until(() => waiting.length === 1);
+    const closed = setting.guarded.close();
+    expect((await goaway)[0]).toBe(http2.constants.NGHTTP2_NO_ERROR);
+    await expect(plain(setting.port)).rejects.toThrow('ECONNREFUSED');
+    waiting[0]?.end('late');
+    expect((await answer).text).toBe('late');
+    await closed;
+    expect(setting.guarded.stats().connections).toBe(0);
+  });
+
+  it('gives up what takes longer than it may', async () => {
+    const setting = await start(
+      createServer(() => {}),
+      'DISABLE',
+    );
+    const stuck = ask(await plain(setting.port)).catch(() => 'cut off');
+    await until(() => setting.guarded.stats().requests === 1);
+    await setting.guarded.close({ graceMs: 50 });
+    expect(await stuck).toBe('cut off');
   });
 });

@@ -108,6 +108,17 @@ describe('Sidecar.inboundConnectionPool', () => {
     expect(await fate(socket)).toBe('closed');
   });
 
+  it('0 is no limit of times and of requests on a connection', async () => {
+    const none = { idleTimeoutMs: 0, maxRequestsPerConnection: 0, maxConnectionDurationMs: 0 };
+    const { port, guarded } = await start(
+      createServer((_, response) => response.end('ok')),
+      none,
+    );
+    const socket = await plain(port);
+    for (let count = 0; count < 3; count++) expect((await ask(socket)).headers.connection).toBe('keep-alive');
+    expect(guarded.stats().connections).toBe(1);
+  });
+
   it('maxConnectionDuration: a connection ends at its time, with the request under way', async () => {
     const { listener, waiting, release } = held();
     const { port } = await start(createServer(listener), { maxConnectionDurationMs: 100 });
