@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { Listening, ListenOptions, XdsServer } from '../embedded/api.ts';
+import type { CaOptions } from '../embedded/identity-options.ts';
 import { createXdsServer } from '../embedded.ts';
 import { hostOf, isLoopback } from '../loopback.ts';
 import { DEFAULT_CA_DIRECTORY } from './ca-directory.ts';
@@ -20,7 +21,8 @@ Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processe
   --public-plaintext  lets --xds be any address: other machines see what is exported to every namespace, and can be nobody
   --secure ADDRESS  host:port for ADS, SDS and the CA over TLS (${DEFAULT_SECURE}): who comes proves who it is
   --server-name NAME  a DNS name or IP address that clients know --secure by; may be repeated
-  --ca DIR         the CA's directory (${DEFAULT_CA_DIRECTORY}); Istio's four files in it plug in another CA
+  --ca DIR         the CA's directory (${DEFAULT_CA_DIRECTORY}); Istio's four files in it plug in another CA. kubernetes:NAMESPACE keeps
+                   it in a Secret, as istiod
   --jwt-issuer ISSUER[,JWKS-URL]  takes its tokens of service accounts for the audience istio-ca; may be repeated
   --kubernetes-tokens  takes service-account tokens that the Kubernetes API of this Pod, or of KUBECONFIG, vouches for
   --plaintext      no CA, no identities, no TLS between workloads
@@ -108,10 +110,17 @@ function serverOf(values: Values, folder: string): XdsServer {
     retryAttempts: retryAttemptsOf(values['retry-attempts']),
     authorities: ['', ...values.authority],
     plaintext,
-    ca: plaintext ? false : { directory: caDirectory(values) },
+    ca: plaintext ? false : caOf(caDirectory(values)),
     authentication: { issuers: values['jwt-issuer'].map(issuerOf), kubernetes: values['kubernetes-tokens'] },
   });
 }
+
+const IN_KUBERNETES = 'kubernetes:';
+
+const caOf = (ca: string): CaOptions =>
+  ca.startsWith(IN_KUBERNETES)
+    ? { kubernetesNamespace: ca.slice(IN_KUBERNETES.length) || 'istio-system' }
+    : { directory: ca };
 
 const issuerOf = (text: string): { issuer: string; jwksUri?: string } => {
   const [issuer = '', jwksUri] = text.split(',');
