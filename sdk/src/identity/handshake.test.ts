@@ -9,7 +9,9 @@ import {
   type TestCa,
   type TestCertificate,
 } from '../../../test/harness/certificates.ts';
+import { createFakeClock } from '../../../test/harness/fake-clock.ts';
 import { createTestIdentity } from '../../../test/harness/test-identity.ts';
+import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import { createBundles } from './bundles.ts';
 import type { TrustBundles } from './identity.ts';
@@ -320,6 +322,47 @@ describe('a port that gets no TLS', () => {
     expect((await port.next()) as MeshError).toMatchObject({ code: 'MESH_CONNECT_FAILED' });
     const leaver = net.connect(port.port, '127.0.0.1', () => leaver.end());
     expect(((await port.next()) as MeshError).message).toMatch(/handshake of a client failed/);
+  });
+
+  it('lets a client go that has not finished its handshake in time', async () => {
+    const clock = createFakeClock();
+    const identity = createTestIdentity({ certificate: await root.issue({ uris: [SERVER] }), bundles });
+    const refused = new Promise<MeshError>((resolve) => {
+      const acceptor = createTlsContexts(identity, NO_SECRETS, clock).server(MESH_SERVER, {
+        secured: () => {},
+        refused: resolve,
+      });
+      const server = net.createServer((raw) => {
+        raw.on('error', () => {});
+        acceptor.accept(raw);
+        void clock.pass(defaultOf('tlsHandshakeTimeoutMs'));
+      });
+      server.listen(0, '127.0.0.1', () => {
+        net.connect((server.address() as net.AddressInfo).port, '127.0.0.1').on('error', () => {});
+      });
+      ports.push({ port: 0, next: () => refused, close: async () => void server.close() });
+    });
+    expect((await refused).message).toContain('took too long');
+  });
+
+  it('closes a connection whose records turn into garbage', async () => {
+    const { port } = await openPort(await root.issue({ uris: [SERVER] }));
+    const proxy = net.createServer((raw) => {
+      const onward = net.connect(port.port, '127.0.0.1');
+      for (const end of [raw, onward]) end.on('error', () => {});
+      raw.pipe(onward).pipe(raw);
+      garble = () => onward.write(Buffer.alloc(64, 0x17));
+    });
+    let garble = (): unknown => undefined;
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const through = { ...port, port: (proxy.address() as net.AddressInfo).port };
+    const { heard, socket } = await connect(await root.issue({ uris: [CLIENT] }), through);
+    expect(await heard).toBe('hello');
+    socket.on('error', () => {});
+    garble();
+    await new Promise((resolve) => socket.once('close', resolve));
+    proxy.close();
   });
 
   it('says what is missing where there is no identity', async () => {
