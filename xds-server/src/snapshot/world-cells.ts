@@ -42,8 +42,7 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
   const serviceWildcards = graph.inputs('service wildcards', () => registry.wildcards(), sameItems);
   const endpoints = graph.inputs('endpoints', (key) => endpointsByKey(registry, key));
   const peers = graph.deriveds('peers', (read, key) => peersOf(read(endpoints.at(key))), samePeers);
-  const workloads = graph.inputs('workloads', (namespace) => registry.workloads(namespace), sameItems);
-  const workloadNamespaces = graph.inputs('workload namespaces', () => registry.workloadNamespaces(), sameItems);
+  const workloads = createWorkloadCells(graph, registry);
   const rule = graph.inputs('rule', (key) => rules.get(key), sameContent);
   const origin = graph.inputs('origin', (key) => originOf(registry, rules, key));
   const served = graph.inputs('served', (key) => originOf(registry, rules, key) !== undefined);
@@ -74,8 +73,8 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       addressPrefixes: () => read(prefixes.at(ALL)),
       endpoints: (service, port) => read(endpoints.at(endpointsKey(service, port))),
       peers: (service, port) => read(peers.at(endpointsKey(service, port))),
-      workloads: (namespace) => read(workloads.at(namespace)),
-      workloadNamespaces: () => read(workloadNamespaces.at(ALL)),
+      workloads: (namespace) => read(workloads.of.at(namespace)),
+      workloadNamespaces: () => read(workloads.namespaces.at(ALL)),
       virtualServices: (host) => read(at.virtualServices.at(host)),
       virtualService: (namespace, name) => asVirtualService(read(rule.at(virtualServiceKey(namespace, name)))),
       virtualServicesTo: (reference) => read(at.references.at(reference)),
@@ -95,8 +94,7 @@ export const createWorldCells = (graph: Graph, { registry, rules, clusterDomain 
       if ([...changes.addresses].some(isPrefix)) prefixes.reload(ALL);
       for (const key of changes.endpoints) endpoints.reload(key);
       if (changes.hostnameSet) serviceWildcards.reload(ALL);
-      for (const namespace of namespacesOf(changes.workloads)) workloads.reload(namespace);
-      if (changes.workloads.size > 0) workloadNamespaces.reload(ALL);
+      workloads.changed(changes.workloads);
     },
     rulesChanged({ index, hosts, wildcards: wildcardsToo }) {
       for (const host of hosts) at[index].reload(host);
@@ -116,6 +114,41 @@ const wildcardsOf = (rules: Rules, index: string): readonly string[] =>
 
 const asVirtualService = (rule: Rule | undefined): VirtualService | undefined =>
   rule?.kind === 'VirtualService' ? rule : undefined;
+
+/**
+ * Workloads of a namespace, for checks. There may be tens of thousands of them, and a push of endpoints must not list them: it
+ * only counts, and who asks next lists them again.
+ */
+const createWorkloadCells = (graph: Graph, registry: RegistryReads) => {
+  const counts = new Map<string, number>();
+  const count = graph.inputs('workload changes', (key) => counts.get(key) ?? 0);
+  const of = graph.deriveds(
+    'workloads',
+    (read, namespace): readonly Workload[] => {
+      read(count.at(namespace));
+      return registry.workloads(namespace);
+    },
+    sameItems,
+  );
+  const namespaces = graph.deriveds(
+    'workload namespaces',
+    (read): readonly string[] => {
+      read(count.at(ALL));
+      return registry.workloadNamespaces();
+    },
+    sameItems,
+  );
+  return {
+    of,
+    namespaces,
+    changed(workloads: ReadonlySet<string>): void {
+      for (const key of workloads.size === 0 ? [] : [ALL, ...namespacesOf(workloads)]) {
+        counts.set(key, (counts.get(key) ?? 0) + 1);
+        count.reload(key);
+      }
+    },
+  };
+};
 
 const asSecret = (rule: Rule | undefined): Secret | undefined => (rule?.kind === 'Secret' ? rule : undefined);
 
