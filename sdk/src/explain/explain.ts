@@ -3,7 +3,7 @@ import type { LiveTarget } from '../call/live-target.ts';
 import { type Clock, holdProcess } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
 import type { Discovery } from '../discovery/discovery.ts';
-import type { Identity } from '../identity/identity.ts';
+import type { LiveIdentity } from '../identity/live-identity.ts';
 import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { decide } from '../route/decide.ts';
@@ -28,15 +28,20 @@ export interface ExplainParts {
   readonly lookupConnection: (target: string) => TargetState<LiveTarget>;
   readonly discovery: Discovery;
   /** Who this process is. */
-  readonly identity?: Pick<Identity, 'current' | 'missing'>;
+  readonly identity?: Pick<LiveIdentity, 'current' | 'missing' | 'describe'>;
   readonly clock: Clock;
   readonly configTimeoutMs: number;
   readonly outboundPolicy: 'ALLOW_ANY' | 'REGISTRY_ONLY';
 }
 
-/** What may be said of who we are. */
-export const ownOf = ({ identity }: Pick<ExplainParts, 'identity'>): OwnIdentity | undefined =>
-  identity && { id: identity.current()?.svid.id.uri, missing: identity.missing };
+/** What may be said of who we are; undefined: nothing yet, nobody has asked. */
+export function ownOf({ identity }: Pick<ExplainParts, 'identity'>): OwnIdentity | undefined {
+  if (identity === undefined) return undefined;
+  const id = identity.current()?.svid.id.uri;
+  const described = identity.describe();
+  const isUnasked = id === undefined && described !== undefined && described.problem === undefined;
+  return isUnasked ? undefined : { id, missing: identity.missing };
+}
 
 export interface Question {
   /** The name as dialled: `host:port`. */
