@@ -88,6 +88,7 @@ export class GuardedConnection {
 
   /** No new requests: GOAWAY, or `Connection: close` with the next answer. What is under way has `graceMs`. */
   drain(graceMs: number): void {
+    if (this.socket.destroyed) return;
     this.#bound ??= this.#clock.after(graceMs, () => this.destroy());
     this.#sayLast();
     if (this.session === undefined && this.#active === 0) this.#end();
@@ -112,7 +113,8 @@ export class GuardedConnection {
     const own = this.#limits().idleTimeoutMs ?? this.chain?.idleTimeoutMs;
     // A session that never asked for anything gets no hour.
     const usual = this.session !== undefined && this.#served > 0 ? 'http2IdleMs' : 'guardIdleMs';
-    if (own === 0) return;
+    // The answer to a request may end after its connection.
+    if (own === 0 || this.socket.destroyed) return;
     this.#idle = this.#clock.after(own ?? defaultOf(usual), () => this.#end());
   }
 

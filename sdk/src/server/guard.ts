@@ -139,7 +139,6 @@ class Guard implements Guarded {
     );
     this.server.on('listening', () => this.#listening());
     if (server.listening) {
-      // What was accepted before came in by no door.
       if ('closeAllConnections' in server) server.closeAllConnections();
       this.#listening();
     }
@@ -158,7 +157,7 @@ class Guard implements Guarded {
     const own = typeof where === 'number' ? { port: where } : where;
     const { port = this.#options.port ?? 0, host = this.#options.host } = own;
     await this.#app.prepare();
-    // Which port it is has to be known before the control plane can be asked for it.
+    // The control plane is asked for a port by its number.
     if (port !== 0) {
       this.#policy.start(askedAddress(host), port);
       await this.ready();
@@ -261,7 +260,6 @@ class Guard implements Guarded {
       return;
     }
     this.#policy.start(askedAddress(at.address), at.port);
-    // Whether it becomes ready is asked for at /healthz/ready; who waits for `ready` hears why it does not.
     this.ready().catch((error: unknown) => {
       const message = error instanceof Error ? error.message : String(error);
       this.#side.emit({ kind: 'warning', message: `the server on port ${at.port} is not ready: ${message}` });
