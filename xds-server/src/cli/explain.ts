@@ -121,7 +121,8 @@ async function explained(server: XdsServer, command: ExplainCommand): Promise<Ex
   const place = Object.values(known?.locality ?? {}).filter(Boolean);
   const mesh = createMesh(
     {
-      transport: server.transport(),
+      // As that workload: what it would present is part of the answer.
+      transport: server.transport({ namespace, serviceAccount: known?.serviceAccount ?? 'default' }),
       namespace,
       workload,
       labels: Object.fromEntries([...(known?.labels ?? []), ...command.labels]),
