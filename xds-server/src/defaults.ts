@@ -137,6 +137,12 @@ export const DEFAULTS = {
   drainMs: entry(2_000, 'ms', 'Inmesh', 'how long streams may take to end when the control plane closes'),
   tokenMs: entry(3_600_000, 'ms', 'Inmesh', 'how long a bootstrap token is good where --ttl says nothing'),
   tokenMaxMs: entry(7_776_000_000, 'ms', 'Inmesh', 'the longest a bootstrap token may be good: 90 days'),
+  tokenReviews: entry(
+    64,
+    'count',
+    'Inmesh',
+    'tokens that the Kubernetes API reviews at a time; more are to come again',
+  ),
   tokenBytes: entry(16_384, 'bytes', 'Inmesh', 'of a bearer token; a longer one is refused unread'),
   keySetMs: entry(300_000, 'ms', 'Inmesh', 'between looks for new keys of a JWT issuer'),
   keySetMaxMs: entry(

@@ -150,9 +150,13 @@ describe('SDS', () => {
       DiscoveryRequestSchema,
       create(DiscoveryRequestSchema, { node: { id: 'gw-1', userAgentName: 'envoy' }, resourceNames: ['default'] }),
     );
-    const fetched = fromBinary(DiscoveryResponseSchema, await peer.unary(`${SDS}/FetchSecrets`, request));
-    const [any] = fetched.resources;
-    expect(any && keyFits(fromBinary(SecretSchema, any.value))).toBe(true);
+    for (const answer of [
+      peer.unary(`${SDS}/FetchSecrets`, request),
+      peer.firstAnswer(`${SDS}/StreamSecrets`, request),
+    ]) {
+      const [any] = fromBinary(DiscoveryResponseSchema, await answer).resources;
+      expect(any && keyFits(fromBinary(SecretSchema, any.value))).toBe(true);
+    }
     await expect(tls().unary(`${SDS}/FetchSecrets`, request)).rejects.toThrow(/UNAUTHENTICATED/);
   });
 

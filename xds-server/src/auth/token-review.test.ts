@@ -103,3 +103,10 @@ it('does not speak to an API server that another CA vouches for', async () => {
   const verify = createTokenReviewer({ api, trustDomain: 'cluster.local', clock });
   expect(await verify(tokenOf())).toMatchObject({ refused: 'review-unavailable' });
 });
+
+it('asks about 64 tokens at a time: more come again', async () => {
+  const { verify, asked } = await setUp(() => undefined);
+  for (let times = 0; times < 64; times++) void verify(tokenOf({ times }));
+  await expect.poll(() => asked.length, { timeout: 20_000 }).toBe(64);
+  expect(await verify(tokenOf())).toMatchObject({ refused: 'review-unavailable' });
+});

@@ -1,4 +1,5 @@
 import type { Clock } from '@inmesh/sdk/internal/clock';
+import { defaultOf } from '../defaults.ts';
 import type { KubernetesApi, TokenReview } from '../kubernetes/api.ts';
 import { TOKEN_AUDIENCE } from './bootstrap-token.ts';
 import { isTokenRefused, tokenHeader, type UnprovenToken } from './json-web-token.ts';
@@ -19,6 +20,7 @@ export function createTokenReviewer({
   trustDomain,
   clock,
 }: TokenReviewOptions): (token: string) => Promise<Proof> {
+  let underWay = 0;
   return async (token) => {
     const unproven = tokenHeader(token);
     if (isTokenRefused(unproven)) return unproven;
@@ -28,6 +30,10 @@ export function createTokenReviewer({
       return refuse('subject', 'token: its subject names no service account');
     if ((unproven.expiresAtMs ?? Number.POSITIVE_INFINITY) <= clock.wallTime())
       return refuse('expired', 'token: it has expired');
+    // What looks like a token costs its sender nothing.
+    const most = defaultOf('tokenReviews');
+    if (underWay >= most) return refuse('review-unavailable', `token: ${most} others are being reviewed`);
+    underWay++;
     try {
       return judge(await api.reviewToken(token, [TOKEN_AUDIENCE]), unproven, trustDomain);
     } catch (error) {
@@ -35,6 +41,8 @@ export function createTokenReviewer({
         'review-unavailable',
         `token: it could not be reviewed: ${error instanceof Error ? error.message : String(error)}`,
       );
+    } finally {
+      underWay--;
     }
   };
 }

@@ -36,7 +36,8 @@ export class MeshIdentity {
   #certify: Certify | undefined;
   #authenticator: Promise<Authenticate> | undefined;
   #api: KubernetesApi | undefined;
-  #own: Identity | undefined;
+  /** One for each port, whose names are its own. */
+  readonly #own: Identity[] = [];
   #isClosed = false;
 
   constructor(parts: MeshIdentityParts) {
@@ -114,15 +115,14 @@ export class MeshIdentity {
   async ownCertificate(names: { readonly dns: readonly string[]; readonly ips: readonly string[] }): Promise<Identity> {
     const { clock, problem } = this.#parts;
     const own = await createOwnCertificate({ authority: await this.authority(), ...names, clock, failed: problem });
-    this.#own?.close();
-    this.#own = own;
+    this.#own.push(own);
     if (this.#isClosed) own.close();
     return own;
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#own?.close();
+    for (const own of this.#own) own.close();
     this.#open?.close();
   }
 

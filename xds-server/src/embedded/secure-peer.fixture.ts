@@ -46,6 +46,17 @@ export function peerOf(address: string, { token, certificate, roots }: Shown = {
   return {
     close: () => client.close(),
     unary,
+    /** The first answer to one request of a stream. */
+    firstAnswer: (path: string, request: Uint8Array): Promise<Buffer> =>
+      new Promise((resolve, reject) => {
+        const call = client.makeBidiStreamRequest(path, pass, pass, metadata);
+        call.on('error', reject);
+        call.once('data', (bytes: Buffer) => {
+          resolve(bytes);
+          call.end();
+        });
+        call.write(Buffer.from(request));
+      }),
     /** One delta stream; what is asked for is told `yes`, with its version, or `no`. */
     stream: (node: { id: string; metadata?: JsonObject; userAgentName?: string }, path = ADS) =>
       deltaStream(client.makeBidiStreamRequest(path, pass, pass, metadata), node),
