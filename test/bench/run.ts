@@ -11,13 +11,26 @@ export interface BenchRow {
   readonly note?: string;
 }
 
-interface Group {
-  readonly title: string;
-  readonly run: () => Promise<readonly BenchRow[]>;
+/** How long a group takes that can be told. */
+export interface BenchHow {
+  readonly rounds: number;
+  readonly roundMs: number;
+  /** Whether it runs is looked at, its figures say little. */
+  readonly isQuick: boolean;
+  /** With Envoys beside. */
+  readonly hasPeers: boolean;
 }
 
-const load = (file: string) => async () =>
-  ((await import(`./${file}.ts`)) as { bench: () => Promise<readonly BenchRow[]> }).bench();
+interface Group {
+  readonly title: string;
+  readonly run: (how: BenchHow) => Promise<readonly BenchRow[]>;
+}
+
+const load = (file: string) => async (how: BenchHow) =>
+  ((await import(`./${file}.ts`)) as { bench: (how: BenchHow) => Promise<readonly BenchRow[]> }).bench(how);
+
+const WHOLE: BenchHow = { rounds: 5, roundMs: 1_200, isQuick: false, hasPeers: true };
+const QUICK: BenchHow = { rounds: 1, roundMs: 150, isQuick: true, hasPeers: true };
 
 const GROUPS: Readonly<Record<string, Group>> = {
   fetch: { title: 'meshFetch, dispatcher and mesh.request beside undici', run: load('fetch') },
@@ -26,13 +39,14 @@ const GROUPS: Readonly<Record<string, Group>> = {
   import: { title: 'import cost', run: load('import') },
   dispatch: { title: 'the call path beside raw undici dispatch', run: load('dispatch') },
   dead: { title: 'every upstream dead', run: load('dead') },
+  mtls: { title: 'mutual TLS beside plain text, and beside two Envoys', run: load('mtls') },
   envoy: { title: 'every policy on, beside app → Envoy → Envoy → app', run: load('envoy') },
   memory: { title: 'holding a mesh: memory, stalls, idle CPU', run: load('memory') },
   push: { title: 'control plane pushes', run: load('push') },
 };
 /** What runs without a name: the HTTP path. */
 const DEFAULT = ['fetch', 'decide', 'pick', 'import'];
-const SMOKE = ['decide', 'import'];
+const SMOKE = ['decide', 'import', 'mtls'];
 const DOCUMENT = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../docs/benchmarks.md');
 
 const round = (value: number): string =>
@@ -61,11 +75,14 @@ function write(name: string, title: string, rows: readonly BenchRow[]): void {
 async function main(): Promise<number> {
   const args = process.argv.slice(2);
   const named = args.filter((arg) => !arg.startsWith('-'));
-  const names = named.includes('smoke') ? SMOKE : named.length > 0 ? named : DEFAULT;
+  const isSmoke = named.includes('smoke');
+  const names = isSmoke ? SMOKE : named.length > 0 ? named : DEFAULT;
+  const isQuick = isSmoke || args.includes('--quick');
+  const how = isQuick ? { ...QUICK, hasPeers: !isSmoke } : WHOLE;
   const unknown = names.find((name) => !(name in GROUPS));
   if (unknown !== undefined) {
     process.stderr.write(
-      `bench: got "${unknown}", want one of ${[...Object.keys(GROUPS), 'smoke'].join(', ')} (and --write for docs/benchmarks.md)\n`,
+      `bench: got "${unknown}", want one of ${[...Object.keys(GROUPS), 'smoke'].join(', ')} (and --write for docs/benchmarks.md, --quick for a look at mtls and envoy)\n`,
     );
     return 2;
   }
@@ -73,7 +90,7 @@ async function main(): Promise<number> {
     const group = GROUPS[name];
     if (!group) continue;
     process.stdout.write(`\n${group.title}\n`);
-    const rows = await group.run();
+    const rows = await group.run(how);
     process.stdout.write(`${table(rows)}\n`);
     if (args.includes('--write')) write(name, group.title, rows);
   }
