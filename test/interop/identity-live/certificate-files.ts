@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { main } from '../../../xds-server/src/main.ts';
-import type { World } from './world.ts';
+import type { World } from '../../harness/secure-world.ts';
 
 export interface Files {
   readonly certificate_file: string;

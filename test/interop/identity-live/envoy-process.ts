@@ -3,9 +3,9 @@ import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { registry } from '@inmesh/sdk/internal/gen/registry';
 import { objectsOf, viewFrom, worldFromObjects } from '../../../xds-server/src/translate/fixtures/world-from-yaml.ts';
 import { inboundListener } from '../../../xds-server/src/translate/inbound/listener.ts';
+import type { World } from '../../harness/secure-world.ts';
 import { type RunningEnvoy, startEnvoy } from '../envoy-hash/envoy.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
-import type { World } from './world.ts';
 
 const ENVOY = 'type.googleapis.com/envoy.extensions';
 const ADS = { ads: {}, resource_api_version: 'V3' };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { destinationRule, idOf, peerAuthentication, service } from '../../harness/secure-world.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
 import { seen, showApp, showHttp2App } from './apps.ts';
 import { callThrough, callTls } from './call.ts';
 import { binary, clusterOf, startCaller, startGuarded, startSidecar, until, useWorlds } from './live.ts';
-import { destinationRule, idOf, peerAuthentication, service } from './world.ts';
 
 const start = useWorlds();
 

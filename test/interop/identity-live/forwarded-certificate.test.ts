@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { CertificateOptions } from '../../harness/certificates.ts';
+import { idOf, peerAuthentication, service } from '../../harness/secure-world.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
 import { seen } from './apps.ts';
 import { callThrough, callTls } from './call.ts';
 import { binary, clusterOf, startCaller, startGuarded, startSidecar, useWorlds } from './live.ts';
-import { idOf, peerAuthentication, service } from './world.ts';
 
 const start = useWorlds();
 

@@ -1,11 +1,11 @@
 import http2 from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { type guard, peerOf } from '../../../sdk/src/server/index.ts';
+import { destinationRule, idOf, peerAuthentication, service, type World } from '../../harness/secure-world.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
 import { bootstrap, issue } from './certificate-files.ts';
 import { buildGrpcGo, findGrpcio, startGrpcPeer } from './grpc-peers.ts';
 import { startGuarded, useWorlds } from './live.ts';
-import { destinationRule, idOf, peerAuthentication, service, type World } from './world.ts';
 
 const start = useWorlds();
 const ECHO = 'echo.shop.svc.cluster.local:9080';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { destinationRule, idOf, peerAuthentication, service, startWorld } from '../../harness/secure-world.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
 import { bootstrap, type Files, issue } from './certificate-files.ts';
 import { buildGrpcGo, findGrpcio, type GrpcPeer, type PeerEvent, startGrpcPeer } from './grpc-peers.ts';
 import { useWorlds } from './live.ts';
-import { destinationRule, idOf, peerAuthentication, service, startWorld } from './world.ts';
 
 const start = useWorlds();
 const ECHO = 'echo.shop.svc.cluster.local:9080';

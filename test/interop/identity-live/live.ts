@@ -1,9 +1,9 @@
 import { afterEach, expect } from 'vitest';
 import { type Guarded, guard } from '../../../sdk/src/server/index.ts';
+import { peerAuthentication, startWorld, type World } from '../../harness/secure-world.ts';
 import { findEnvoy } from '../envoy-hash/envoy.ts';
 import { listenPlain, showApp } from './apps.ts';
 import { inbound, type MeshEnvoy, outbound, plainCluster, startMeshEnvoy } from './envoy-process.ts';
-import { peerAuthentication, startWorld, type World } from './world.ts';
 
 /** Empty: there is none here. */
 export const binary = findEnvoy() ?? '';

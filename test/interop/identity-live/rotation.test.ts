@@ -1,10 +1,10 @@
 import http from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../sdk/src/clock.ts';
+import { peerAuthentication, service } from '../../harness/secure-world.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
 import { callThrough } from './call.ts';
 import { binary, clusterOf, startCaller, startGuarded, startSidecar, until, useWorlds } from './live.ts';
-import { peerAuthentication, service } from './world.ts';
 
 const start = useWorlds();
 

@@ -1,11 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createMesh, type IdentityOptions, type Mesh, type MeshEvent } from '../../../sdk/src/index.ts';
-import type { XdsServer, XdsServerOptions } from '../../../xds-server/src/embedded/api.ts';
-import { createXdsServer } from '../../../xds-server/src/embedded.ts';
-import { type MemorySource, memorySource } from '../../../xds-server/src/source/memory.ts';
-import { createTestCa, type TestCa } from '../../harness/certificates.ts';
+import { createMesh, type IdentityOptions, type Mesh, type MeshEvent } from '../../sdk/src/index.ts';
+import type { XdsServer, XdsServerOptions } from '../../xds-server/src/embedded/api.ts';
+import { createXdsServer } from '../../xds-server/src/embedded.ts';
+import { type MemorySource, memorySource } from '../../xds-server/src/source/memory.ts';
+import { createTestCa, type TestCa } from './certificates.ts';
 
 export const idOf = (account: string): string => `spiffe://cluster.local/ns/shop/sa/${account}`;
 
