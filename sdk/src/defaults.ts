@@ -154,6 +154,15 @@ export const DEFAULTS = {
   drainBytes: entry(16_384, 'bytes', 'Inmesh', 'of a discarded answer that are read to save its connection'),
   comparedBytes: entry(65_536, 'bytes', 'Inmesh', "of a mirror's answer and of the caller's that are compared"),
   drainMs: entry(100, 'ms', 'Inmesh', 'spent on draining a discarded answer'),
+  grpcMaxReceiveBytes: entry(4 * 1024 * 1024, 'bytes', 'gRPC', 'the largest message of an answer that a gRPC channel takes'),
+  grpcStateCheckMs: entry(100, 'ms', 'Inmesh', 'how often a gRPC channel whose state is watched looks at it'),
+  grpcReadyBackOffMs: entry(
+    100,
+    'ms',
+    'Inmesh',
+    'first pause of a gRPC call that waits until somebody is there to take it (wait-for-ready); each further one is 1.6 times as long',
+  ),
+  grpcReadyBackOffMaxMs: entry(2_000, 'ms', 'Inmesh', 'longest of those pauses'),
   bodyBufferBytes: entry(65_536, 'bytes', 'Linkerd retry limit', 'of a body kept for a replay or collected eagerly'),
   unreadBodyIdleMs: entry(60_000, 'ms', 'Inmesh', 'a response body nobody reads loses its connection after this'),
   propagatedHeaderBytes: entry(

@@ -22,6 +22,8 @@ export interface MeshErrorInit {
   readonly flag?: string;
   /** The HTTP status a local reply carries. */
   readonly status?: number;
+  /** The gRPC status, where the configuration names one. */
+  readonly grpcStatus?: number;
   readonly retryable?: boolean;
   /** The resource at fault, by name. */
   readonly resource?: string;
@@ -40,6 +42,7 @@ export class MeshError extends Error {
   readonly code: MeshErrorCode;
   readonly flag: string | undefined;
   readonly status: number | undefined;
+  readonly grpcStatus: number | undefined;
   readonly retryable: boolean;
   readonly resource: string | undefined;
   readonly hint: string | undefined;
@@ -55,6 +58,7 @@ export class MeshError extends Error {
     this.code = code;
     this.flag = init.flag;
     this.status = init.status;
+    this.grpcStatus = init.grpcStatus;
     this.retryable = init.retryable ?? false;
     this.resource = init.resource;
     this.hint = init.hint;

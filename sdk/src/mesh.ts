@@ -12,6 +12,8 @@ import { defaultOf } from './defaults.ts';
 import type { ClientConfig } from './discovery/client-config.ts';
 import { MeshError } from './errors.ts';
 import type { Explanation } from './explain/explanation.ts';
+import { grpcOptions, MeshChannel, makeClient } from './grpc/channel.ts';
+import type { GrpcChannel, GrpcClientClass, GrpcOptions } from './grpc/types.ts';
 import { createMeshFetch, createPlainFetch, type MeshFetch } from './http/fetch/mesh-fetch.ts';
 import { install } from './http/install.ts';
 import { policyFault } from './http/policy-fault.ts';
@@ -59,6 +61,23 @@ export interface Mesh extends AsyncDisposable {
    * new pg.Client({ host: 'db', port: 5432, stream: () => mesh.socket() });
    */
   socket(options?: ConnectOptions): MeshSocket;
+  /**
+   * The options that put a client of `@grpc/grpc-js` on the mesh: its stubs, interceptors, metadata, credentials and deadlines stay,
+   * its channel is the mesh's. Hosts that are none of the mesh's are called by grpc-js itself, or refused under REGISTRY_ONLY.
+   *
+   * @example
+   * const client = new EchoClient('echo:80', credentials.createInsecure(), mesh.grpc());
+   */
+  grpc(): GrpcOptions;
+  /** A channel to a target (`host:port`), for `channelOverride` and for whatever else takes one of grpc-js. */
+  channel(target: string): GrpcChannel;
+  /**
+   * A generated client on the mesh.
+   *
+   * @example
+   * const client = mesh.client(EchoClient, 'echo:80');
+   */
+  client<C>(Client: GrpcClientClass<C>, target: string): C;
   /**
    * Takes the place of `globalThis.fetch` and of undici's global dispatchers until the result is disposed of. Throws
    * MESH_CONFIG_INVALID when another mesh is installed.
@@ -140,6 +159,7 @@ class LiveMesh implements Mesh, WithServerSide {
   readonly #deps: MeshDeps;
   readonly #policy: Pick<MeshRuntime, 'configTimeoutMs' | 'outboundPolicy' | 'localReply' | 'policy'>;
   readonly #connects: ConnectRuntime;
+  readonly #runtime: MeshRuntime;
   readonly #isOff: boolean;
   /** For guarded servers. */
   readonly [SERVER_SIDE]: ServerSide;
@@ -169,6 +189,7 @@ class LiveMesh implements Mesh, WithServerSide {
       start: this.#core.start,
       answering: this.#core.answering,
     };
+    this.#runtime = runtime;
     const metrics = () => this.metrics();
     this[SERVER_SIDE] = createServerSide({ core: this.#core, clock, emit: events.emit, isOn: !this.#isOff, metrics });
     this.#connects = {
@@ -202,6 +223,18 @@ class LiveMesh implements Mesh, WithServerSide {
 
   socket(options?: ConnectOptions): MeshSocket {
     return new MeshSocket((to) => this.connect(to), this.#deps.clock, options);
+  }
+
+  grpc(): GrpcOptions {
+    return grpcOptions(this.#runtime);
+  }
+
+  channel(target: string): GrpcChannel {
+    return new MeshChannel(this.#runtime, target, undefined, {});
+  }
+
+  client<C>(Client: GrpcClientClass<C>, target: string): C {
+    return makeClient(this.#runtime, Client, target);
   }
 
   install(): Disposable {

@@ -78,6 +78,8 @@ export interface AttemptParts {
   readonly perTryMs: number;
   /** Its longest silence; 0 = none. */
   readonly perTryIdleMs: number;
+  /** See CallOptions. */
+  readonly isGrpc: boolean;
 }
 
 type Phase =
@@ -137,6 +139,10 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   get tls(): TlsTarget | undefined {
     return this.#parts.tls;
+  }
+
+  get isGrpc(): boolean {
+    return this.#parts.isGrpc;
   }
 
   get breaker(): Breaker {
@@ -208,7 +214,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   /** The call goes on without it. `error` counts against the host where it has not answered. */
   cancel(error?: 'timeout'): void {
     const phase = this.#phase;
-    if (phase === 'body') this.#drain();
+    if (phase === 'body') this.#giveUpAnswer();
     if (phase !== 'waiting' && phase !== 'queued' && phase !== 'sent') return;
     this.#end(error === undefined ? NOTHING : { error });
     if (phase === 'waiting') this.#parts.connections.cancel(this);
@@ -385,6 +391,16 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     if (!this.#isCounted) return;
     this.#isCounted = false;
     this.breaker.giveRequest();
+  }
+
+  #giveUpAnswer(): void {
+    if (!this.#parts.isGrpc) {
+      this.#drain();
+      return;
+    }
+    // A stream is no connection: nothing is saved by reading on, and the peer is to stop (RST_STREAM CANCEL).
+    this.#end(NOTHING);
+    this.#controller?.abort(WITHDRAWN);
   }
 
   /** Reading what is left of a short answer is cheaper than a new connection. */

@@ -138,10 +138,11 @@ export function errorOf({ code = 'MESH_LOCAL_REPLY', ...reply }: LocalReply, sto
   return callError(code, reply, story);
 }
 
-type Failure = Pick<LocalReply, 'flag' | 'status' | 'what' | 'cause'>;
+type Failure = Pick<LocalReply, 'flag' | 'status' | 'what' | 'cause' | 'grpcStatus'>;
 
 /** An error that ends a call: what happened to which target, in which cluster, and where to look. */
-export function callError(code: MeshErrorCode, { flag, status, what, cause }: Failure, story: CallStory): MeshError {
+export function callError(code: MeshErrorCode, failure: Failure, story: CallStory): MeshError {
+  const { flag, status, what, cause, grpcStatus } = failure;
   const { target, cluster } = story;
   const hint = HINTS[code];
   const error = new MeshError(code, what.includes(target) ? what : `${target}: ${what}`, {
@@ -149,6 +150,7 @@ export function callError(code: MeshErrorCode, { flag, status, what, cause }: Fa
     resource: cluster || target,
     ...(hint !== undefined && { hint }),
     ...(flag !== undefined && { flag }),
+    ...(grpcStatus !== undefined && { grpcStatus }),
     ...(cause !== undefined && { cause }),
   });
   error.mesh = story;

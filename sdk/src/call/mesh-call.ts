@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { addressText } from '../balancer/hash-key.ts';
 import type { WireRequest } from '../connection/exchange.ts';
+import { defaultOf } from '../defaults.ts';
 import type { MeshError } from '../errors.ts';
 import type { FaultPolicy } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
@@ -77,7 +78,9 @@ export class MeshCall implements Call, TriesOwner {
     const time = new CallTime(this.#parts, action, terms, wishes !== undefined, () => this.#expire());
     this.#terms = terms;
     this.#time = time;
-    if (body.kind === 'stream') this.#source = new BodySource(body.stream, terms.keepBytes);
+    // gRFC A6: for a transparent retry some of a stream is kept even where no policy retries.
+    const keepBytes = options.isGrpc ? Math.max(terms.keepBytes, defaultOf('bodyBufferBytes')) : terms.keepBytes;
+    if (body.kind === 'stream') this.#source = new BodySource(body.stream, keepBytes);
     this.#heads = new Heads(this.#parts, this.#source, way);
     time.setDue(startMs, this.#source === undefined);
     if (time.isOver(startMs)) {

@@ -95,7 +95,9 @@ export class Tries implements AttemptOwner {
   }
 
   get mayReplay(): boolean {
-    const { source, request, terms } = this.#parts;
+    const { source, request, terms, options } = this.#parts;
+    // gRFC A6: of a call that a server may have seen, only the retry policy says that it is repeated.
+    if (options.isGrpc) return false;
     return !this.#hasReplayed && source?.isReplayable !== false && isRepeatable(request, terms.idempotent);
   }
 
@@ -147,6 +149,12 @@ export class Tries implements AttemptOwner {
     if (this.#isOver) return;
     if (isIdentityFailure(failure)) this.#refusal = failure;
     attempt.flag = failure.flag;
+    if (this.#isUnseen(attempt, failure)) {
+      this.#hasReplayed = true;
+      this.#leave(attempt);
+      this.#tryAgain();
+      return;
+    }
     const { retry } = this.#parts.terms;
     if (retry !== undefined) {
       const obstacle = failure.kind === 'refused-stream' ? this.#bodyObstacle() : this.#obstacle(attempt);
@@ -189,8 +197,17 @@ export class Tries implements AttemptOwner {
     return this.#running.length === 0 && this.#pause === undefined && this.#faulted.length === 0;
   }
 
+  /** gRFC A6, transparent retries: once, for a call that no server has looked at, whatever the policy says. */
+  #isUnseen(attempt: Attempt, { kind }: AttemptFailure): boolean {
+    if (kind !== 'refused-stream' || !this.#parts.options.isGrpc || this.#hasReplayed) return false;
+    return this.#bodyObstacle() === undefined && attempt.status === undefined;
+  }
+
   #win(attempt: Attempt): void {
     const running = this.#running;
+    const { story } = this.#parts.owner;
+    story.endpoint = attempt.endpoint;
+    story.peer = attempt.peer;
     this.#winner = attempt;
     this.#running = NO_ATTEMPTS;
     this.#stopTimers();
@@ -318,6 +335,7 @@ export class Tries implements AttemptOwner {
         patience: runtime,
         perTryMs,
         perTryIdleMs,
+        isGrpc: options.isGrpc === true,
       },
       pick,
       nowMs,

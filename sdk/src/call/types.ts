@@ -44,6 +44,11 @@ export interface CallOptions {
   readonly deadlineMs?: number;
   /** What the URL dials; for passthrough clusters, and the name a TLS peer is asked for where the cluster names none. */
   readonly originalDestination: { readonly host: string; readonly port: number };
+  /**
+   * A call of a gRPC client: HTTP/2 to the endpoint whatever its cluster says, a request that no peer has looked at is sent
+   * again unasked (gRFC A6), and an answer that nobody wants is reset at once.
+   */
+  readonly isGrpc?: boolean;
   /** `Upgrade` to ask for, e.g. `websocket`. */
   readonly upgrade?: string;
   /** What the caller asks for beside the configuration. */

@@ -2,7 +2,6 @@ import { type Clock, type Random, systemRandom, systemTurn, type Timer, type Tur
 import { defaultOf } from '../defaults.ts';
 import { createNoIdentity } from '../identity/no-identity.ts';
 import { NO_SECRETS } from '../identity/secrets.ts';
-import type { Cluster } from '../model/cluster.ts';
 import { ConnectFailure } from './connect-failure.ts';
 import type { Connection, ConnectionBreaker } from './connection.ts';
 import { type ConnectionWaiter, type DialHost, Lane, type LaneCounts, type Protocol } from './lane.ts';
@@ -61,12 +60,14 @@ export function createConnections(deps: ConnectionsDeps): Connections {
   let isClosing = false;
   let onEmpty: (() => void) | undefined;
 
-  const createLane = ({ host, cluster, breaker }: ConnectionWaiter, key: string, tls: Transport): Lane =>
-    new Lane({
+  const createLane = (waiter: ConnectionWaiter, key: string, tls: Transport): Lane => {
+    const { host, breaker } = waiter;
+    return new Lane({
       host,
       tls,
-      protocol: protocolOf(cluster, tls !== undefined),
+      protocol: protocolOf(waiter, tls !== undefined),
       breaker,
+      isForced: isForced(waiter),
       key,
       clock,
       isClosing: () => isClosing,
@@ -91,11 +92,12 @@ export function createConnections(deps: ConnectionsDeps): Connections {
         if (active.size === 0) onEmpty?.();
       },
     });
+  };
 
   const addLane = (waiter: ConnectionWaiter, key: string, lanes: readonly Lane[], tls: Transport): Lane => {
     const lane = createLane(waiter, key, tls);
     // What is left of an older transport is not wanted any more.
-    for (const other of lanes) if (other.breaker === waiter.breaker) retire(other, tls);
+    for (const other of lanes) if (other.breaker === waiter.breaker && other.isForced === lane.isForced) retire(other, tls);
     lanesOf.set(waiter.host, [...lanes.filter((other) => !other.isEmpty), lane]);
     return lane;
   };
@@ -120,9 +122,9 @@ export function createConnections(deps: ConnectionsDeps): Connections {
   };
 
   const transportOf = (waiter: ConnectionWaiter): Transport | ConnectFailure | 'loading' => {
-    const { tls, cluster } = waiter;
+    const { tls } = waiter;
     if (tls === undefined) return undefined;
-    if (secure.isLoaded) return secure.of(tls, protocolOf(cluster, true));
+    if (secure.isLoaded) return secure.of(tls, protocolOf(waiter, true));
     outside.add(waiter);
     secure.load().then(
       () => enter(waiter),
@@ -212,12 +214,17 @@ function laneIn(lanes: readonly Lane[], key: string, breaker: ConnectionBreaker)
 
 type Transport = SecureTransport | undefined;
 
-const protocolOf = ({ http2, http2IfOffered }: Cluster, isTls: boolean): Protocol =>
-  http2 ? 'http2' : http2IfOffered && isTls ? 'auto' : 'http1';
+const protocolOf = ({ cluster: { http2, http2IfOffered }, isGrpc }: Wanted, isTls: boolean): Protocol =>
+  http2 || isGrpc ? 'http2' : http2IfOffered && isTls ? 'auto' : 'http1';
+
+type Wanted = Pick<ConnectionWaiter, 'cluster' | 'isGrpc'>;
+
+/** gRPC is HTTP/2 always; other calls of the cluster have connections of their own then. */
+const isForced = ({ cluster, isGrpc }: Wanted): boolean => isGrpc === true && !cluster.http2;
 
 /** Two waiters with the same text may use the same connections. */
-function keyOf({ cluster }: ConnectionWaiter, tls: Transport): string {
-  const protocol = protocolOf(cluster, tls !== undefined);
+function keyOf(waiter: ConnectionWaiter, tls: Transport): string {
+  const protocol = protocolOf(waiter, tls !== undefined);
   const transport = tls === undefined ? '' : tls.key;
   return protocol === 'http1' ? transport : `${protocol}|${transport}`;
 }

@@ -141,7 +141,7 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
     if (this.#isProtocolError || (code === PROTOCOL_ERROR && !this.#isLost))
       return new StreamFailure('protocol', 'HTTP/2 protocol error', cause);
     if (this.#isLost) return new StreamFailure('lost', 'the connection was closed', { isStale: wasLonely, ...cause });
-    return new StreamFailure('reset', `the peer reset the stream (code ${code})`, cause);
+    return new StreamFailure('reset', `the peer reset the stream (code ${code})`, { resetCode: code, ...cause });
   }
 
   request(headers: string[], endStream: boolean) {

@@ -34,6 +34,8 @@ export interface ConnectionWaiter {
   readonly cluster: Cluster;
   readonly tls: TlsTarget | undefined;
   readonly breaker: ConnectionBreaker;
+  /** HTTP/2, whatever the cluster says. */
+  readonly isGrpc?: boolean;
   onConnection(connection: Connection): void;
   onConnectFailure(failure: ConnectFailure): void;
 }
@@ -48,6 +50,8 @@ export interface LaneParts {
   readonly tls: SecureTransport | undefined;
   readonly protocol: Protocol;
   readonly breaker: ConnectionBreaker;
+  /** HTTP/2 although the cluster does not say so: beside the cluster's own, not in its place. */
+  readonly isForced: boolean;
   /** Of the transport: lanes of one host with different keys never share a connection. */
   readonly key: string;
   readonly clock: Clock;
@@ -78,6 +82,7 @@ export class Lane implements ConnectionHome {
   readonly tls: SecureTransport | undefined;
   readonly protocol: Protocol;
   readonly breaker: ConnectionBreaker;
+  readonly isForced: boolean;
   readonly key: string;
   readonly #parts: LaneParts;
   /** The most recently used last. */
@@ -109,6 +114,7 @@ export class Lane implements ConnectionHome {
     this.tls = parts.tls;
     this.protocol = parts.protocol;
     this.breaker = parts.breaker;
+    this.isForced = parts.isForced;
     this.key = parts.key;
   }
 

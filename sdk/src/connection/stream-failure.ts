@@ -11,15 +11,25 @@ export type StreamFailureKind =
   /** The peer takes no extended CONNECT (RFC 8441). */
   | 'upgrade';
 
+export interface StreamFailureInit {
+  readonly isStale?: boolean;
+  readonly cause?: unknown;
+  readonly resetCode?: number;
+}
+
 export class StreamFailure extends Error {
   readonly kind: StreamFailureKind;
   /** Its connection had been idle when the request was sent: the peer may have been closing it already. */
   readonly isStale: boolean;
+  /** Of the peer's RST_STREAM. */
+  readonly resetCode: number | undefined;
 
-  constructor(kind: StreamFailureKind, message: string, { isStale = false, cause = undefined as unknown } = {}) {
+  constructor(kind: StreamFailureKind, message: string, more: StreamFailureInit = {}) {
+    const { isStale = false, cause, resetCode } = more;
     super(message, cause === undefined ? undefined : { cause });
     this.name = 'StreamFailure';
     this.kind = kind;
     this.isStale = isStale;
+    this.resetCode = resetCode;
   }
 }

@@ -15,6 +15,8 @@ export interface Outgoing {
   readonly body: RequestBody;
   readonly policy: CallPolicy | undefined;
   readonly upgrade?: string;
+  /** See CallOptions. */
+  readonly isGrpc?: boolean;
 }
 
 /** Who hears of it: a call's handler, and whoever sends what the mesh does not know. */
@@ -33,7 +35,7 @@ export interface Exchange {
 
 export function optionsOf(
   runtime: MeshRuntime,
-  { dialled, policy, upgrade }: Outgoing,
+  { dialled, policy, upgrade, isGrpc }: Outgoing,
   deadlineMs: number | undefined,
 ): CallOptions {
   const own = deadlineMs ?? (policy?.timeoutMs === undefined ? undefined : runtime.clock.now() + policy.timeoutMs);
@@ -43,6 +45,7 @@ export function optionsOf(
     originalDestination: dialled,
     ...(until !== undefined && { deadlineMs: until }),
     ...(upgrade !== undefined && { upgrade }),
+    ...(isGrpc && { isGrpc }),
     ...(policy !== undefined && isCallPolicy(policy) && { policy }),
   };
 }

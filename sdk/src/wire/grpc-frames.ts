@@ -9,7 +9,8 @@ export function frameMessage(message: Uint8Array): Uint8Array {
   return framed;
 }
 
-export type FrameFault = 'compressed' | 'too-large';
+/** `compressed`: although no encoding was offered; `flag`: neither 0 nor 1. */
+export type FrameFault = 'compressed' | 'flag' | 'too-large';
 
 export interface FrameReader {
   /** Takes the next bytes; returns what is wrong with them, after which nothing more may be pushed. */
@@ -22,7 +23,11 @@ export interface FrameReader {
  * Cuts a byte stream into messages. The claimed length is checked before a byte of the message is kept, so a peer that
  * announces 4 GiB costs nothing. A message is one fresh Uint8Array: a decoder may keep parts of it.
  */
-export function createFrameReader(maxBytes: number, onMessage: (message: Uint8Array) => void): FrameReader {
+export function createFrameReader(
+  maxBytes: number,
+  onMessage: (message: Uint8Array, isCompressed: boolean) => void,
+  { takesCompressed = false } = {},
+): FrameReader {
   const prefix = new Uint8Array(PREFIX);
   const view = new DataView(prefix.buffer);
   let prefixFilled = 0;
@@ -37,8 +42,9 @@ export function createFrameReader(maxBytes: number, onMessage: (message: Uint8Ar
 
   function startMessage(): FrameFault | undefined {
     const length = view.getUint32(1);
-    // We advertise no encoding, so a compressed message is the peer's fault (gRPC compression.md).
-    if (prefix[0] !== 0) return 'compressed';
+    // Where no encoding is advertised a compressed message is the peer's fault (gRPC compression.md).
+    if (prefix[0] !== 0 && !takesCompressed) return 'compressed';
+    if ((prefix[0] ?? 0) > 1) return 'flag';
     if (length > maxBytes) return 'too-large';
     message = new Uint8Array(length);
     filled = 0;
@@ -64,7 +70,7 @@ export function createFrameReader(maxBytes: number, onMessage: (message: Uint8Ar
         const complete = message;
         message = undefined;
         prefixFilled = 0;
-        onMessage(complete);
+        onMessage(complete, prefix[0] === 1);
       }
     },
     get isAtBoundary() {

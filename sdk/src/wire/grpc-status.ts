@@ -20,7 +20,7 @@ export const GRPC = {
 } as const;
 
 /** gRPC `doc/http-grpc-status-mapping.md`: what an HTTP status means when no grpc-status came. */
-function codeOfHttpStatus(status: number): number {
+export function codeOfHttpStatus(status: number): number {
   if (status === 400) return GRPC.internal;
   if (status === 401) return GRPC.unauthenticated;
   if (status === 403) return GRPC.permissionDenied;

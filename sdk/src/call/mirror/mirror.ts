@@ -15,6 +15,7 @@ export interface MirrorParts {
   readonly priority: 'default' | 'high';
   readonly tls: (cluster: Cluster, endpoint: Endpoint) => TlsTarget | undefined;
   readonly request: () => WireRequest;
+  readonly isGrpc: boolean;
   /** As the call's own; 0 = none. */
   readonly timeoutMs: number;
   readonly record: AnswerRecord | undefined;
@@ -33,7 +34,7 @@ export class Mirror implements AttemptOwner {
   }
 
   start(): void {
-    const { runtime, upstream, priority, timeoutMs } = this.#parts;
+    const { runtime, upstream, priority, timeoutMs, isGrpc } = this.#parts;
     const breaker = upstream.breaker(priority);
     // The first thing to go when room becomes scarce.
     const pick = breaker.isCrowded ? undefined : upstream.pick({});
@@ -45,7 +46,7 @@ export class Mirror implements AttemptOwner {
     const nowMs = runtime.clock.now();
     const tls = this.#parts.tls(cluster, pick.host.endpoint);
     const { connections } = runtime;
-    const limits = { perTryMs: 0, perTryIdleMs: 0 };
+    const limits = { perTryMs: 0, perTryIdleMs: 0, isGrpc };
     const parts = { owner: this, cluster, tls, breaker, connections, patience: runtime, ...limits };
     this.#attempt = new Attempt(parts, pick, nowMs);
     if (timeoutMs > 0) this.#timer = patientTimer(runtime, timeoutMs, () => this.#expire(), nowMs);

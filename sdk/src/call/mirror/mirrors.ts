@@ -43,7 +43,8 @@ export function sendMirrors(policies: readonly MirrorPolicy[], body: readonly Ui
     const tls = (of: Cluster, endpoint: Endpoint) => tlsFor({ cluster: of, endpoint }, parts.request, options);
     const { priority } = way.action;
     const request = () => mirrorRequest(policy, body, parts);
-    new Mirror({ runtime, upstream, priority, tls, request, timeoutMs, record }).start();
+    const isGrpc = options.isGrpc === true;
+    new Mirror({ runtime, upstream, priority, tls, request, timeoutMs, isGrpc, record }).start();
   }
 }
 

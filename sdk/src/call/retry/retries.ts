@@ -1,4 +1,5 @@
 import type { Random } from '../../clock.ts';
+import { headerValue } from '../../match/headers.ts';
 import type { RetryPolicy } from '../../model/action.ts';
 import type { RetryRefusal } from '../../model/events.ts';
 import type { HeaderList } from '../../model/headers.ts';
@@ -33,6 +34,9 @@ export interface RetriesParts {
   readonly quota: RetryQuota;
   readonly random: Random;
 }
+
+/** gRFC A6, pushback: when the server wants to be asked again; what is no number means not at all. */
+const PUSHBACK = 'grpc-retry-pushback-ms';
 
 const FINAL: RetryVerdict = { kind: 'final' };
 
@@ -76,6 +80,8 @@ export class Retries {
   ): RetryVerdict {
     this.close();
     if (!this.#isAllowed || retriableAnswer(this.#conditions, status, headers) === undefined) return FINAL;
+    const pushback = headerValue(headers, PUSHBACK);
+    if (pushback !== undefined) return /^\d{1,9}$/.test(pushback) ? this.#take(obstacle, Number(pushback)) : FINAL;
     const { rateLimitedBackOff } = this.#policy;
     const asked =
       rateLimitedBackOff && rateLimitedMs(rateLimitedBackOff, headers, { wallTimeMs, random: this.#random });

@@ -1,0 +1,144 @@
+import type { MeshRuntime } from '../http/runtime.ts';
+import type { MeshGrpcCall } from './call.ts';
+import { type ChannelSettings, readOptions } from './channel-options.ts';
+import { STATE, stateOf, watchState } from './connectivity.ts';
+import { DEFAULT_FLAGS, deadlineOf } from './deadline.ts';
+import { DeferredCall } from './deferred-call.ts';
+import { callCredentialsIn, openPlainChannel } from './grpc-js.ts';
+import { type GrpcTarget, readTarget } from './target.ts';
+import type {
+  GrpcCall,
+  GrpcCallCredentials,
+  GrpcChannel,
+  GrpcChannelCredentials,
+  GrpcChannelzRef,
+  GrpcClientClass,
+  GrpcOptions,
+  GrpcParentCall,
+} from './types.ts';
+
+type MakeCall = (parts: ConstructorParameters<typeof MeshGrpcCall>[0]) => GrpcCall;
+
+/** Loaded with the first channel: a process without one pays nothing for it. */
+let makeCall: MakeCall | undefined;
+let loading: Promise<MakeCall> | undefined;
+
+function load(): Promise<MakeCall> {
+  loading ??= import('./call.ts').then((module) => {
+    makeCall = (parts) => new module.MeshGrpcCall(parts);
+    return makeCall;
+  });
+  return loading;
+}
+
+let calls = 0;
+
+/** A channel of grpc-js whose calls are the mesh's. It owns no connection: those are of the mesh's upstreams, shared with all else. */
+export class MeshChannel implements GrpcChannel {
+  readonly #runtime: MeshRuntime;
+  readonly #target: GrpcTarget;
+  readonly #settings: ChannelSettings;
+  readonly #credentials: GrpcChannelCredentials | undefined;
+  readonly #callCredentials: GrpcCallCredentials | undefined;
+  readonly #options: object;
+  #plain: Promise<GrpcChannel> | undefined;
+  #opened: GrpcChannel | undefined;
+  #isAsked = false;
+  #isClosed = false;
+
+  constructor(runtime: MeshRuntime, target: string, credentials: GrpcChannelCredentials | undefined, options: object) {
+    const isSecure = credentials?._isSecure() === true;
+    this.#runtime = runtime;
+    this.#credentials = credentials;
+    this.#options = options;
+    this.#target = readTarget(target, isSecure);
+    this.#settings = readOptions(options);
+    if (isSecure && credentials !== undefined) {
+      this.#callCredentials = callCredentialsIn(credentials, this.#target.authority);
+    }
+    load().catch(() => {});
+  }
+
+  getTarget(): string {
+    return this.#target.text;
+  }
+
+  createCall(
+    method: string,
+    deadline: Date | number,
+    host: string | null | undefined,
+    parent: GrpcParentCall | null,
+    flags: number | null | undefined,
+  ): GrpcCall {
+    if (this.#isClosed) throw new Error('Channel has been shut down');
+    this.#isAsked = true;
+    const propagate = flags ?? DEFAULT_FLAGS;
+    const parts = {
+      runtime: this.#runtime,
+      target: this.#target,
+      settings: this.#settings,
+      number: ++calls,
+      method,
+      deadlineMs: deadlineOf(deadline, parent, propagate),
+      host: host ?? undefined,
+      parent,
+      flags: propagate,
+      credentials: this.#callCredentials,
+      plain: () => this.#openPlain(),
+    };
+    if (makeCall !== undefined) return makeCall(parts);
+    return new DeferredCall(parts.number, this.#target.authority, load().then((make) => make(parts)));
+  }
+
+  getConnectivityState(tryToConnect: boolean): number {
+    if (this.#isClosed) return STATE.shutdown;
+    this.#isAsked ||= tryToConnect;
+    if (!this.#isAsked) return STATE.idle;
+    const state = stateOf(this.#runtime, this.#target);
+    if (state !== undefined) return state;
+    if (this.#opened !== undefined) return this.#opened.getConnectivityState(tryToConnect);
+    this.#openPlain().catch(() => {});
+    return STATE.connecting;
+  }
+
+  watchConnectivityState(state: number, deadline: Date | number, callback: (error?: Error) => void): void {
+    if (this.#isClosed) throw new Error('Channel has been shut down');
+    const untilMs = deadlineOf(deadline, null, 0);
+    watchState(this.#runtime.clock, () => this.getConnectivityState(false) !== state, untilMs, callback);
+  }
+
+  getChannelzRef(): GrpcChannelzRef {
+    return { kind: 'channel' as never, id: -1, name: this.#target.text };
+  }
+
+  /** Calls under way go on. */
+  close(): void {
+    this.#isClosed = true;
+    this.#plain?.then(
+      (channel) => channel.close(),
+      () => {},
+    );
+  }
+
+  #openPlain(): Promise<GrpcChannel> {
+    const { text, dialled, authority } = this.#target;
+    const target = dialled === undefined ? text : `dns:${authority}`;
+    this.#plain ??= openPlainChannel({ target, credentials: this.#credentials, options: this.#options }).then((channel) => {
+      this.#opened = channel;
+      if (this.#isClosed) channel.close();
+      return channel;
+    });
+    return this.#plain;
+  }
+}
+
+/** The options that put a client of grpc-js on a mesh. */
+export const grpcOptions = (runtime: MeshRuntime): GrpcOptions => ({
+  channelFactoryOverride: (address, credentials, options) => new MeshChannel(runtime, address, credentials, options),
+});
+
+/** A client whose channel is the mesh's; grpc-js looks at no credentials then. */
+export function makeClient<C>(runtime: MeshRuntime, Client: GrpcClientClass<C>, target: string): C {
+  const channelOverride = new MeshChannel(runtime, target, undefined, {});
+  return new Client(target, undefined as never, { channelOverride } as never);
+}
