@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import {
   BasicConstraints,
@@ -52,6 +52,25 @@ const PASSED_OVER: ReadonlySet<string> = new Set([
   '2.5.29.35', // authority key identifier
   '2.5.29.36', // policy constraints
 ]);
+
+/** Certificates of peers that are kept: they come again with each connection. */
+const MOST_KEPT = 512;
+const LARGEST_KEPT = 4_096;
+
+const kept = new Map<string, X509Certificate>();
+
+/** The same object for the same DER: reading one costs half a millisecond, and peers keep theirs for hours. */
+export function certificateOf(der: Buffer): X509Certificate {
+  const key = der.toString('latin1');
+  let certificate = kept.get(key);
+  if (certificate === undefined) {
+    certificate = new X509Certificate(der);
+    if (kept.size >= MOST_KEPT) kept.clear();
+    // A peer chooses how large its own is.
+    if (der.length <= LARGEST_KEPT) kept.set(key, certificate);
+  }
+  return certificate;
+}
 
 const known = new WeakMap<X509Certificate, CertificateFacts | string>();
 

@@ -4,7 +4,7 @@ import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { MeshError } from '../errors.ts';
 import type { UpstreamTls } from '../model/tls.ts';
-import { type CheckTerms, checkPeer, presentedBy, presentedIn, type Secured } from './peer-check.ts';
+import { type CheckTerms, checkPeer, openSslVerdict, presentedBy, presentedIn, type Secured } from './peer-check.ts';
 import { peerRefused, type Refusal, refusalOfOpenSsl, refuse } from './refusal.ts';
 import type { Material, Missing } from './tls-material.ts';
 
@@ -72,12 +72,16 @@ export function createClientTls(parts: ClientTlsParts): ClientTls {
         ...options,
         socket: raw,
         checkServerIdentity(_, certificate) {
-          const result = check(shown.get(socket) ?? presentedIn(certificate));
+          const presented = shown.get(socket) ?? presentedIn(certificate);
+          shown.set(socket, presented);
+          const result = check(presented);
           return result instanceof MeshError ? result : undefined;
         },
       });
-      // Of a chain that OpenSSL refuses nothing is left to name afterwards.
-      socket.prependOnceListener('secure', () => shown.set(socket, presentedBy(socket)));
+      // Of a chain that OpenSSL refuses nothing is left to name afterwards; else Node itself reads it, a quarter of a millisecond.
+      socket.prependOnceListener('secure', () => {
+        if (openSslVerdict(socket) !== undefined) shown.set(socket, presentedBy(socket));
+      });
       return socket;
     },
     verify(socket) {

@@ -1,8 +1,8 @@
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { MeshError } from '../errors.ts';
 import type { NameMatch } from '../model/tls.ts';
-import { factsOf } from './certificate.ts';
+import { certificateOf, factsOf } from './certificate.ts';
 import { describe } from './chain.ts';
 import { acceptsAny, describeMatches } from './names.ts';
 import { peerRefused, type Refusal, refusalOfOpenSsl, refuse } from './refusal.ts';
@@ -104,27 +104,27 @@ export const presentedBy = (socket: TLSSocket): X509Certificate[] => presentedIn
 
 /** The same from what `checkServerIdentity` is given. */
 export function presentedIn(certificate: Partial<DetailedPeerCertificate>): X509Certificate[] {
-  const seen = new Map<string, X509Certificate>();
+  const seen: Buffer[] = [];
   let next: Partial<DetailedPeerCertificate> | undefined = certificate;
-  while (next?.raw !== undefined && seen.size < MOST) {
-    const key = next.raw.toString('base64');
+  while (next?.raw !== undefined && seen.length < MOST) {
+    const { raw } = next;
     // A root is its own issuer.
-    if (seen.has(key)) break;
-    seen.set(key, new X509Certificate(next.raw));
+    if (seen.some((one) => one.equals(raw))) break;
+    seen.push(raw);
     next = next.issuerCertificate;
   }
-  return [...seen.values()];
+  return seen.map(certificateOf);
 }
 
 /** In place of a verdict where Node tells none. */
 export const NO_VERDICT = 'NO_VERDICT';
 
 /**
- * OpenSSL's verdict on a client's chain, by all roots of its context together; undefined when it holds. A server's socket
+ * OpenSSL's verdict on the other end's chain, by all roots of its context together; undefined when it holds. A server's socket
  * that no `tls.Server` made tells it by no documented way: in the mesh it is a second opinion beside `verifyPeer`, elsewhere
  * nobody is taken without it.
  */
-export function verdictOnClient(socket: TLSSocket): string | undefined {
+export function openSslVerdict(socket: TLSSocket): string | undefined {
   const { ssl } = socket as { ssl?: { verifyError?(): { code?: string } | null | undefined } | null };
   if (typeof ssl?.verifyError !== 'function') return NO_VERDICT;
   const error = ssl.verifyError();

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import type { DownstreamTls } from '../model/tls.ts';
-import { type CheckTerms, checkPeer, presentedBy, type Secured, verdictOnClient } from './peer-check.ts';
+import { type CheckTerms, checkPeer, openSslVerdict, presentedBy, type Secured } from './peer-check.ts';
 import { peerRefused, refuse } from './refusal.ts';
 import type { Material, Missing } from './tls-material.ts';
 
@@ -98,14 +98,16 @@ function handshake(
   socket.on('error', (error: Error) => {
     failure ??= error;
   });
-  socket.once('close', () => refused(refusalOfHandshake(failure)));
+  socket.once('close', () => {
+    if (!isOver) refused(refusalOfHandshake(failure));
+  });
   socket.once('secure', () => {
     if (isOver) return;
     // Node takes a resumed session for the client it once was; no session can be resumed here, and none would be taken.
     if (socket.isSessionReused())
       return refused(peerRefused('client', refuse('no-certificate', 'a session was resumed')));
     const certificates = requestCert ? presentedBy(socket) : [];
-    const result = checkPeer({ certificates, openSsl: verdictOnClient(socket) }, terms, clock.wallTime());
+    const result = checkPeer({ certificates, openSsl: openSslVerdict(socket) }, terms, clock.wallTime());
     if (result instanceof MeshError) return refused(result);
     isOver = true;
     timer.cancel();

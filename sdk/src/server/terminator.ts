@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { MeshError } from '../errors.ts';
+import { certificateOf } from '../identity/certificate.ts';
 import type { Secured } from '../identity/peer-check.ts';
 import type { TlsAcceptor } from '../identity/server-tls.ts';
 import type { TlsContexts } from '../identity/tls-contexts.ts';
@@ -104,10 +105,11 @@ function peerFrom({ uri, trustDomain, workload }: NonNullable<Secured['peer']>):
 /** Made once a connection: the certificates stay the same, and a header of each request comes out of them. */
 function ruleOf(socket: TLSSocket, { certificate, presented, peer }: Secured, chain: InboundChain): HeaderRule {
   const { clientCertificate } = chain;
+  const own = socket.getX509Certificate();
   const element =
     certificate &&
     clientCertificateElement(
-      { own: socket.getX509Certificate(), peer: certificate, chain: presented },
+      { own: own && certificateOf(own.raw), peer: certificate, chain: presented },
       clientCertificate.parts,
     );
   return {
