@@ -154,7 +154,12 @@ export const DEFAULTS = {
   drainBytes: entry(16_384, 'bytes', 'Inmesh', 'of a discarded answer that are read to save its connection'),
   comparedBytes: entry(65_536, 'bytes', 'Inmesh', "of a mirror's answer and of the caller's that are compared"),
   drainMs: entry(100, 'ms', 'Inmesh', 'spent on draining a discarded answer'),
-  grpcMaxReceiveBytes: entry(4 * 1024 * 1024, 'bytes', 'gRPC', 'the largest message of an answer that a gRPC channel takes'),
+  grpcMaxReceiveBytes: entry(
+    4 * 1024 * 1024,
+    'bytes',
+    'gRPC',
+    'the largest message of an answer that a gRPC channel takes',
+  ),
   grpcStateCheckMs: entry(100, 'ms', 'Inmesh', 'how often a gRPC channel whose state is watched looks at it'),
   grpcReadyBackOffMs: entry(
     100,

@@ -97,7 +97,8 @@ export function createConnections(deps: ConnectionsDeps): Connections {
   const addLane = (waiter: ConnectionWaiter, key: string, lanes: readonly Lane[], tls: Transport): Lane => {
     const lane = createLane(waiter, key, tls);
     // What is left of an older transport is not wanted any more.
-    for (const other of lanes) if (other.breaker === waiter.breaker && other.isForced === lane.isForced) retire(other, tls);
+    for (const other of lanes)
+      if (other.breaker === waiter.breaker && other.isForced === lane.isForced) retire(other, tls);
     lanesOf.set(waiter.host, [...lanes.filter((other) => !other.isEmpty), lane]);
     return lane;
   };

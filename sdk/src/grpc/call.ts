@@ -157,7 +157,10 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
   #authorize(credentials: GrpcCallCredentials, metadata: GrpcMetadata): void {
     const { method, target, host } = this.#parts;
     this.#wait(this.#leftMs());
-    const options = { method_name: method.slice(method.lastIndexOf('/') + 1), service_url: serviceUrl(host ?? target.authority, method) };
+    const options = {
+      method_name: method.slice(method.lastIndexOf('/') + 1),
+      service_url: serviceUrl(host ?? target.authority, method),
+    };
     credentials.generateMetadata(options).then(
       (more) => {
         this.#metadata = metadata.clone();

@@ -20,7 +20,11 @@ const UNLIMITED = 2 ** 31 - 1;
 /** Throws MESH_CONFIG_INVALID for an option that is there and cannot be read. */
 export function readOptions(given: object): ChannelSettings {
   const options = new Map<string, unknown>(Object.entries(given));
-  const words = [options.get('grpc.primary_user_agent'), `grpc-inmesh/${SDK_VERSION}`, options.get('grpc.secondary_user_agent')];
+  const words = [
+    options.get('grpc.primary_user_agent'),
+    `grpc-inmesh/${SDK_VERSION}`,
+    options.get('grpc.secondary_user_agent'),
+  ];
   const authority = options.get('grpc.default_authority');
   return {
     maxReceiveBytes: bytesOf(options, 'grpc.max_receive_message_length', defaultOf('grpcMaxReceiveBytes')),

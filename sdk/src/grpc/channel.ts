@@ -87,7 +87,11 @@ export class MeshChannel implements GrpcChannel {
       plain: () => this.#openPlain(),
     };
     if (makeCall !== undefined) return makeCall(parts);
-    return new DeferredCall(parts.number, this.#target.authority, load().then((make) => make(parts)));
+    return new DeferredCall(
+      parts.number,
+      this.#target.authority,
+      load().then((make) => make(parts)),
+    );
   }
 
   getConnectivityState(tryToConnect: boolean): number {
@@ -123,11 +127,13 @@ export class MeshChannel implements GrpcChannel {
   #openPlain(): Promise<GrpcChannel> {
     const { text, dialled, authority } = this.#target;
     const target = dialled === undefined ? text : `dns:${authority}`;
-    this.#plain ??= openPlainChannel({ target, credentials: this.#credentials, options: this.#options }).then((channel) => {
-      this.#opened = channel;
-      if (this.#isClosed) channel.close();
-      return channel;
-    });
+    this.#plain ??= openPlainChannel({ target, credentials: this.#credentials, options: this.#options }).then(
+      (channel) => {
+        this.#opened = channel;
+        if (this.#isClosed) channel.close();
+        return channel;
+      },
+    );
     return this.#plain;
   }
 }

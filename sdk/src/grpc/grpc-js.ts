@@ -25,7 +25,10 @@ interface ComposedCredentials extends GrpcChannelCredentials {
   /** Up to 1.11. */
   _getCallCredentials?(): GrpcCallCredentials;
   /** Since 1.12. */
-  _createSecureConnector?(target: { scheme: string; path: string }, options: object): {
+  _createSecureConnector?(
+    target: { scheme: string; path: string },
+    options: object,
+  ): {
     getCallCredentials?(): GrpcCallCredentials;
     destroy(): void;
   };

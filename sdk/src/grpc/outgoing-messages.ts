@@ -65,6 +65,7 @@ export class OutgoingMessages {
   close(): void {
     this.#isEnded = true;
     acknowledge(this.#written);
+    this.#written = undefined;
     for (const entry of this.#queue.splice(0)) acknowledge(entry);
     this.#wake?.();
   }

@@ -77,9 +77,14 @@ export interface Told {
   readonly status: grpc.StatusObject;
 }
 
-export function told(begin: (done: grpc.requestCallback<Buffer>) => grpc.ClientUnaryCall | grpc.ClientWritableStream<Buffer>): Promise<Told> {
+export function told(
+  begin: (done: grpc.requestCallback<Buffer>) => grpc.ClientUnaryCall | grpc.ClientWritableStream<Buffer>,
+): Promise<Told> {
   return new Promise((resolve) => {
-    let [metadata, answer]: [grpc.Metadata | undefined, [grpc.ServiceError | null, Buffer | undefined] | undefined] = [undefined, undefined];
+    let [metadata, answer]: [grpc.Metadata | undefined, [grpc.ServiceError | null, Buffer | undefined] | undefined] = [
+      undefined,
+      undefined,
+    ];
     const call = begin((error, value) => {
       answer = [error, value];
     });

@@ -59,7 +59,6 @@ function codeOfError({ code, status, grpcStatus, cause }: MeshError): number {
 }
 
 /** Nobody was there to take the call: what a call that waits for that (wait-for-ready) goes on waiting after. */
-export const isNobodyThere = (error: unknown): boolean =>
-  error instanceof MeshError && UNREACHED.has(error.code);
+export const isNobodyThere = (error: unknown): boolean => error instanceof MeshError && UNREACHED.has(error.code);
 
 const UNREACHED: ReadonlySet<string> = new Set(['MESH_NOT_READY', 'MESH_NO_HEALTHY_UPSTREAM', 'MESH_CONNECT_FAILED']);

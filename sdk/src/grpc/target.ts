@@ -12,7 +12,8 @@ export interface GrpcTarget {
 }
 
 const SCHEME = /^(dns|xds):(?:\/\/\/)?(?!\/)/;
-const OTHER_SCHEME = /^[a-z][\w+.-]*:(?!\d{1,5}$)/i;
+/** Resolvers of grpc-js's own, and those that an application has registered. */
+const OTHER_SCHEME = /^(?:unix|unix-abstract|ipv4|ipv6):|^(?!https?:)[a-z][\w+.-]*:\/\//i;
 
 /**
  * `host:port`, alone or behind `dns:` or `xds:`. Without a port it is 80, with TLS of the caller's own 443. Throws

@@ -5,7 +5,11 @@
 
 /** What a client of grpc-js takes as its options. */
 export interface GrpcOptions {
-  readonly channelFactoryOverride: (address: string, credentials: GrpcChannelCredentials, options: object) => GrpcChannel;
+  readonly channelFactoryOverride: (
+    address: string,
+    credentials: GrpcChannelCredentials,
+    options: object,
+  ) => GrpcChannel;
 }
 
 /** grpc-js's `ChannelInterface`. */
@@ -17,11 +21,7 @@ export interface GrpcChannel {
    * are made by calls, so that `CONNECTING` is the wait for configuration.
    */
   getConnectivityState(tryToConnect: boolean): number;
-  watchConnectivityState(
-    currentState: number,
-    deadline: Date | number,
-    callback: (error?: Error) => void,
-  ): void;
+  watchConnectivityState(currentState: number, deadline: Date | number, callback: (error?: Error) => void): void;
   /** No channelz service knows of it: what grpc-js gives for a channel whose channelz is off. */
   getChannelzRef(): GrpcChannelzRef;
   createCall(
