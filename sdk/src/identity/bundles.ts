@@ -39,8 +39,14 @@ export function createBundles(
   return {
     of: (trustDomain) => byTrustDomain.get(trustDomain),
     trustDomains: [...byTrustDomain.keys()],
-    revoked: revoked.flatMap((pem) => pemBlocks(pem, 'X509 CRL')),
+    revoked: revoked.flatMap(listsIn),
   };
+}
+
+/** What holds no list although there is something stays, to be found unreadable: it must not read as "nobody was revoked". */
+function listsIn(text: string): readonly string[] {
+  const lists = pemBlocks(text, 'X509 CRL');
+  return lists.length > 0 || text.trim() === '' ? lists : [text];
 }
 
 /** Both: where both know a trust domain, the roots of both. */

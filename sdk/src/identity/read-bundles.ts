@@ -6,8 +6,8 @@ import { type RevocationList, readRevocationLists } from './revocation.ts';
 export interface ReadBundles {
   roots(trustDomain: string): readonly X509Certificate[] | undefined;
   readonly revocation: readonly RevocationList[];
-  /** Roots and lists that could not be read, and so do not count. */
-  readonly faults: readonly string[];
+  /** Why it cannot be told who was revoked: nobody is taken then, for the list may name anybody. */
+  readonly unreadable: string | undefined;
 }
 
 const read = new WeakMap<TrustBundles, ReadBundles>();
@@ -22,15 +22,14 @@ export function readBundles(bundles: TrustBundles): ReadBundles {
 }
 
 function readAll(bundles: TrustBundles): ReadBundles {
-  const faults: string[] = [];
   const roots = new Map<string, X509Certificate[]>();
   for (const trustDomain of bundles.trustDomains) {
     const certificates: X509Certificate[] = [];
     for (const pem of bundles.of(trustDomain) ?? []) {
       try {
         certificates.push(new X509Certificate(pem));
-      } catch (error) {
-        faults.push(`a root of ${trustDomain}: ${error instanceof Error ? error.message : error}`);
+      } catch {
+        // A root that cannot be read vouches for nobody.
       }
     }
     roots.set(trustDomain, certificates);
@@ -39,6 +38,6 @@ function readAll(bundles: TrustBundles): ReadBundles {
   return {
     roots: (trustDomain) => roots.get(trustDomain),
     revocation: lists.lists,
-    faults: [...faults, ...lists.faults],
+    unreadable: lists.faults[0],
   };
 }

@@ -56,6 +56,8 @@ const refused = (code: string, ...words: string[]) => ({
   message: expect.stringMatching(new RegExp(words.map((word) => `(?=[^]*${word.replaceAll('.', '\\.')})`).join(''))),
 });
 
+const withList = (...lists: string[]) => ({ bundles: createBundles([['cluster.local', [root.pem]]], lists) });
+
 describe('who is taken', () => {
   it('a workload of our trust domain, with its chain to the root', async () => {
     const peer = verify(await issue()) as VerifiedPeer;
@@ -205,11 +207,28 @@ describe('who is refused, and how it is said', () => {
     );
   });
 
+  it('whoever a long list names: the parser drops none of it', async () => {
+    const bad = await issue();
+    const serials = Array.from({ length: 4_000 }, (_, at) => (0x40_0000_0000 + at).toString(16));
+    const others = serials.map((serialNumber) => ({ certificate: { serialNumber } })) as unknown as TestCertificate[];
+    const list = await root.crl(...others, bad);
+    expect(verify(bad, withList(list))).toEqual(refused('revoked', REVIEWS));
+    expect(verify(await issue(), withList(list))).toMatchObject({ id: { uri: REVIEWS } });
+  });
+
+  it('everybody, where it cannot be told who was revoked', async () => {
+    const good = await issue();
+    const list = await root.crl();
+    expect(verify(good, withList(list))).toMatchObject({ id: { uri: REVIEWS } });
+    const cutOff = list.replace(/.{64}\n/, '');
+    for (const text of [cutOff, 'a list that was fetched wrongly'])
+      expect(verify(good, withList(text))).toEqual(refused('chain-refused', 'revoked', REVIEWS));
+  });
+
   it('a revoked leaf, a revoked intermediate; a list of somebody else revokes nobody', async () => {
     const middle = await root.intermediate({ subject: 'CN=middle' });
     const [good, bad] = [await middle.issue({ uris: [REVIEWS] }), await middle.issue({ uris: [REVIEWS] })];
     const asLeaf = { certificate: middle.certificate } as TestCertificate;
-    const withList = (...lists: string[]) => ({ bundles: createBundles([['cluster.local', [root.pem]]], lists) });
     expect(verify(bad, withList(await middle.crl(bad)))).toEqual(refused('revoked', REVIEWS));
     expect(verify(good, withList(await middle.crl(bad)))).toHaveProperty('id');
     expect(verify(good, withList(await root.crl(asLeaf)))).toEqual(refused('revoked', 'CN=middle'));

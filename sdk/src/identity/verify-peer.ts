@@ -67,6 +67,8 @@ function prove(terms: PeerTerms): Proof | Refusal {
     const known = bundles.trustDomains.map(text).join(', ') || 'none';
     return refuse('wrong-trust-domain', `${text(id.uri)} was presented, there are roots for trust domain ${known}`);
   }
+  if (read.unreadable !== undefined)
+    return refuse('chain-refused', `it cannot be told whether ${text(id.uri)} was revoked: ${read.unreadable}`);
   const chain = verifyChain({ presented, roots, trustDomain, purpose, revocation: read.revocation, nowMs });
   if ('refused' in chain) return chain;
   const proof = { id, chain, names: facts.names };
