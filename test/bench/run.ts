@@ -92,7 +92,7 @@ async function main(): Promise<number> {
     process.stdout.write(`\n${group.title}\n`);
     const rows = await group.run(how);
     process.stdout.write(`${table(rows)}\n`);
-    if (args.includes('--write')) write(name, group.title, rows);
+    if (args.includes('--write') && !isQuick) write(name, group.title, rows);
   }
   return 0;
 }
