@@ -63,6 +63,8 @@ function dialTls({ connect, tlsName = '' }: DialAddress, { roots, certificate }:
     ...(isIP(tlsName) === 0 && { servername: tlsName }),
     ALPNProtocols: ['h2'],
     minVersion: 'TLSv1.2',
+    // Said outright: NODE_TLS_REJECT_UNAUTHORIZED is not to decide who gets the token.
+    rejectUnauthorized: true,
     ...(roots !== undefined && { ca: readRoots(roots) }),
     ...(own !== undefined && { cert: own.chain, key: own.key }),
   });

@@ -194,6 +194,18 @@ describe('TLS', () => {
     await expect(failed).rejects.toMatchObject({ code: 14 });
   });
 
+  it('NODE_TLS_REJECT_UNAUTHORIZED=0 lets no stranger have the token', async () => {
+    const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+    process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+    try {
+      const port = await serve(echo, { certificate: await stranger.issue({ ips: ['127.0.0.1'] }) });
+      await expect(call(`tls://127.0.0.1:${port}`, { roots })).rejects.toMatchObject({ code: 14 });
+    } finally {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
+    }
+  });
+
   it('by the roots of the file as it is then; without one by those of the platform', async () => {
     const port = await serve(echo, { certificate: await ca.issue({ ips: ['127.0.0.1'] }) });
     const file = path.join(directory, 'changing.pem');

@@ -39,6 +39,8 @@ export function httpsRequest(url: URL, options: HttpsRequest): Promise<HttpsResp
     };
     const tls = {
       agent,
+      // Said outright: NODE_TLS_REJECT_UNAUTHORIZED is not to decide whose keys and reviews count.
+      rejectUnauthorized: true,
       ...(ca !== undefined && { ca }),
       ...(cert !== undefined && { cert }),
       ...(key !== undefined && { key }),
