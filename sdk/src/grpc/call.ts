@@ -116,7 +116,10 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
   }
 
   sendMessageWithContext(context: GrpcMessageContext, message: Buffer): void {
-    if (this.#inner !== undefined) return this.#inner.sendMessageWithContext(context, message);
+    if (this.#inner !== undefined) {
+      this.#inner.sendMessageWithContext(context, message);
+      return;
+    }
     const { maxSendBytes } = this.#parts.settings;
     if (message.length > maxSendBytes) {
       const details = `Attempted to send message with a size larger than max (${message.length} vs ${maxSendBytes})`;
@@ -127,7 +130,10 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
   }
 
   startRead(): void {
-    if (this.#inner !== undefined) return this.#inner.startRead();
+    if (this.#inner !== undefined) {
+      this.#inner.startRead();
+      return;
+    }
     this.#reads++;
     this.#incoming.read();
   }
@@ -253,7 +259,10 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
     }
     const encoding = headerValue(headers, 'grpc-encoding') ?? 'identity';
     const fault = faultOfHead(status, headers) ?? (isAlgorithm(encoding) ? undefined : unknownEncoding(encoding));
-    if (fault !== undefined) return this.#finish(fault, headers);
+    if (fault !== undefined) {
+      this.#finish(fault, headers);
+      return;
+    }
     if (isAlgorithm(encoding)) this.#incoming.algorithm = encoding;
     started.listener.onReceiveMetadata(metadataOf(headers, started.metadata));
   }
