@@ -62,6 +62,27 @@ describe('clientIdentity', () => {
     ]);
   });
 
+  it('takes no unix socket for an address: its callers would be sent to one of their own machine', () => {
+    const { registrations, addresses, faults } = clientIdentity(
+      nodeOf('a', {
+        INSTANCE_IPS: 'unix:/run/docker.sock,10.0.0.1',
+        INMESH_REGISTER: ['unix:/run/docker.sock', '10.0.0.1/8', 'a b', 7, 'vm-1.example', '::1', ''].map(
+          (address, at) => ({
+            service: 'a',
+            port: at + 1,
+            address,
+          }),
+        ),
+      }),
+    );
+    expect(addresses).toEqual(['10.0.0.1']);
+    expect(registrations.map(({ address }) => address)).toEqual(['vm-1.example', '::1', undefined]);
+    expect(faults).toHaveLength(4);
+    expect(faults[0]).toBe(
+      'INMESH_REGISTER[0].address: got "unix:/run/docker.sock", want an IP address or a host name',
+    );
+  });
+
   it('bounds how much one process registers', () => {
     const many = Array.from({ length: 101 }, (_, index) => ({ service: 'a', port: index + 1 }));
     const { registrations, faults } = clientIdentity(nodeOf('a', { INMESH_REGISTER: many }));

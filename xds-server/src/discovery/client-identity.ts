@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@inmesh/sdk/internal/gen/core';
 import type { Principal } from '../auth/principal.ts';
@@ -24,6 +25,8 @@ export interface ClientIdentity {
   readonly revision: string;
   /** What was wrong in the metadata; each with the key and what is allowed. */
   readonly faults: readonly string[];
+  /** Of the Pod it has proven to be: what it says of its labels does not count. */
+  readonly podLabels?: ReadonlyMap<string, string>;
   /** It says to be someone else than it has proven: the stream is refused. */
   readonly conflict?: string;
 }
@@ -56,6 +59,11 @@ function labelsOf(value: JsonValue | undefined): ReadonlyMap<string, string> {
   return labels;
 }
 
+/** Never `unix:PATH`: whoever calls the service would be sent to a socket of its own machine. */
+const isReachable = (address: JsonValue): address is string =>
+  typeof address === 'string' && (address === '' || isIP(address) !== 0 || HOST_NAME.test(address));
+const HOST_NAME = /^[a-z0-9_]([-a-z0-9_.]{0,251}[a-z0-9_])?\.?$/i;
+
 function registration(value: JsonValue, index: number, faults: string[]): Registration | undefined {
   const at = `INMESH_REGISTER[${index}]`;
   if (!isObject(value)) {
@@ -71,6 +79,10 @@ function registration(value: JsonValue, index: number, faults: string[]): Regist
     faults.push(`${at}.port: got ${JSON.stringify(port)}, want an integer 1–65535`);
     return undefined;
   }
+  if (address !== undefined && !isReachable(address)) {
+    faults.push(`${at}.address: got ${JSON.stringify(address)?.slice(0, 64)}, want an IP address or a host name`);
+    return undefined;
+  }
   if (tls !== undefined && tls !== 'istio')
     faults.push(`${at}.tls: got ${JSON.stringify(tls)?.slice(0, 64)}, want "istio" or nothing`);
   return {
@@ -79,7 +91,7 @@ function registration(value: JsonValue, index: number, faults: string[]): Regist
     labels: labelsOf(value.labels),
     ...(tls === 'istio' && { tls }),
     ...(typeof version === 'string' && version !== '' ? { version } : {}),
-    ...(typeof address === 'string' && address !== '' ? { address } : {}),
+    ...(address !== undefined && address !== '' && { address }),
   };
 }
 
@@ -123,15 +135,28 @@ function conflictOf(metadata: JsonObject, principal: Principal | undefined): { c
   return {};
 }
 
-export function clientIdentity(node: Node, peer: Peer = LOCAL): ClientIdentity {
+/** Labels choose what a workload is told: those of a proven Pod are the cluster's word, not its own. */
+function falseLabels(claimed: ReadonlyMap<string, string>, of: ReadonlyMap<string, string> | undefined): string[] {
+  if (of === undefined) return [];
+  const wrong = [...claimed].filter(([name, value]) => of.get(name) !== value).map(([name]) => name.slice(0, 64));
+  return wrong.length === 0 ? [] : [`LABELS: ${wrong.slice(0, 8).join(', ')}: not so on its Pod, whose labels count`];
+}
+
+export function clientIdentity(
+  node: Node,
+  peer: Peer = LOCAL,
+  podLabels?: ReadonlyMap<string, string>,
+): ClientIdentity {
   const metadata: JsonObject = node.metadata ?? {};
   const faults: string[] = [];
   const { principal, isPublic } = peer;
   const registrations = registrationsOf(metadata.INMESH_REGISTER, peer, faults);
   const namespace = principal?.namespace ?? (isPublic ? NOWHERE : text(metadata, 'NAMESPACE') || 'default');
+  const claimed = labelsOf(metadata.LABELS);
+  faults.push(...falseLabels(claimed, podLabels));
   const addresses = text(metadata, 'INSTANCE_IPS')
     .split(',')
-    .filter((address) => address !== '');
+    .filter((address) => isIP(address) !== 0);
   return {
     id: node.id,
     userAgent:
@@ -144,11 +169,12 @@ export function clientIdentity(node: Node, peer: Peer = LOCAL): ClientIdentity {
     registrations,
     revision: text(metadata, 'INMESH_REVISION'),
     faults,
+    ...(podLabels && { podLabels }),
     ...conflictOf(metadata, principal),
     view: {
       kind: kindOf(metadata, node.userAgentName),
       namespace,
-      labels: labelsOf(metadata.LABELS),
+      labels: podLabels ?? claimed,
       locality: {
         region: node.locality?.region ?? '',
         zone: node.locality?.zone ?? '',
