@@ -314,6 +314,46 @@ describe('a client of ours', () => {
   });
 });
 
+describe('one handshake', () => {
+  it('is all there is: a client of TLS 1.2 that asks for another is let go', async () => {
+    const { port } = await openPort(await root.issue({ uris: [SERVER] }), { ...MESH_SERVER, minVersion: 'TLSv1.2' });
+    const { pem, keyPem } = await root.issue({ uris: [CLIENT] });
+    const checkServerIdentity = (): undefined => undefined;
+    const socket = tls.connect({
+      port: port.port,
+      host: '127.0.0.1',
+      ca: root.pem,
+      cert: pem,
+      key: keyPem,
+      maxVersion: 'TLSv1.2',
+      checkServerIdentity,
+    });
+    const failed = new Promise<Error>((resolve) => socket.on('error', resolve));
+    await once(socket, 'data');
+    let isAgain = false;
+    socket.renegotiate({}, (error) => {
+      isAgain = error === null;
+    });
+    expect((await failed).message).toMatch(/renegotiation/);
+    expect(isAgain).toBe(false);
+  });
+
+  it("reads no stranger's certificate of many names: OpenSSL has refused it", async () => {
+    const names = Array.from({ length: 2_000 }, (_, at) => `host-${at}.example`);
+    const uris = [CLIENT];
+    const { port } = await openPort(await root.issue({ uris: [SERVER] }));
+    for (const certificate of [await selfSigned({ uris, dns: names }), await foreign.issue({ uris, dns: names })]) {
+      await connect(certificate, port).catch(() => {});
+      const seen = await port.next();
+      expect(['self-signed', 'unknown-root']).toContain(codeOf(seen));
+      expect((seen as MeshError).message).toMatch(/certificate of \d{5} bytes was refused by OpenSSL/);
+    }
+    const large = await root.issue({ uris, dns: names });
+    await connect(large, port);
+    expect(await port.next()).toMatchObject({ peer: { uri: CLIENT } });
+  });
+});
+
 describe('a port that gets no TLS', () => {
   it('says so once for garbage, for a client that leaves and for one that never speaks', async () => {
     const { port } = await openPort(await root.issue({ uris: [SERVER] }));

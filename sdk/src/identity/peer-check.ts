@@ -67,6 +67,8 @@ function judge({ certificates, openSsl }: Presented, terms: CheckTerms, nowMs: n
   const { trust } = material;
   const { expected, side: purpose } = terms;
   if (trust.kind === 'mesh') {
+    const refused = largeFault(certificates, openSsl);
+    if (refused !== undefined) return refused;
     // First, because it says best what is wrong; OpenSSL's verdict counts all the same.
     const verified = verifyPeer({ ...trust, presented: certificates, expected, purpose, nowMs });
     if ('refused' in verified) return verified;
@@ -74,6 +76,18 @@ function judge({ certificates, openSsl }: Presented, terms: CheckTerms, nowMs: n
   }
   if (leaf === undefined) return refuse('no-certificate', 'no certificate was presented');
   return (trust.kind === 'unchecked' ? undefined : openSslFault(openSsl, leaf)) ?? nameFault(leaf, terms) ?? {};
+}
+
+/** X.509-SVIDs have about 1 KiB. */
+const LARGEST_READ = 8_192;
+
+/** A stranger's certificate may be of 100 KiB, and 0.2 s of reading: OpenSSL, which has read it already, is believed there. */
+function largeFault(certificates: readonly X509Certificate[], openSsl: string | undefined): Refusal | undefined {
+  if (openSsl === undefined || openSsl === NO_VERDICT) return undefined;
+  const largest = Math.max(0, ...certificates.map(({ raw }) => raw.length));
+  if (largest <= LARGEST_READ) return undefined;
+  const why = refusalOfOpenSsl(openSsl)?.refused ?? 'chain-refused';
+  return refuse(why, `a certificate of ${largest} bytes was refused by OpenSSL: ${openSsl}`);
 }
 
 function openSslFault(code: string | undefined, leaf: X509Certificate | undefined): Refusal | undefined {

@@ -160,8 +160,11 @@ function fileOf(path: string, ...labels: readonly string[]): Found<string> {
   }
 }
 
-/** OpenSSL's option that stops session tickets: see {@link contextOptions}. */
-const NO_TICKET = constants.SSL_OP_NO_TICKET;
+/**
+ * No session tickets: see {@link contextOptions}. No renegotiation (TLS 1.2): who the other end is was decided at the one handshake,
+ * and it would come for the price of a few bytes to a peer.
+ */
+const ONE_HANDSHAKE = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
 
 /** Cipher suites of TLS 1.3, which lists of suites in the configuration do not speak of (Envoy TlsParameters.cipher_suites). */
 const TLS_1_3_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'];
@@ -182,7 +185,7 @@ export function contextOptions(tls: End, { certificate, trust }: Material): Secu
     ...(minVersion !== undefined && { minVersion }),
     ...(maxVersion !== undefined && { maxVersion }),
     ...(cipherSuites.length > 0 && { ciphers: suites.join(':') }),
-    secureOptions: NO_TICKET,
+    secureOptions: ONE_HANDSHAKE,
   };
 }
 
