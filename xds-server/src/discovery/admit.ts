@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { type Clock, systemClock } from '@inmesh/sdk/internal/clock';
 import { type Authenticate, bearerToken } from '../auth/authenticator.ts';
 import { isRefusal, type Proof, type Refusal, refuse } from '../auth/principal.ts';
 import { isLoopback } from '../loopback.ts';
@@ -18,6 +19,7 @@ export interface AdmitParts {
   readonly authenticate: Authenticate;
   /** Whether a plain text port serves other machines what everyone may see. */
   readonly isPublicPlaintext: boolean;
+  readonly clock?: Clock;
 }
 
 export type Admitted = Peer | Refusal;
@@ -29,8 +31,10 @@ export const isTurnedAway = (admitted: Admitted): admitted is Refusal => 'refuse
  * Who may come in, and as whom. Over TLS: who proves it. In plain text: whoever is on this machine, as nobody or as whom its token
  * proves; others only where the operator has opened the port to them, and as nobody.
  */
-export function createAdmit({ authenticate, isPublicPlaintext }: AdmitParts): Admit {
-  return ({ transport, address, authorization, certificate }) => {
+export function createAdmit({ authenticate, isPublicPlaintext, clock = systemClock }: AdmitParts): Admit {
+  return ({ transport, address, authorization, certificate: seen }) => {
+    // It was good when the connection began, which may stand for days.
+    const certificate = seen && inTime(seen, clock);
     const isLocal = transport === 'unix' || (transport === 'tcp' && address !== undefined && isLoopback(address));
     const token = bearerToken(authorization);
     if (typeof token === 'object') return token;
@@ -42,6 +46,12 @@ export function createAdmit({ authenticate, isPublicPlaintext }: AdmitParts): Ad
       address,
     );
   };
+}
+
+function inTime(certificate: Proof, clock: Clock): Proof {
+  if (isRefusal(certificate) || (certificate.expiresAtMs ?? Number.POSITIVE_INFINITY) > clock.wallTime())
+    return certificate;
+  return refuse('expired', 'certificate: it has expired since the connection began; connect again with a new one');
 }
 
 async function proven(proof: Promise<Proof | undefined>, address: string | undefined): Promise<Admitted> {
