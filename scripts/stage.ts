@@ -46,9 +46,14 @@ function withoutSources(exported: unknown): unknown {
   return Object.fromEntries(kept.map(([name, target]) => [name, withoutSources(target)]));
 }
 
+/** Packages that are loaded in many small files: protobuf-es, and the reading of certificates. Each is in THIRD-PARTY-NOTICES. */
+const BUNDLED = ['@bufbuild/protobuf', '@peculiar/asn1-', '@peculiar/utils', 'asn1js', 'pvtsutils', 'pvutils', 'tslib'];
+
+const isBundled = (id: string): boolean => BUNDLED.some((name) => id.startsWith(name));
+
 /**
- * The SDK's two hundred modules and protobuf-es's sixty become a few files, a third less CPU up to the first call. All entry
- * points come out of one build, so whichever of them load a module share its one instance. Types stay as they are.
+ * The SDK's two hundred modules, protobuf-es's sixty and those of ASN.1 become a few files, a third less CPU up to the first
+ * call. All entry points come out of one build, so whichever of them load a module share its one instance. Types stay as they are.
  */
 async function bundleSdk(target: string): Promise<void> {
   for (const file of globSync('{dist,gen}/**/*.js', { cwd: target })) rmSync(path.join(target, file));
@@ -57,11 +62,14 @@ async function bundleSdk(target: string): Promise<void> {
       'dist/index': 'sdk/dist/index.js',
       'dist/register': 'sdk/dist/register.js',
       'dist/server/index': 'sdk/dist/server/index.js',
+      'dist/grpc-entry': 'sdk/dist/grpc-entry.js',
       ...internalEntries(),
     },
     platform: 'node',
     plugins: [atFirstUse()],
-    external: (id) => !id.startsWith('.') && !path.isAbsolute(id) && !id.startsWith('@bufbuild/protobuf'),
+    external: (id) => !id.startsWith('.') && !path.isAbsolute(id) && !isBundled(id),
+    // Those of ASN.1 have their ES modules where `module` says.
+    resolve: { mainFields: ['module', 'main'] },
     logLevel: 'warn',
     output: { dir: target, format: 'esm', entryFileNames: '[name].js', chunkFileNames: 'dist/chunks/[name]-[hash].js' },
   });

@@ -81,9 +81,12 @@ describe('dependencies of @inmesh/sdk', () => {
     readFileSync(path.join(project, 'node_modules/@inmesh/sdk/package.json'), 'utf8'),
   );
 
-  it('are these six', () => {
+  it('are these nine', () => {
     expect(Object.keys(dependencies)).toEqual([
       '@bufbuild/protobuf',
+      '@peculiar/asn1-csr',
+      '@peculiar/asn1-schema',
+      '@peculiar/asn1-x509',
       'jose',
       'opossum',
       'prom-client',
