@@ -20,6 +20,7 @@ const SDK: Layers = {
     'index',
     'register',
     'server',
+    'grpc-entry',
     'mesh',
     'options',
     'breaker',

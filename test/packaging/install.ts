@@ -19,12 +19,16 @@ declare module 'vitest' {
     readonly compilers: Readonly<Record<string, string>>;
     /** Folder of the package. */
     readonly oldestUndici: string;
+    /** Version → folder of the package, with what it depends on beside it. */
+    readonly grpcJs: Readonly<Record<string, string>>;
   }
 }
 
 /** The oldest Node and undici we say we run on, and the compilers a consumer may have. */
 const OLDEST_NODE = '22.19.0';
 const OLDEST_UNDICI = '8.12.0';
+/** The lowest of the SDK's range and the newest there is. */
+const GRPC_JS = ['1.10.0', '1.14.7'];
 const COMPILERS = { '5.9': '5.9.3', '6.0': '6.0.3' };
 
 function npm(args: readonly string[], cwd: string): void {
@@ -44,7 +48,11 @@ function installTools(): Omit<Provided, 'project' | 'packages'> {
   ]);
   const manifest = JSON.stringify({
     private: true,
-    dependencies: { ...Object.fromEntries(compilers), undici: OLDEST_UNDICI },
+    dependencies: {
+      ...Object.fromEntries(compilers),
+      ...Object.fromEntries(GRPC_JS.map((version) => [`grpc-js-${version}`, `npm:@grpc/grpc-js@${version}`])),
+      undici: OLDEST_UNDICI,
+    },
     optionalDependencies: { [node]: OLDEST_NODE },
   });
   const file = path.join(folder, 'package.json');
@@ -58,6 +66,7 @@ function installTools(): Omit<Provided, 'project' | 'packages'> {
   const oldest = path.join(modules, node, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   return {
     oldestUndici: path.join(modules, 'undici'),
+    grpcJs: Object.fromEntries(GRPC_JS.map((version) => [version, path.join(modules, `grpc-js-${version}`)])),
     nodes: { ...(existsSync(oldest) && { [OLDEST_NODE]: oldest }), [process.versions.node]: process.execPath },
     compilers: {
       ...Object.fromEntries(
@@ -100,6 +109,7 @@ interface Provided {
   readonly nodes: Readonly<Record<string, string>>;
   readonly compilers: Readonly<Record<string, string>>;
   readonly oldestUndici: string;
+  readonly grpcJs: Readonly<Record<string, string>>;
 }
 
 function provideAll(tests: TestProject, provided: Provided): void {

@@ -2,47 +2,24 @@ import { awaitedTimer, type Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { startExchange } from '../http/exchange.ts';
 import type { Exchange, ExchangeHandler } from '../http/outgoing.ts';
-import type { RequestBody } from '../http/request-body.ts';
-import type { MeshRuntime } from '../http/runtime.ts';
 import { headerValue } from '../match/headers.ts';
 import { GRPC } from '../wire/grpc-status.ts';
 import { isAlgorithm } from './algorithms.ts';
-import type { ChannelSettings } from './channel-options.ts';
+import type { CallParts } from './call-parts.ts';
 import { followsCancellation } from './deadline.ts';
 import { IncomingMessages } from './incoming-messages.ts';
 import { metadataOf, noMetadata } from './metadata.ts';
 import { OutgoingMessages } from './outgoing-messages.ts';
 import { requestHeaders, serviceUrl } from './request-headers.ts';
-import { type CallEnd, endOf, faultOfHead, isNobodyThere, statusAmong } from './status.ts';
-import type { GrpcTarget } from './target.ts';
+import { type CallEnd, endOf, faultOfHead, isNobodyThere, NO_STATUS, statusAmong, unknownEncoding } from './status.ts';
 import type {
   GrpcAuthContext,
   GrpcCall,
   GrpcCallCredentials,
-  GrpcChannel,
   GrpcListener,
   GrpcMessageContext,
   GrpcMetadata,
-  GrpcParentCall,
 } from './types.ts';
-
-export interface CallParts {
-  readonly runtime: MeshRuntime;
-  readonly target: GrpcTarget;
-  readonly settings: ChannelSettings;
-  readonly number: number;
-  /** `/package.Service/Method` */
-  readonly method: string;
-  /** Wall clock, ms; infinite where there is none. */
-  readonly deadlineMs: number;
-  readonly host: string | undefined;
-  readonly parent: GrpcParentCall | null;
-  readonly flags: number;
-  /** Of the channel. */
-  readonly credentials: GrpcCallCredentials | undefined;
-  /** grpc-js's own channel to the same target, for what is none of the mesh's. */
-  plain(): Promise<GrpcChannel>;
-}
 
 const NO_HEADERS: readonly string[] = [];
 /** Why the exchange is ended; nobody is told. */
@@ -199,28 +176,10 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(!settings.retries && { retry: false as const }),
     };
-    const body = this.#body();
+    const body = this.#outgoing.body();
     const exchange = startExchange(runtime, { dialled: target.dialled, request, body, policy, isGrpc: true }, this);
     if (this.#isOver) exchange.abort(OVER);
     else if (!this.#isDelegated) this.#exchange = exchange;
-  }
-
-  /** All of it at once where it is here, so that it can be sent as often as the policy wants. */
-  #body(): RequestBody {
-    const outgoing = this.#outgoing;
-    const isWhole = outgoing.isEnded && !outgoing.hasBegun;
-    return {
-      contentType: undefined,
-      replayable: isWhole,
-      isEmpty: false,
-      open: () => {
-        if (!isWhole) return { kind: 'stream', stream: outgoing.stream() };
-        const bytes = outgoing.whole();
-        return bytes instanceof Promise
-          ? bytes.then((whole) => ({ kind: 'bytes', bytes: whole }))
-          : { kind: 'bytes', bytes };
-      },
-    };
   }
 
   /** The host is none of the mesh's. */
@@ -345,13 +304,6 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
     });
   }
 }
-
-const NO_STATUS: CallEnd = { code: GRPC.internal, details: 'The server ended the answer without a gRPC status' };
-
-const unknownEncoding = (encoding: string): CallEnd => ({
-  code: GRPC.unimplemented,
-  details: `Received messages in the encoding "${encoding}", which was not offered`,
-});
 
 /** There is nothing left to abort; who has answered is still asked for. */
 const ended = (exchange: Exchange | undefined): Exchange | undefined =>

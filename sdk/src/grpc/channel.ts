@@ -1,5 +1,5 @@
 import type { MeshRuntime } from '../http/runtime.ts';
-import type { MeshGrpcCall } from './call.ts';
+import type { CallParts } from './call-parts.ts';
 import { type ChannelSettings, readOptions } from './channel-options.ts';
 import { STATE, stateOf, watchState } from './connectivity.ts';
 import { DEFAULT_FLAGS, deadlineOf } from './deadline.ts';
@@ -17,7 +17,7 @@ import type {
   GrpcParentCall,
 } from './types.ts';
 
-type MakeCall = (parts: ConstructorParameters<typeof MeshGrpcCall>[0]) => GrpcCall;
+type MakeCall = (parts: CallParts) => GrpcCall;
 
 /** Loaded with the first channel: a process without one pays nothing for it. */
 let makeCall: MakeCall | undefined;

@@ -15,7 +15,8 @@ export async function openPlainChannel({ target, credentials, options }: Channel
     const what = `${target} is not in the mesh, and @grpc/grpc-js could not be loaded to call it directly`;
     throw new MeshError('MESH_CONFIG_INVALID', what, { hint: 'npm install @grpc/grpc-js', cause });
   });
-  const own = credentials ?? grpc.credentials.createInsecure();
+  // Of another copy of the package they would be refused; those in clear have nothing to lose.
+  const own = credentials?._isSecure() ? credentials : grpc.credentials.createInsecure();
   const channel: unknown = new grpc.Channel(target, own as ReturnType<typeof grpc.credentials.createInsecure>, options);
   return channel as GrpcChannel;
 }

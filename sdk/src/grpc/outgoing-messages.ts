@@ -1,3 +1,5 @@
+import type { CallBody } from '../call/body-source.ts';
+import type { RequestBody } from '../http/request-body.ts';
 import type { Algorithm } from './algorithms.ts';
 import { compress } from './compression.ts';
 import type { GrpcMessageContext } from './types.ts';
@@ -18,7 +20,7 @@ const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
  * back when the next one is asked for: the stream has taken it and has room.
  */
 export class OutgoingMessages {
-  readonly algorithm: Algorithm;
+  readonly #algorithm: Algorithm;
   readonly #queue: Entry[] = [];
   #isEnded = false;
   #hasBegun = false;
@@ -26,7 +28,7 @@ export class OutgoingMessages {
   #wake: (() => void) | undefined;
 
   constructor(algorithm: Algorithm) {
-    this.algorithm = algorithm;
+    this.#algorithm = algorithm;
   }
 
   push(context: GrpcMessageContext, message: Uint8Array): void {
@@ -37,10 +39,6 @@ export class OutgoingMessages {
   end(): void {
     this.#isEnded = true;
     this.#wake?.();
-  }
-
-  get isEnded(): boolean {
-    return this.#isEnded;
   }
 
   /** Some of it has been taken as a stream: it cannot begin again. */
@@ -54,8 +52,22 @@ export class OutgoingMessages {
     if (this.#isEnded) to.halfClose();
   }
 
-  /** All of it, where that is here: it can be sent as often as need be. */
-  whole(): Uint8Array | Promise<Uint8Array> {
+  /** All of it at once where it is here, so that it can be sent as often as the policy wants. */
+  body(): RequestBody {
+    const isWhole = this.#isEnded && !this.#hasBegun;
+    return {
+      contentType: undefined,
+      replayable: isWhole,
+      isEmpty: false,
+      open: () => {
+        if (!isWhole) return { kind: 'stream', stream: { [Symbol.asyncIterator]: () => this.#reader() } };
+        const bytes = this.#whole();
+        return bytes instanceof Promise ? bytes.then(asBody) : asBody(bytes);
+      },
+    };
+  }
+
+  #whole(): Uint8Array | Promise<Uint8Array> {
     const frames = this.#queue.map((entry) => this.#frame(entry));
     if (frames.every((frame) => frame instanceof Uint8Array)) return joined(frames);
     return Promise.all(frames).then(joined);
@@ -68,10 +80,6 @@ export class OutgoingMessages {
     this.#written = undefined;
     for (const entry of this.#queue.splice(0)) acknowledge(entry);
     this.#wake?.();
-  }
-
-  stream(): AsyncIterable<Uint8Array> {
-    return { [Symbol.asyncIterator]: () => this.#reader() };
   }
 
   #reader(): AsyncIterator<Uint8Array> {
@@ -103,7 +111,7 @@ export class OutgoingMessages {
   }
 
   #frame({ context, message }: Entry): Uint8Array | Promise<Uint8Array> {
-    const { algorithm } = this;
+    const algorithm = this.#algorithm;
     if (algorithm === 'identity' || (context.flags ?? 0) & NO_COMPRESS) return framed(message, 0);
     return compress(algorithm, message).then((packed) => framed(packed, 1));
   }
@@ -127,6 +135,8 @@ function joined(frames: readonly Uint8Array[]): Uint8Array {
   const [only] = frames;
   return frames.length === 1 && only !== undefined ? only : Buffer.concat(frames);
 }
+
+const asBody = (bytes: Uint8Array): CallBody => ({ kind: 'bytes', bytes });
 
 export const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

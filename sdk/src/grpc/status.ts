@@ -62,3 +62,10 @@ function codeOfError({ code, status, grpcStatus, cause }: MeshError): number {
 export const isNobodyThere = (error: unknown): boolean => error instanceof MeshError && UNREACHED.has(error.code);
 
 const UNREACHED: ReadonlySet<string> = new Set(['MESH_NOT_READY', 'MESH_NO_HEALTHY_UPSTREAM', 'MESH_CONNECT_FAILED']);
+
+export const NO_STATUS: CallEnd = { code: GRPC.internal, details: 'The server ended the answer without a gRPC status' };
+
+export const unknownEncoding = (encoding: string): CallEnd => ({
+  code: GRPC.unimplemented,
+  details: `Received messages in the encoding "${encoding}", which was not offered`,
+});

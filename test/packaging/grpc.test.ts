@@ -1,0 +1,54 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { printed, runProgram } from './run-program.ts';
+
+const project = inject('project');
+const versions = Object.entries(inject('grpcJs'));
+
+/** What `programs/grpc.mjs` prints. */
+const ANSWERS = {
+  unary: 'one interceptor it',
+  failed: '5 true',
+  late: '4 true',
+  cancelled: 1,
+  collected: 'ab',
+  spread: 'xyz',
+  chatted: 'ping',
+  made: 'two  ',
+  direct: 'three  ',
+  ready: true,
+  states: [2, 'echo:80'],
+};
+
+it('the lowest release tried is the lowest of the range', () => {
+  const manifest = readFileSync(path.join(project, 'node_modules/@inmesh/sdk/package.json'), 'utf8');
+  expect(JSON.parse(manifest).peerDependencies['@grpc/grpc-js']).toBe(`^${versions[0]?.[0]}`);
+});
+
+describe.each(versions)('with @grpc/grpc-js %s', (_, found) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-grpc-'));
+  beforeAll(() => {
+    cpSync(project, folder, { recursive: true });
+    mkdirSync(path.join(folder, 'node_modules/@grpc'), { recursive: true });
+    symlinkSync(found, path.join(folder, 'node_modules/@grpc/grpc-js'), 'junction');
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('clients of every kind of call are on the mesh', async () => {
+    expect(await printed(process.execPath, ['grpc.mjs'], { cwd: folder })).toEqual(ANSWERS);
+  });
+
+  it.each(Object.entries(inject('compilers')))('its types and ours agree under TypeScript %s', async (version, tsc) => {
+    const file = path.join(folder, `tsconfig-grpc-${version}.json`);
+    const compilerOptions = {
+      ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: true },
+      ...{ noEmit: true, target: 'es2022', module: 'nodenext', lib: ['es2024', 'esnext.disposable'], types: ['node'] },
+    };
+    writeFileSync(file, JSON.stringify({ compilerOptions, files: ['grpc-types.mts'] }));
+    const { code, stdout } = await runProgram(process.execPath, [tsc, '-p', file], { cwd: folder });
+    expect(stdout).toBe('');
+    expect(code).toBe(0);
+  });
+});
