@@ -31,6 +31,16 @@ export const needsNoLook = ({ chains }: InboundListener): boolean =>
       transport === undefined && applicationProtocols.length === 0 && tls === undefined,
   );
 
+/** Whoever was taken by the one has proven what the other asks for: roots, names, whether a certificate must be shown. */
+export function asksTheSame(one: DownstreamTls | undefined, other: DownstreamTls | undefined): boolean {
+  return one === other || (one !== undefined && other !== undefined && demandsOf(one) === demandsOf(other));
+}
+
+function demandsOf({ roots, subjectAltNames, requireClientCertificate, crl, minVersion }: DownstreamTls): string {
+  const by = roots.kind === 'bundles' ? [...roots.bundles] : roots;
+  return JSON.stringify([by, subjectAltNames, requireClientCertificate, crl, minVersion]);
+}
+
 /** TLS with this workload's own certificate; a port may have others (Sidecar ingress[].tls). */
 const isMutual = ({ tls }: InboundChain): boolean => tls?.certificate.kind === 'identity';
 

@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../test/harness/certificates.ts';
 import { createTestIdentity } from '../../../test/harness/test-identity.ts';
 import { createBundles } from '../identity/bundles.ts';
+import type { DownstreamTls } from '../model/tls.ts';
 import { listenerOfMode } from './chain.ts';
 import { guardWith } from './guard.ts';
 import { peerOf } from './peer.ts';
@@ -61,6 +62,29 @@ describe('a change of the mode', () => {
     setting.mode('DISABLE');
     expect(await closed).toBe('closed');
     expect((await ask(await plain(setting.port))).text).toBe('nobody');
+  });
+
+  it('of who may call closes the connections of those who may not, and lets the same terms be', async () => {
+    const setting = await start(createServer(who), 'STRICT');
+    const strict = listenerOfMode('STRICT', '0.0.0.0', 9080);
+    const asking = (terms: Partial<DownstreamTls>): void =>
+      setting.side.listen({
+        ...strict,
+        chains: strict.chains.map((chain) => (chain.tls ? { ...chain, tls: { ...chain.tls, ...terms } } : chain)),
+      });
+    asking({ requireClientCertificate: false });
+    const nameless = await secure(setting, undefined);
+    expect((await ask(nameless)).text).toBe('nobody');
+    const closed = fate(nameless);
+    asking({ subjectAltNames: [] });
+    expect(await closed).toBe('closed');
+    const named = await secure(setting, setting.caller);
+    expect((await ask(named)).text).toBe('productpage');
+    asking({ subjectAltNames: [] });
+    expect((await ask(named)).text).toBe('productpage');
+    const over = fate(named);
+    asking({ subjectAltNames: [{ kind: 'prefix', value: 'spiffe://elsewhere/' }] });
+    expect(await over).toBe('closed');
   });
 
   it('registers anew: callers expect a certificate only where one is asked for', async () => {

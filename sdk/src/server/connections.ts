@@ -3,7 +3,7 @@ import type { Clock, Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { MeshError } from '../errors.ts';
 import type { InboundLimits, InboundListener } from '../model/inbound.ts';
-import { chooseChain } from './chain.ts';
+import { asksTheSame, chooseChain } from './chain.ts';
 import { GuardedConnection, type Taken } from './connection.ts';
 
 /** All connections of a guarded port. */
@@ -52,7 +52,9 @@ export class Connections {
       const { offer, taken } = connection;
       if (taken === undefined) continue;
       const chain = offer && chooseChain(listener, offer);
-      if (offer && chain && sameWay(taken, wayOf(chain.tls !== undefined, offer.transport))) connection.chain = chain;
+      const isSame = offer && chain && sameWay(taken, wayOf(chain.tls !== undefined, offer.transport));
+      // The names that may call, or whether a certificate is asked for at all, may be others.
+      if (isSame && asksTheSame(connection.chain?.tls, chain.tls)) connection.chain = chain;
       else if (taken !== 'probe') connection.drain(defaultOf('guardDrainMs'));
     }
   }

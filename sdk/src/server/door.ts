@@ -5,7 +5,7 @@ import { defaultOf } from '../defaults.ts';
 import type { ServerSide } from '../mesh/server-side.ts';
 import type { InboundListener } from '../model/inbound.ts';
 import type { AppServer } from './app-server.ts';
-import { chooseChain, needsNoLook, type Offer } from './chain.ts';
+import { asksTheSame, chooseChain, needsNoLook, type Offer } from './chain.ts';
 import type { GuardedConnection } from './connection.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import type { PortPolicy } from './port-policy.ts';
@@ -130,10 +130,11 @@ export class Door {
 
   #secured(connection: GuardedConnection, socket: TLSSocket): void {
     const { app, emit, policy } = this.#parts;
-    const { offer } = connection;
+    const { offer, chain: { tls } = {} } = connection;
     // The configuration may have changed during the handshake.
-    if (policy.current === undefined || offer === undefined || chooseChain(policy.current, offer)?.tls === undefined) {
-      this.refuse(connection, 'no-chain', 'mutual TLS is not taken here any more');
+    const now = policy.current && offer && chooseChain(policy.current, offer)?.tls;
+    if (now === undefined || !asksTheSame(tls, now)) {
+      this.refuse(connection, 'no-chain', 'TLS is not taken here any more, or not of everyone who was');
       return;
     }
     connection.taken = 'mutual-tls';
