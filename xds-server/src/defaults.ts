@@ -120,6 +120,19 @@ export const DEFAULTS = {
   unreadStreamMs: entry(30_000, 'ms', 'Inmesh', 'without reading anything that waits for it, a stream is ended'),
   pushSliceMs: entry(5, 'ms', 'Inmesh', 'answers made before the event loop has its turn'),
   firstRequestMs: entry(30_000, 'ms', 'Inmesh', 'a stream that says nothing is ended'),
+  streamsPerConnection: entry(1_024, 'count', 'Inmesh', 'streams of one connection of ADS, SDS or the CA at a time'),
+  unprovenConnections: entry(
+    4_096,
+    'count',
+    'Inmesh',
+    'connections of the TLS port of whom it is not known yet who they are; beyond, the oldest is dropped',
+  ),
+  unprovenConnectionMs: entry(
+    30_000,
+    'ms',
+    'Inmesh',
+    'without a certificate or a call with a token, such a one is dropped',
+  ),
   idleConnectionMs: entry(300_000, 'ms', 'Inmesh', 'a connection without a stream is closed'),
   renewalRetryMs: entry(
     10_000,

@@ -21,6 +21,7 @@ import { createChangeLines } from './embedded/changes.ts';
 import { Doors } from './embedded/doors.ts';
 import { endpointOrigin } from './embedded/endpoint-origin.ts';
 import { MeshIdentity } from './embedded/identity.ts';
+import { podLabels, podLookupOf } from './embedded/pod-lookup.ts';
 import { ProblemBook } from './embedded/problems.ts';
 import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
@@ -78,6 +79,7 @@ class EmbeddedServer implements XdsServer {
     this.#identity = new MeshIdentity({
       ca: ca === false || plaintext ? undefined : ca,
       authentication,
+      pods: podLookupOf(this.#registry),
       clock,
       trustDomain: () => this.#snapshots.mesh().trustDomain,
       setTrustBundle: (bundle) => this.#snapshots.setTrustBundle(bundle),
@@ -88,6 +90,7 @@ class EmbeddedServer implements XdsServer {
     const problem = (message: string): void => this.#problems.tell(message);
     const { metrics, service, identity } = { metrics: this.#metrics, service: this.#service, identity: this.#identity };
     this.#doors = new Doors({ service, identity, metrics, problem, clock });
+    this.#registry.onPodsChange(() => this.#service.podsChanged());
     this.#snapshots.onChange((_snapshot, urgency) => {
       this.#service.push();
       // After the push, which waits for its turn too.
@@ -253,6 +256,7 @@ class EmbeddedServer implements XdsServer {
         const served = this.#snapshots.lookup(identity.view, typeUrl);
         return this.#federation.lookup(typeUrl, access.lookup(identity, typeUrl, served));
       },
+      podLabels: ({ principal }) => podLabels(this.#registry, principal),
       waits: secretsWait,
       revision: () => this.#snapshots.current().revision,
       registrations: this.#registrations(),

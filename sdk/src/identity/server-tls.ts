@@ -14,6 +14,11 @@ export interface AcceptListener {
   secured(socket: TLSSocket, client: Secured, raw: Socket): void;
   /** The client was refused, spoke no TLS that we do, or left. The connection is closed already. */
   refused(error: MeshError, remote: Remote, raw: Socket): void;
+  /**
+   * Instead, where it is there and TLS itself has succeeded: the client was refused, and is told so in the protocol above, since
+   * TLS has no word for it after the handshake. Nothing that the connection asks for may be done in its name.
+   */
+  unverified?(socket: TLSSocket, error: MeshError, raw: Socket): void;
 }
 
 /** Whose connection it was. */
@@ -108,13 +113,15 @@ function handshake(
       return refused(peerRefused('client', refuse('no-certificate', 'a session was resumed')));
     const certificates = requestCert ? presentedBy(socket) : [];
     const result = checkPeer({ certificates, openSsl: openSslVerdict(socket) }, terms, clock.wallTime());
-    if (result instanceof MeshError) return refused(result);
+    if (result instanceof MeshError && on.unverified === undefined) return refused(result);
     isOver = true;
     timer.cancel();
-    socket.authorized = certificates.length > 0;
+    const isRefused = result instanceof MeshError;
+    socket.authorized = certificates.length > 0 && !isRefused;
     // A tls.Server does so for its sockets; as long as it is true Node's HTTP/2 waits for the handshake that is over.
     Reflect.set(socket, 'secureConnecting', false);
-    on.secured(socket, result, raw);
+    if (isRefused) on.unverified?.(socket, result, raw);
+    else on.secured(socket, result, raw);
   });
 }
 

@@ -76,6 +76,26 @@ it('takes a service account’s token of its issuer, whose keys it finds by disc
   });
 });
 
+it('takes what a token of Kubernetes is bound to, where it speaks of the subject', async () => {
+  const { issuer, token } = await setUp();
+  const bound = (namespace: string, name = 'web') => ({
+    'kubernetes.io': {
+      namespace,
+      serviceaccount: { name, uid: 's' },
+      node: { name: 'node-1', uid: 'n' },
+      pod: { name: 'web-7d9', uid: '0f0e' },
+    },
+  });
+  const proven = { node: 'node-1', pod: { name: 'web-7d9', uid: '0f0e' } };
+  expect(await issuer.verify(await token(bound('shop')))).toMatchObject(proven);
+  for (const over of [bound('bank'), bound('shop', 'root'), { 'kubernetes.io': 'x' }, { 'kubernetes.io': null }]) {
+    const said = await issuer.verify(await token(over));
+    expect(said).toMatchObject({ serviceAccount: 'web' });
+    expect(said).not.toHaveProperty('pod');
+    expect(said).not.toHaveProperty('node');
+  }
+});
+
 it.each([
   ['of another audience', 'audience', { aud: 'vault' }],
   ['of another issuer', 'issuer', { iss: 'https://evil.example' }],

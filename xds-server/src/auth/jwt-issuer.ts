@@ -78,8 +78,28 @@ async function attempt(token: string, rule: JwtIssuerRule, deps: JwtIssuerDeps, 
     const who = parseSubject(payload.sub ?? '');
     if (who === undefined) return refuse('subject', 'token: its subject names no service account');
     const expiresAtMs = (payload.exp ?? 0) * 1_000;
-    return { kind: 'workload', trustDomain: deps.trustDomain, ...who, via: 'oidc', expiresAtMs } satisfies Principal;
+    const { trustDomain } = deps;
+    return {
+      kind: 'workload',
+      trustDomain,
+      ...who,
+      via: 'oidc',
+      expiresAtMs,
+      ...boundTo(payload['kubernetes.io'], who),
+    } satisfies Principal;
   } catch (error) {
     return tokenRefusal(error);
   }
+}
+
+/** What a token of Kubernetes is bound to (claim `kubernetes.io`, KEP-1205): the Pod it was made for, and its node. */
+function boundTo(claim: unknown, who: { namespace: string; serviceAccount: string }): Pick<Principal, 'node' | 'pod'> {
+  const at = (...path: readonly string[]): string => {
+    let value: unknown = claim;
+    for (const name of path) value = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+    return typeof value === 'string' ? value : '';
+  };
+  if (at('namespace') !== who.namespace || at('serviceaccount', 'name') !== who.serviceAccount) return {};
+  const [node, name, uid] = [at('node', 'name'), at('pod', 'name'), at('pod', 'uid')];
+  return { ...(node !== '' && { node }), ...(name !== '' && uid !== '' && { pod: { name, uid } }) };
 }

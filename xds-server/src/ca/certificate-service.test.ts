@@ -182,6 +182,20 @@ describe('CreateCertificate for another workload (CA_TRUSTED_NODE_ACCOUNTS)', ()
     ['a pod that is gone', { ...agent, pod: { name: 'ztunnel-2', uid: 'u1' } }, wanted, policy(), 'is not there'],
     ['a pod of the same name that came later', agent, wanted, policy({ ...here, uid: 'u2' }), 'another one by now'],
     ['a pod that runs as somebody else', agent, wanted, policy({ ...here, serviceAccount: 'x' }), 'runs as x'],
+    [
+      'a pod whose token was made for another node',
+      { ...agent, node: 'node-2' },
+      wanted,
+      policy(),
+      'its token was made for node-2',
+    ],
+    [
+      'a pod of whom no uid is known, by a token that is bound to no node',
+      agent,
+      wanted,
+      policy({ ...here, uid: undefined }),
+      'another one by now',
+    ],
     ['a pod on no node', agent, wanted, policy({ ...here, node: undefined }), 'on no node'],
     [
       'a workload of another node',

@@ -2,7 +2,7 @@ import { parseSpiffeId } from '@inmesh/sdk/internal/identity/spiffe-id';
 import type { Principal } from '../auth/principal.ts';
 
 /** What is known of the cluster's pods. */
-interface PodLookup {
+export interface PodLookup {
   /** undefined: there is no such pod. */
   pod(namespace: string, name: string): Promise<PodFacts | undefined>;
   /** Whether a pod that has not ended runs there as this service account. */
@@ -10,7 +10,8 @@ interface PodLookup {
 }
 
 export interface PodFacts {
-  readonly uid: string;
+  /** undefined: not known here; then only a token that is bound to the Pod's node proves that it is this Pod. */
+  readonly uid: string | undefined;
   readonly serviceAccount: string;
   /** undefined: not placed yet. */
   readonly node?: string | undefined;
@@ -49,10 +50,14 @@ export async function impersonationFault({
   const found = await policy.pods.pod(principal.namespace, pod.name);
   if (found === undefined) return `pod ${principal.namespace}/${pod.name} is not there`;
   // A pod of the same name that came later may stand on another node.
-  if (found.uid !== pod.uid) return `pod ${principal.namespace}/${pod.name} is another one by now`;
+  if (found.uid === undefined ? principal.node === undefined : found.uid !== pod.uid)
+    return `pod ${principal.namespace}/${pod.name} is another one by now`;
   if (found.serviceAccount !== principal.serviceAccount)
     return `pod ${principal.namespace}/${pod.name} runs as ${found.serviceAccount}`;
   if (found.node === undefined) return `pod ${principal.namespace}/${pod.name} is on no node`;
+  // What the API server itself has bound the token to (KEP-4193).
+  if (principal.node !== undefined && principal.node !== found.node)
+    return `pod ${principal.namespace}/${pod.name} is on node ${found.node}, its token was made for ${principal.node}`;
   const { namespace, serviceAccount } = id.workload;
   if (await policy.pods.runsOn(found.node, namespace, serviceAccount)) return undefined;
   return `nothing runs as ${namespace}/${serviceAccount} on node ${found.node}`;

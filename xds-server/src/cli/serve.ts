@@ -25,6 +25,7 @@ Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processe
                    it in a Secret, as istiod
   --jwt-issuer ISSUER[,JWKS-URL]  takes its tokens of service accounts for the audience istio-ca; may be repeated
   --kubernetes-tokens  takes service-account tokens that the Kubernetes API of this Pod, or of KUBECONFIG, vouches for
+  --node-agents NS/SA[,NS/SA]  service accounts (istio-system/ztunnel) whose Pods may have certificates of what runs on their node
   --plaintext      no CA, no identities, no TLS between workloads
   --admin ADDRESS  health, readiness, metrics, clients, problems, CSDS (${DEFAULT_ADMIN}); loopback only
   --authority NAME  serves xdstp://NAME/… too (gRFC A47)`;
@@ -67,6 +68,7 @@ const parse = (args: readonly string[]) =>
       ca: { type: 'string' },
       'jwt-issuer': { type: 'string', multiple: true, default: [] },
       'kubernetes-tokens': { type: 'boolean', default: false },
+      'node-agents': { type: 'string', multiple: true, default: [] },
       plaintext: { type: 'boolean', default: false },
       admin: { type: 'string', default: DEFAULT_ADMIN },
       authority: { type: 'string', multiple: true, default: [] },
@@ -111,7 +113,11 @@ function serverOf(values: Values, folder: string): XdsServer {
     authorities: ['', ...values.authority],
     plaintext,
     ca: plaintext ? false : caOf(caDirectory(values)),
-    authentication: { issuers: values['jwt-issuer'].map(issuerOf), kubernetes: values['kubernetes-tokens'] },
+    authentication: {
+      issuers: values['jwt-issuer'].map(issuerOf),
+      kubernetes: values['kubernetes-tokens'],
+      nodeAgents: values['node-agents'].flatMap((list) => list.split(',')),
+    },
   });
 }
 

@@ -4,6 +4,7 @@ import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
 import { Admission } from './admission.ts';
 import type { ClientIdentity } from './client-identity.ts';
+import type { Peer } from './peer.ts';
 import { Registrations, type RegistrationTarget } from './registrations.ts';
 import { type EndpointOrigin, ReturnGrace } from './return-grace.ts';
 import { Session, type StreamTerms } from './session.ts';
@@ -24,6 +25,8 @@ export interface AdsServiceOptions {
   readonly endpointOrigin?: (assignment: string) => EndpointOrigin;
   /** Names that are not known yet; `push` says when they are. */
   readonly waits?: (identity: ClientIdentity, typeUrl: string) => Waits | undefined;
+  /** As `SessionHost.podLabels`; `podsChanged` says when it answers otherwise. */
+  readonly podLabels?: (peer: Peer) => ReadonlyMap<string, string> | undefined;
   readonly on?: Partial<AdsEvents>;
 }
 
@@ -72,6 +75,7 @@ export class AdsService {
       throttled: (session, waitMs, time) => this.#throttled(session, waitMs, time),
       refused: (count) => options.on?.refusedNames?.(count),
       lookup: options.lookup,
+      podLabels: (peer) => options.podLabels?.(peer),
       revision: options.revision,
       identified: (session, identity) => {
         // A stream for secrets alone says nothing of what its process serves.
@@ -150,6 +154,11 @@ export class AdsService {
     this.#pushedAt ??= this.#options.clock.now();
     this.#admission.renewed();
     for (const session of this.#sessions.keys()) session.changed();
+  }
+
+  /** Who is proven to be a Pod has its labels. */
+  podsChanged(): void {
+    for (const session of this.#sessions.keys()) session.podsChanged();
   }
 
   /** Something of one type has changed that is in no snapshot. */

@@ -10,7 +10,7 @@ export type AdsCall = ServerDuplexStream<Buffer, Buffer>;
 
 interface StreamBelow {
   close(code: number): void;
-  readonly session?: { readonly socket?: unknown } | undefined;
+  readonly session?: { readonly socket?: unknown; close(): void } | undefined;
 }
 
 /** The HTTP/2 stream below a call: grpc-js does not show it, and has no other way to let go of a peer that reads nothing. */

@@ -78,6 +78,8 @@ export async function listenSecureAds(service: AdsService, address: string, deps
 
 const newServer = (): Server =>
   new Server({
+    // Beyond all that one connection has a use for (Envoy opens a stream for each secret); grpc-js itself sets no bound.
+    'grpc.max_concurrent_streams': defaultOf('streamsPerConnection'),
     'grpc.max_receive_message_length': defaultOf('requestBytes'),
     'grpc.keepalive_time_ms': defaultOf('keepaliveMs'),
     'grpc.keepalive_timeout_ms': defaultOf('keepaliveTimeoutMs'),

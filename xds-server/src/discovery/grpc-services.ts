@@ -1,13 +1,13 @@
 import type { handleBidiStreamingCall, handleUnaryCall, Metadata, Server } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Clock } from '@inmesh/sdk/internal/clock';
-import type { Principal, Refusal } from '../auth/principal.ts';
+import { isRefusal, type Principal, type Refusal } from '../auth/principal.ts';
 import { SECRET_TYPE } from '../translate/resource-types.ts';
 import { type Admit, type Admitted, type Arrival, addressOf, isTurnedAway } from './admit.ts';
 import type { AdsService } from './ads-service.ts';
 import { type AdsCall, endWith, linkOf, streamBelow } from './grpc-link.ts';
 import type { Peer } from './peer.ts';
-import { proofOf } from './tls-door.ts';
+import { admitted as admittedOn, proofOf } from './tls-door.ts';
 
 /** The encoded IstioCertificateResponse, or a gRPC status that says why there is none. */
 export type Certify = (
@@ -87,13 +87,19 @@ function arrive(
   refuse: (code: number, message: string) => void,
 ): void {
   const address = addressOf(call.getPeer());
-  const certificate = transport === 'tls' ? proofOf(streamBelow(call)?.session?.socket) : undefined;
+  const connection = transport === 'tls' ? streamBelow(call)?.session : undefined;
+  const certificate = proofOf(connection?.socket);
   const arrival: Arrival = { transport, address, authorization: call.metadata.get('authorization'), certificate };
   const next = (admitted: Admitted): void => {
     if (isTurnedAway(admitted)) {
       turnedAway(admitted, address);
       refuse(codeOf(admitted), admitted.message);
-    } else then(admitted);
+      // Whoever showed a bad certificate has to connect again to show a better one.
+      if (certificate !== undefined && isRefusal(certificate)) setImmediate(() => connection?.close());
+    } else {
+      admittedOn(connection?.socket);
+      then(admitted);
+    }
   };
   const admitted = admit(arrival);
   if (admitted instanceof Promise)

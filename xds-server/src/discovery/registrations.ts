@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '@inmesh/sdk/internal/clock';
 import { principalText } from '../auth/principal.ts';
+import { TLS_MODE_LABEL } from '../registry/tls-mode.ts';
 import type { ClientIdentity, Registration } from './client-identity.ts';
 import type { Session } from './session.ts';
 
@@ -113,9 +114,11 @@ function workloadsOf(
   const workloads = new Map<string, RegisteredWorkload>();
   for (const registration of identity.registrations) {
     const uid = `${claimant}/${identity.namespace}/${registration.service}/${registration.port}`;
+    const { version: _said, ...said } = registration;
     workloads.set(uid, {
-      ...registration,
+      ...said,
       labels: labelsOf(identity, registration),
+      ...versionOf(identity, registration),
       uid,
       namespace: identity.namespace,
       workload: identity.workload,
@@ -136,14 +139,17 @@ function claimantOf({ id, peer: { principal } }: ClientIdentity): string {
   return /^~?proven:/.test(id) ? `~${id}` : id;
 }
 
-/** Istio: callers expect TLS of the mesh, and the service account's name in it, of endpoints with this label. */
-const TLS_MODE = 'security.istio.io/tlsMode';
+/** A label, too: that of its Pod where one is proven. */
+function versionOf({ podLabels }: ClientIdentity, registration: Registration): { version?: string } {
+  const version = podLabels === undefined ? registration.version : podLabels.get('version');
+  return version === undefined ? {} : { version };
+}
 
 /** As Istio's auto-registration: what the process says of itself counts, what it says of this service wins. */
-function labelsOf({ view, peer }: ClientIdentity, registration: Registration): ReadonlyMap<string, string> {
-  const labels = new Map([...view.labels, ...registration.labels]);
-  labels.delete(TLS_MODE);
-  if (peer.principal !== undefined && registration.tls === 'istio') labels.set(TLS_MODE, 'istio');
+function labelsOf({ view, peer, podLabels }: ClientIdentity, registration: Registration): ReadonlyMap<string, string> {
+  const labels = new Map(podLabels ?? [...view.labels, ...registration.labels]);
+  labels.delete(TLS_MODE_LABEL);
+  if (peer.principal !== undefined && registration.tls === 'istio') labels.set(TLS_MODE_LABEL, 'istio');
   return labels;
 }
 

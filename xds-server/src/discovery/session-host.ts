@@ -3,6 +3,7 @@ import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
 import type { ClientIdentity } from './client-identity.ts';
+import type { Peer } from './peer.ts';
 import type { RequestLimits } from './request-size.ts';
 import type { Session } from './session.ts';
 import type { BucketShape } from './token-bucket.ts';
@@ -36,6 +37,8 @@ export interface SessionHost {
   readonly limits: StreamLimits;
   /** How a client's resources of a type are found, as they are when asked for. */
   lookup(identity: ClientIdentity, typeUrl: string): Lookup;
+  /** Of the Pod that the peer has proven to be; undefined: not known, or it has proven none. */
+  podLabels?(peer: Peer): ReadonlyMap<string, string> | undefined;
   /** undefined: nothing waits. Who makes something wait calls `changed` when it may be answered. */
   waits(identity: ClientIdentity, typeUrl: string): Waits | undefined;
   /** The node of a stream became known or changed. */

@@ -148,6 +148,17 @@ export class Session {
     for (const typeUrl of this.#types().keys()) if (only === undefined || only === typeUrl) this.#owe(typeUrl);
   }
 
+  /** Other labels may mean other resources. */
+  podsChanged(): void {
+    if (this.#ended || this.#peer.principal?.pod === undefined || this.#node === undefined) return;
+    const identity = this.#identityOf(this.#node);
+    if (identity.podLabels === this.#identity?.podLabels) return;
+    this.#identity = identity;
+    this.#lookups.clear();
+    this.#host.identified(this, identity);
+    this.changed();
+  }
+
   /**
    * Sends what is due, type by type in make-before-break order; a slow peer is told only the newest later. False: the time is
    * up, and there is more to do.
@@ -197,7 +208,7 @@ export class Session {
     if (node !== undefined) {
       const isKnown = this.#identity !== undefined;
       this.#node = node;
-      const identity = clientIdentity(node, this.#peer);
+      const identity = this.#identityOf(node);
       if (identity.conflict !== undefined) {
         this.end(PERMISSION_DENIED, identity.conflict);
         return false;
@@ -211,6 +222,10 @@ export class Session {
     }
     if (this.#identity === undefined) this.end(INVALID_ARGUMENT, 'the first request of a stream must carry its node');
     return this.#identity !== undefined;
+  }
+
+  #identityOf(node: Node): ClientIdentity {
+    return clientIdentity(node, this.#peer, this.#host.podLabels?.(this.#peer));
   }
 
   /** Empty where the request is of no further use. */

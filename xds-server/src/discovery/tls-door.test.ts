@@ -60,11 +60,12 @@ describe('a client certificate', () => {
     ],
     ['that may sign', /is-ca/, () => ca.issue({ uris: [WEB], isCa: true, uses: ['client'] })],
   ];
-  it.each(cases)('%s opens nothing, and the log says why', async (_what, why, make) => {
+  it.each(cases)('%s opens nothing; client and log are told why', async (_what, why, make) => {
     const { tls, told } = await pluggedIn();
     const stream = tls(shown(await make())).stream(node('a'));
     stream.ask(LISTENER_TYPE, PRIVATE);
-    await until(stream.ended).toMatch(/^UNAVAILABLE/);
+    await until(stream.ended).toMatch(/^UNAUTHENTICATED certificate: [-a-z]+: /);
+    expect(stream.ended()).toMatch(why);
     expect(stream.heard.size).toBe(0);
     expect(told.join('\n')).toMatch(why);
   });
@@ -72,10 +73,20 @@ describe('a client certificate', () => {
   it('that was revoked opens nothing', async () => {
     const certificate = await ca.issue({ uris: [WEB] });
     const { tls, told } = await pluggedIn(await ca.crl(certificate));
-    const stream = tls(shown(certificate)).stream(node('a'));
+    const peer = tls(shown(certificate));
+    const stream = peer.stream(node('a'));
     stream.ask(LISTENER_TYPE, PRIVATE);
-    await until(stream.ended).toMatch(/^UNAVAILABLE/);
+    await until(stream.ended).toMatch(/^UNAUTHENTICATED certificate: .*revoked/);
     expect(told.join('\n')).toMatch(/revoked/);
+    await expect(peer.certificate()).rejects.toThrow(/UNAUTHENTICATED certificate: .*revoked/);
+  });
+
+  it('that is refused spoils no token that is good', async () => {
+    const { tls, token } = await pluggedIn();
+    const bad = shown(await foreign.issue({ uris: ['spiffe://cluster.local/ns/shop/sa/root'] }));
+    const stream = tls({ ...bad, token: await token('shop', 'web') }).stream(node('a'));
+    stream.ask(LISTENER_TYPE, PRIVATE);
+    await until(() => stream.heard.get(PRIVATE)).toMatch(/^(?!no$)/);
   });
 
   it('that names no service account proves nobody, and the client is told', async () => {

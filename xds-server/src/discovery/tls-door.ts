@@ -1,19 +1,23 @@
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Clock } from '@inmesh/sdk/internal/clock';
+import type { MeshError } from '@inmesh/sdk/internal/errors';
 import type { Identity } from '@inmesh/sdk/internal/identity/identity';
 import type { Secured } from '@inmesh/sdk/internal/identity/peer-check';
+import { refusalOf } from '@inmesh/sdk/internal/identity/refusal';
 import { NO_SECRETS } from '@inmesh/sdk/internal/identity/secrets';
 import { createTlsContexts } from '@inmesh/sdk/internal/identity/tls-contexts';
 import type { DownstreamTls } from '@inmesh/sdk/internal/model/tls';
 import { certificateProof } from '../auth/client-certificate.ts';
-import type { Proof } from '../auth/principal.ts';
+import { isRefusal, type Proof, refuse } from '../auth/principal.ts';
+import { defaultOf } from '../defaults.ts';
+import { UnprovenConnections } from './unproven-connections.ts';
 
 export interface TlsDoorParts {
   readonly identity: Identity;
   readonly trustDomain: string;
   readonly clock: Clock;
-  /** Takes a connection whose client was verified, or showed no certificate. */
+  /** Takes a connection. What its client has proven, and what not, is with `proofOf`. */
   readonly take: (socket: TLSSocket) => void;
   /** A connection that came to nothing: why, and whose it was. */
   readonly refused: (reason: string, address: string | undefined) => void;
@@ -27,7 +31,7 @@ export interface TlsDoor {
 }
 
 /**
- * A client may show a certificate or a token; who shows none of them is told so by gRPC. Envoy as a client offers no more than TLS
+ * A client may show a certificate or a token; who shows none of them, or a bad one, is told so by gRPC. Envoy as a client offers no more than TLS
  * 1.2 unless told otherwise (TlsParameters.tls_maximum_protocol_version).
  */
 const TERMS: DownstreamTls = {
@@ -41,33 +45,56 @@ const TERMS: DownstreamTls = {
 
 /** Where a call finds what its connection's certificate has proven: HTTP/2 shows the socket only through a proxy. */
 const PROOF = Symbol('proof');
+const ADMITTED = Symbol('admitted');
 
 export const proofOf = (socket: unknown): Proof | undefined =>
   typeof socket === 'object' && socket !== null ? Reflect.get(socket, PROOF) : undefined;
+
+/** A call of this connection has proven who is there. */
+export function admitted(socket: unknown): void {
+  const tell: unknown = typeof socket === 'object' && socket !== null ? Reflect.get(socket, ADMITTED) : undefined;
+  if (typeof tell === 'function') tell();
+}
 
 /** TLS is accepted here and not by grpc-js, which resumes sessions of clients that show no certificate as if they had. */
 export async function openTlsDoor(address: string, parts: TlsDoorParts): Promise<TlsDoor> {
   const { identity, trustDomain, clock, take, refused } = parts;
   const open = new Map<TLSSocket, Secured>();
-  const secured = (socket: TLSSocket, client: Secured): void => {
+  const unproven = new UnprovenConnections({
+    clock,
+    most: defaultOf('unprovenConnections'),
+    patienceMs: defaultOf('unprovenConnectionMs'),
+    dropped: refused,
+  });
+  const enter = (socket: TLSSocket, raw: Socket, proof: Proof | undefined): void => {
     // gRPC is chosen by ALPN (gRPC PROTOCOL-HTTP2, "TLS").
     if (socket.alpnProtocol !== 'h2') {
+      const { remoteAddress } = socket;
       socket.destroy();
-      refused('it does not speak HTTP/2 (ALPN h2)', socket.remoteAddress);
+      refused('it does not speak HTTP/2 (ALPN h2)', remoteAddress);
       return;
     }
-    open.set(socket, client);
-    socket.once('close', () => open.delete(socket));
-    Reflect.set(socket, PROOF, certificateProof(client, trustDomain));
+    Reflect.set(socket, PROOF, proof);
+    Reflect.set(socket, ADMITTED, () => unproven.proven(raw));
+    if (proof !== undefined && !isRefusal(proof)) unproven.proven(raw);
     take(socket);
   };
   const acceptor = createTlsContexts(identity, NO_SECRETS, clock).server(TERMS, {
-    secured,
+    secured(socket, client, raw) {
+      open.set(socket, client);
+      socket.once('close', () => open.delete(socket));
+      enter(socket, raw, certificateProof(client, trustDomain));
+    },
+    // TLS 1.3 lets a server say nothing of it, gRPC does: each call is answered with the reason.
+    unverified: (socket, error, raw) => enter(socket, raw, refuse('certificate', whatIsWrong(error))),
     refused: (error, remote) => refused(error.message, remote.address),
   });
   const server = createServer({ noDelay: true }, (raw) => {
     const fault = acceptor.accept(raw);
-    if (fault === undefined) return;
+    if (fault === undefined) {
+      unproven.add(raw);
+      return;
+    }
     raw.destroy();
     refused(fault.missing, raw.remoteAddress);
   });
@@ -80,6 +107,11 @@ export async function openTlsDoor(address: string, parts: TlsDoorParts): Promise
       server.close();
     },
   };
+}
+
+function whatIsWrong(error: MeshError): string {
+  const found = refusalOf(error);
+  return `certificate: ${found === undefined ? error.message : `${found.refused}: ${found.message}`}`;
 }
 
 /** Who was revoked, or lost the root that vouched for it, is not left on a connection that stands. */

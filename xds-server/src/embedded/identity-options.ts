@@ -17,4 +17,9 @@ export interface AuthenticationOptions {
   readonly issuers?: readonly JwtIssuerRule[];
   /** Service-account tokens are reviewed by the Kubernetes API: of the Pod this runs in, or of the file that KUBECONFIG names. */
   readonly kubernetes?: boolean;
+  /**
+   * `NAMESPACE/SERVICE-ACCOUNT` of agents that may ask for certificates of the workloads on their own node (istiod
+   * CA_TRUSTED_NODE_ACCOUNTS), such as `istio-system/ztunnel`. Their token must prove their Pod, and the Pods must be known.
+   */
+  readonly nodeAgents?: readonly string[];
 }

@@ -8,6 +8,7 @@ import { loadOrCreateTokenKey, newTokenKey } from '../auth/token-key.ts';
 import { createTokenReviewer } from '../auth/token-review.ts';
 import { type Authority, createAuthority } from '../ca/authority.ts';
 import { createCertificateService } from '../ca/certificate-service.ts';
+import type { PodLookup } from '../ca/impersonation.ts';
 import { kubernetesStore } from '../ca/kubernetes-store.ts';
 import type { Certify } from '../discovery/grpc-services.ts';
 import { createOwnCertificate } from '../discovery/own-certificate.ts';
@@ -20,6 +21,8 @@ export interface MeshIdentityParts {
   /** undefined: there is no CA. */
   readonly ca: CaOptions | undefined;
   readonly authentication: AuthenticationOptions;
+  /** Who runs where. */
+  readonly pods: PodLookup;
   readonly clock: Clock;
   /** Of the MeshConfig, when it has been read. */
   readonly trustDomain: () => string;
@@ -30,6 +33,7 @@ export interface MeshIdentityParts {
 /** Who is who in a mesh: the CA, who it believes, and the control plane's own certificate. Nothing of it is made before it is needed. */
 export class MeshIdentity {
   readonly #parts: MeshIdentityParts;
+  readonly #nodeAgents: ReadonlySet<string>;
   readonly #tokenKey: () => ReturnType<typeof newTokenKey>;
   #authority: Promise<Authority> | undefined;
   #open: Authority | undefined;
@@ -42,6 +46,7 @@ export class MeshIdentity {
 
   constructor(parts: MeshIdentityParts) {
     this.#parts = parts;
+    this.#nodeAgents = nodeAgentsOf(parts.authentication);
     this.#tokenKey = once(() => {
       const directory = parts.ca?.directory;
       return directory === undefined ? newTokenKey() : loadOrCreateTokenKey(directory);
@@ -82,7 +87,13 @@ export class MeshIdentity {
       this.#parts.problem(`CA: ${text(error)}`);
       return { code: UNAVAILABLE, message: 'the CA is not there' };
     }
-    this.#certify ??= createCertificateService({ authority, clock: this.#parts.clock }).createCertificate;
+    const { clock, pods } = this.#parts;
+    const nodeAgents = this.#nodeAgents;
+    this.#certify ??= createCertificateService({
+      authority,
+      clock,
+      ...(nodeAgents.size > 0 && { impersonation: { nodeAgents, pods } }),
+    }).createCertificate;
     return this.#certify(request, principal);
   };
 
@@ -167,6 +178,15 @@ export class MeshIdentity {
     }
     return this.#api;
   }
+}
+
+function nodeAgentsOf({ nodeAgents = [] }: AuthenticationOptions): ReadonlySet<string> {
+  for (const agent of nodeAgents) {
+    const [namespace = '', account = '', ...more] = agent.split('/');
+    if (!isNamespace(namespace) || !isServiceAccount(account) || more.length > 0)
+      throw new TypeError(`nodeAgents: got "${agent}", want NAMESPACE/SERVICE-ACCOUNT`);
+  }
+  return new Set(nodeAgents);
 }
 
 const UNAVAILABLE = 14;

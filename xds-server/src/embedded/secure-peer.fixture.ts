@@ -60,11 +60,12 @@ export function peerOf(address: string, { token, certificate, roots }: Shown = {
     /** One delta stream; what is asked for is told `yes`, with its version, or `no`. */
     stream: (node: { id: string; metadata?: JsonObject; userAgentName?: string }, path = ADS) =>
       deltaStream(client.makeBidiStreamRequest(path, pass, pass, metadata), node),
-    /** A certificate for a key made here. */
-    async certificate(uri?: string, validitySeconds = 0) {
+    /** A certificate for a key made here; `impersonated`: of somebody else (ztunnel). */
+    async certificate(uri?: string, validitySeconds = 0, impersonated?: string) {
       const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
       const request = create(IstioCertificateRequestSchema, {
-        csr: createCsr(keys, uri),
+        csr: createCsr(keys, uri || undefined),
+        ...(impersonated !== undefined && { metadata: { ImpersonatedIdentity: impersonated } }),
         validityDuration: BigInt(validitySeconds),
       });
       const answer = fromBinary(

@@ -1,5 +1,6 @@
 import type { ConfigObject } from '../schema/types.ts';
 import { localityOfLabels, NOWHERE, parseLocality } from './locality.ts';
+import { hasEnded } from './pods.ts';
 import type { EndpointLocality, MeshEndpoint, Workload } from './read-model.ts';
 import { REGISTERED_PORT, REGISTERED_SERVICE, REGISTERED_WORKLOAD } from './registration.ts';
 
@@ -25,9 +26,8 @@ export const instanceOf = (
 const podInstance = (pod: ConfigObject<'Pod'>, node: EndpointLocality | undefined): Instance | undefined => {
   const { spec, status, labels, name, namespace } = pod;
   const address = status?.podIP ?? status?.podIPs[0]?.ip;
-  const phase = status?.phase;
   // A Pod that has ended keeps its address in the API for a while; it serves nobody.
-  if (address === undefined || phase === 'Succeeded' || phase === 'Failed') return undefined;
+  if (address === undefined || hasEnded(pod)) return undefined;
   const ready = status?.conditions.find(({ type }) => type === 'Ready')?.status ?? 'True';
   const ports = new Map<string, number>();
   for (const port of spec.containers.flatMap((container) => container.ports)) {

@@ -7,6 +7,7 @@ import { compareText } from './multi-map.ts';
 import type { MeshEndpoint, MeshService, MeshServicePort, ServiceKey } from './read-model.ts';
 import { fromServiceEntry, writtenEndpoints } from './service-entry.ts';
 import type { Store } from './store.ts';
+import { TLS_MODE_LABEL, takesMutualTls } from './tls-mode.ts';
 
 export interface MergedService {
   readonly service: MeshService;
@@ -35,11 +36,10 @@ export const mergeService = (store: Store, key: ServiceKey, clusterDomain: strin
         ? kubernetesEndpoints(store, definition, service, port)
         : entryEndpoints(store, definition, hostname, port),
     );
-    for (const instance of first === undefined ? named : members(processes, named, service)) {
-      if (first !== undefined && !servesPort(instance, service, port)) continue;
-      found.push(endpointOf(instance, instance.registered?.port ?? 0));
-    }
-    endpoints.set(port.number, withoutRepeats(found));
+    const registered = (first === undefined ? named : members(processes, named, service))
+      .filter((instance) => first === undefined || servesPort(instance, service, port))
+      .map((instance) => endpointOf(instance, instance.registered?.port ?? 0));
+    endpoints.set(port.number, oneOfEach(found, registered));
   }
   return { service, endpoints };
 };
@@ -170,12 +170,39 @@ const servesPort = (instance: Instance, service: MeshService, port: MeshServiceP
   return (target ?? service.ports.find(({ number }) => number === listening) ?? service.ports[0]) === port;
 };
 
-/** Sorted by address and port; the first of a repeated one stays. */
-const withoutRepeats = (endpoints: readonly MeshEndpoint[]): readonly MeshEndpoint[] => {
+/**
+ * Sorted by address and port, each once. What the configuration says stays, else what was registered first; but a program that takes
+ * the mesh's TLS there, and says so itself, knows better than a launcher that has registered it from outside.
+ */
+const oneOfEach = (
+  configured: readonly MeshEndpoint[],
+  registered: readonly MeshEndpoint[],
+): readonly MeshEndpoint[] => {
   const byAddress = new Map<string, MeshEndpoint>();
-  for (const endpoint of endpoints) {
-    const at = `${endpoint.address}|${endpoint.port}`;
+  for (const endpoint of configured) {
+    const at = addressKey(endpoint);
     if (!byAddress.has(at)) byAddress.set(at, endpoint);
+  }
+  const written = new Set(byAddress.keys());
+  for (const endpoint of registered) {
+    const at = addressKey(endpoint);
+    const known = byAddress.get(at);
+    if (known === undefined) byAddress.set(at, endpoint);
+    else if (speaksBetter(endpoint, known)) byAddress.set(at, written.has(at) ? secured(known, endpoint) : endpoint);
   }
   return [...byAddress.values()].sort((a, b) => compareText(a.address, b.address) || a.port - b.port);
 };
+
+const addressKey = ({ address, port }: MeshEndpoint): string => `${address}|${port}`;
+
+/** Only of itself: another account does not decide how this one is called. The label is given to proven registrations alone. */
+const speaksBetter = (endpoint: MeshEndpoint, known: MeshEndpoint): boolean =>
+  takesMutualTls(endpoint.labels) &&
+  !takesMutualTls(known.labels) &&
+  (known.serviceAccount === undefined || known.serviceAccount === endpoint.serviceAccount);
+
+const secured = (known: MeshEndpoint, { serviceAccount }: MeshEndpoint): MeshEndpoint => ({
+  ...known,
+  labels: new Map([...known.labels, [TLS_MODE_LABEL, 'istio']]),
+  ...(serviceAccount !== undefined && { serviceAccount }),
+});

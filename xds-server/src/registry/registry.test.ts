@@ -222,6 +222,54 @@ spec:
 });
 
 describe('registry: self-registration', () => {
+  describe('of one address and port by two', () => {
+    const TLS = new Map([['security.istio.io/tlsMode', 'istio']]);
+    const modes = (...more: readonly Partial<Registration>[]) => {
+      const both = more.map((one, at) => process(String(at), { address: '10.1.1.1', ...one }));
+      const found = [both, both.toReversed()].map((events) => {
+        const { registry } = registryOf(REVIEWS);
+        registry.apply(events);
+        return registry
+          .endpoints(KEY, 9080)
+          .map(({ labels, serviceAccount }) => `${serviceAccount} ${labels.get('security.istio.io/tlsMode')}`);
+      });
+      expect(found[0]).toEqual(found[1]);
+      return found[0];
+    };
+    it.each([
+      [
+        'the one that takes TLS counts, of the same account',
+        [{ serviceAccount: 'a' }, { serviceAccount: 'a', labels: TLS }],
+        'a istio',
+      ],
+      ['and in the other order', [{ serviceAccount: 'a', labels: TLS }, { serviceAccount: 'a' }], 'a istio'],
+      ['and beside one that proved nothing', [{}, { serviceAccount: 'a', labels: TLS }], 'a istio'],
+      [
+        'another account decides nothing',
+        [{ serviceAccount: 'a' }, { serviceAccount: 'b', labels: TLS }],
+        'a undefined',
+      ],
+      ['plain stays plain', [{ serviceAccount: 'a' }, { serviceAccount: 'a' }], 'a undefined'],
+    ] as const)('%s', (_what, both, expected) => {
+      expect(modes(...both)).toEqual([expected]);
+    });
+
+    it('a Pod keeps what it is, and takes TLS where its own process says so', () => {
+      const { registry } = registryOf(`${REVIEWS}---${pod('a', '10.1.1.1')}`);
+      const own = { address: '10.1.1.1', port: 8080, labels: new Map([...TLS, ['version', 'v9']]) };
+      registry.apply([process('1', { ...own, serviceAccount: 'other' })]);
+      expect(registry.endpoints(KEY, 9080)[0]?.labels.get('security.istio.io/tlsMode')).toBeUndefined();
+      registry.apply([process('2', { ...own, serviceAccount: 'bookinfo-reviews' })]);
+      const [endpoint, ...more] = registry.endpoints(KEY, 9080);
+      expect(more).toEqual([]);
+      expect(endpoint).toMatchObject({ workload: 'a', serviceAccount: 'bookinfo-reviews' });
+      expect(Object.fromEntries(endpoint?.labels ?? [])).toMatchObject({
+        version: 'v1',
+        'security.istio.io/tlsMode': 'istio',
+      });
+    });
+  });
+
   it('makes a process an endpoint of the Service it names, with its selector as labels', () => {
     const { registry } = registryOf(REVIEWS.replace('  - {name: grpc-api, port: 9090}\n', ''));
     const changes = registry.apply([process('1', { version: 'v1' }), process('2', { version: 'v2', port: 9082 })]);
@@ -353,5 +401,28 @@ spec:
     registry.apply([{ kind: 'delete', key: 'Service/default/reviews' }]);
     expect(registry.problems()).toEqual([]);
     expect(registry.service(KEY)?.kind).toBe('service-entry');
+  });
+});
+
+describe('registry: Pods', () => {
+  const placed = (name: string, node: string, phase = 'Pending') => `
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, uid: u-${name}, labels: {app: x}}
+spec: {serviceAccountName: web, nodeName: ${node}, containers: [{name: app, image: x}]}
+status: {phase: ${phase}}
+`;
+  it('are known by name and by node before they have an address, until they have ended', () => {
+    const { registry } = registryOf(placed('a', 'n1') + placed('b', 'n1', 'Failed') + placed('c', 'n2'));
+    let told = 0;
+    registry.onPodsChange(() => told++);
+    expect(registry.podsOn('n1')).toMatchObject([{ name: 'a', uid: 'u-a', serviceAccount: 'web', node: 'n1' }]);
+    expect(registry.pod('default', 'b')).toBeUndefined();
+    registry.apply(events(placed('a', 'n2')));
+    expect([registry.podsOn('n1'), registry.podsOn('n2').map(({ name }) => name)]).toEqual([[], ['a', 'c']]);
+    registry.apply(events(placed('a', 'n2')));
+    registry.apply([{ kind: 'delete', key: 'Pod/default/a' }]);
+    expect([registry.pod('default', 'a'), told]).toEqual([undefined, 2]);
   });
 });

@@ -3,11 +3,12 @@ import type { ChangeEvent, ObjectKey, Origin, Problem } from '../schema/types.ts
 import { addressesOf, Lookups } from './lookups.ts';
 import { type MergedService, mergeService } from './merge.ts';
 import { compareText, MultiMap } from './multi-map.ts';
+import { type Pod, type PodReads, podOf } from './pods.ts';
 import type { EndpointsKey, MeshEndpoint, RegistryChanges, RegistryReads, ServiceKey, Workload } from './read-model.ts';
 import { sameValue } from './same-value.ts';
 import { MERGED, Store } from './store.ts';
 
-export interface Registry extends RegistryReads {
+export interface Registry extends RegistryReads, PodReads {
   /** Takes events in their order and says what reads differently now. Other kinds than the registry's pass by. */
   apply(events: readonly ChangeEvent[]): RegistryChanges;
   problems(): readonly Problem[];
@@ -26,6 +27,7 @@ class Changes implements RegistryChanges {
   readonly addresses = new Set<string>();
   readonly workloads = new Set<string>();
   hostnameSet = false;
+  hasPods = false;
 }
 
 class MergingRegistry implements Registry {
@@ -36,6 +38,7 @@ class MergingRegistry implements Registry {
   /** Objects of a workload by `namespace/name`: several registered processes may share one. */
   readonly #workloads = new MultiMap<string, ObjectKey>();
   readonly #workloadsIn = new MultiMap<string, string>();
+  readonly #podListeners = new Set<() => void>();
 
   constructor(clusterDomain: string) {
     this.#clusterDomain = clusterDomain;
@@ -47,6 +50,7 @@ class MergingRegistry implements Registry {
     const touched = new Set<ServiceKey>();
     for (const event of events) this.#take(event, touched, changes);
     for (const key of touched) this.#rebuild(key, changes);
+    if (changes.hasPods) for (const listener of [...this.#podListeners]) listener();
     return changes;
   }
 
@@ -99,6 +103,19 @@ class MergingRegistry implements Registry {
     return [...this.#workloadsIn.keys()].sort(compareText);
   }
 
+  pod(namespace: string, name: string): Pod | undefined {
+    return podOf(this.#store.get(`Pod/${namespace}/${name}`));
+  }
+
+  podsOn(node: string): readonly Pod[] {
+    return this.#store.placedOn(node).flatMap((object) => podOf(object) ?? []);
+  }
+
+  onPodsChange(listener: () => void): () => void {
+    this.#podListeners.add(listener);
+    return () => this.#podListeners.delete(listener);
+  }
+
   origin(key: ObjectKey): Origin | undefined {
     return this.#store.get(key)?.origin;
   }
@@ -144,6 +161,7 @@ class MergingRegistry implements Registry {
         return;
       }
     } else if (before === undefined) return;
+    if (key.startsWith('Pod/')) changes.hasPods = true;
     // With a Node its Pods move.
     const moved = [key, ...this.#store.podsOn(key)];
     for (const one of moved) this.#noteWorkload(one, 'delete', changes);

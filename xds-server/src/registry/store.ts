@@ -79,6 +79,11 @@ export class Store {
     return name === undefined ? undefined : this.#nodes.get(name);
   }
 
+  /** Pods on a Node, with an address or without. */
+  placedOn(node: string): readonly ConfigObject<'Pod'>[] {
+    return this.#read(this.#onNode.get(node), (object) => object.kind === 'Pod');
+  }
+
   /** Pods of the Node with this key. */
   podsOn(node: ObjectKey): readonly ObjectKey[] {
     if (!node.startsWith(NODE)) return [];

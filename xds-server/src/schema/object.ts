@@ -112,7 +112,7 @@ const readKnown = (
   const spec = readSpec(table, value, place);
   const status = kind === 'Pod' ? STATUS.Pod.read(value.get('status') ?? new Map(), place.at('status')) : undefined;
   if (place.errors > 0 || meta === undefined || spec === undefined) return name === '?' ? {} : { key };
-  const { labels, annotations, creationTimestamp } = meta;
+  const { labels, annotations, creationTimestamp, uid } = meta;
   const creationTime = creationTimestamp === undefined ? undefined : Date.parse(creationTimestamp);
   const content = {
     kind,
@@ -122,6 +122,8 @@ const readKnown = (
     labels,
     annotations: withoutNoise(annotations),
     ...(creationTime !== undefined && { creationTime }),
+    // Of other kinds it changes nothing, and another uid would make another object of them.
+    ...(kind === 'Pod' && uid !== undefined && { uid }),
     spec,
     ...(status !== undefined && { status }),
     key,

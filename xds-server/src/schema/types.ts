@@ -62,6 +62,8 @@ export interface ConfigObject<K extends Kind = Kind> {
   readonly annotations: ReadonlyMap<string, string>;
   /** metadata.creationTimestamp in ms since the epoch. Ties and absent values are ordered by namespace/name. */
   readonly creationTime?: number;
+  /** metadata.uid: one Pod of this name, and not the next. */
+  readonly uid?: K extends 'Pod' ? string : never;
   readonly spec: SpecOf[K];
   /** Only Pods have one that is read. */
   readonly status?: K extends 'Pod' ? PodStatus : never;

@@ -1,11 +1,5 @@
 import type { MeshEndpoint } from '../registry/read-model.ts';
-
-/** Label of a workload whose port takes mTLS (Istio label.SecurityTlsMode). */
-export const TLS_MODE_LABEL = 'security.istio.io/tlsMode';
-const ISTIO = 'istio';
-
-/** Says that a process proved its identity and takes mTLS, or that a proxy beside it does. */
-export const takesMutualTls = (labels: ReadonlyMap<string, string>): boolean => labels.get(TLS_MODE_LABEL) === ISTIO;
+import { takesMutualTls } from '../registry/tls-mode.ts';
 
 /** Who stands behind a port, as far as a cluster depends on it: an endpoint more of the same kind is no change. */
 export interface Peers {

@@ -1,5 +1,5 @@
 import type { EndpointLocality } from '../registry/read-model.ts';
-import { TLS_MODE_LABEL } from './peers.ts';
+import { TLS_MODE_LABEL } from '../registry/tls-mode.ts';
 import { sortedEntries } from './sorted.ts';
 
 /**

@@ -6,6 +6,7 @@ import { type Type, text, textThat } from '../type.ts';
 export interface Metadata {
   readonly name?: string;
   readonly namespace?: string;
+  readonly uid?: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
   readonly creationTimestamp?: string;
@@ -15,6 +16,7 @@ export const metadata: Type<Metadata> = message<Metadata>(
   {
     name: supported(text()),
     namespace: supported(dnsLabel),
+    uid: supported(text()),
     labels: supported(mapOf(labelValue, wrongLabelName)),
     annotations: supported(mapOf(text(), wrongLabelName)),
     creationTimestamp: supported(
@@ -24,7 +26,6 @@ export const metadata: Type<Metadata> = message<Metadata>(
   {
     others: unused(
       'generateName',
-      'uid',
       'resourceVersion',
       'generation',
       'managedFields',

@@ -1,8 +1,8 @@
 import type { MeshEndpoint, MeshService } from '../../registry/read-model.ts';
+import { takesMutualTls } from '../../registry/tls-mode.ts';
 import type { ClientTls, TrafficPolicy } from '../../schema/spec/destination-rule.ts';
 import { isLabelled } from '../endpoint/topology.ts';
 import { inboundMode } from '../peer-authentication.ts';
-import { takesMutualTls } from '../peers.ts';
 import type { DestinationRule, World } from '../world.ts';
 import { type CredentialPart, checkCredential } from './credential.ts';
 import { type Finding, warning } from './finding.ts';

@@ -1,6 +1,6 @@
 import type { Workload } from '../../registry/read-model.ts';
+import { takesMutualTls } from '../../registry/tls-mode.ts';
 import { inboundMode, isSelective, policiesFor } from '../peer-authentication.ts';
-import { takesMutualTls } from '../peers.ts';
 import { sortedEntries } from '../sorted.ts';
 import { selects } from '../view.ts';
 import type { PeerAuthentication, World } from '../world.ts';

@@ -1,9 +1,9 @@
 import { Cluster_DiscoveryType, type ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
 import { RawBufferSchema, UpstreamTlsContextSchema } from '@inmesh/sdk/internal/gen/tls';
+import { takesMutualTls } from '../../registry/tls-mode.ts';
 import type { ClientTls } from '../../schema/spec/destination-rule.ts';
 import { isWildcard, sniName } from '../names.ts';
 import { inboundMode } from '../peer-authentication.ts';
-import { takesMutualTls } from '../peers.ts';
 import { type Fields, packAny } from '../proto.ts';
 import { servicePort } from '../service-lookup.ts';
 import { type CommonTlsInit, exactNames, grpcIdentity, meshIdentity } from '../tls/mesh-tls.ts';

@@ -8,10 +8,10 @@ import {
   type LocalityLbEndpointsSchema,
 } from '@inmesh/sdk/internal/gen/endpoint';
 import type { EndpointLocality, MeshEndpoint, MeshService } from '../../registry/read-model.ts';
+import { TLS_MODE_LABEL } from '../../registry/tls-mode.ts';
 import { clusterBasis } from '../cluster/basis.ts';
 import { compareText } from '../names.ts';
 import { inboundMode } from '../peer-authentication.ts';
-import { TLS_MODE_LABEL } from '../peers.ts';
 import type { Fields } from '../proto.ts';
 import { NO_LOCALITY, type View } from '../view.ts';
 import type { World } from '../world.ts';

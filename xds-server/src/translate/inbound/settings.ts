@@ -1,7 +1,7 @@
+import { takesMutualTls } from '../../registry/tls-mode.ts';
 import type { ConnectionPool } from '../../schema/spec/destination-rule.ts';
 import type { ServerTls, SidecarIngress } from '../../schema/spec/sidecar.ts';
 import { type InboundMode, inboundMode } from '../peer-authentication.ts';
-import { takesMutualTls } from '../peers.ts';
 import { sidecarFor } from '../sidecar-scope.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
