@@ -50,6 +50,11 @@ describe('x-forwarded-client-cert', () => {
 
   it.each([
     ['APPEND_FORWARD', 'theirs', 'ours', 'theirs,ours'],
+    ['APPEND_FORWARD', 'By=a;Subject="O=b, CN=c";URI=d', 'ours', 'By=a;Subject="O=b, CN=c";URI=d,ours'],
+    ['APPEND_FORWARD', 'URI=spiffe://td/root;Subject="', 'ours', 'ours'],
+    ['APPEND_FORWARD', 'URI=spiffe://td/root;Subject="\\"', 'ours', 'ours'],
+    ['APPEND_FORWARD', 'URI=spiffe://td/root;Subject="\\""', 'ours', 'ours'],
+    ['APPEND_FORWARD', 'URI=spiffe://td/root\\', 'ours', 'ours'],
     ['APPEND_FORWARD', undefined, 'ours', 'ours'],
     ['APPEND_FORWARD', 'theirs', undefined, undefined],
     ['SANITIZE_SET', 'theirs', 'ours', 'ours'],

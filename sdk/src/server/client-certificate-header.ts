@@ -41,7 +41,17 @@ export function forwardedClientCertificate(
   // Without a certificate of the client whatever it says of certificates is removed.
   if (mode === 'SANITIZE' || element === undefined) return undefined;
   if (mode === 'FORWARD_ONLY') return sent;
-  return mode === 'APPEND_FORWARD' && sent !== undefined && sent !== '' ? `${sent},${element}` : element;
+  return mode === 'APPEND_FORWARD' && sent !== undefined && isWhole(sent) ? `${sent},${element}` : element;
+}
+
+/**
+ * A quote that is left open would take the element behind it for its own, and an element of the peer's making would be the last one,
+ * which is believed. Open to those who know `\"` and to those who do not.
+ */
+function isWhole(sent: string): boolean {
+  const isClosed = (text: string): boolean => text.split('"').length % 2 === 1;
+  const unescaped = sent.replace(/\\./g, '');
+  return sent !== '' && isClosed(sent) && isClosed(unescaped) && !unescaped.endsWith('\\');
 }
 
 function namesOf(certificate: X509Certificate, type: 'uri' | 'dns'): readonly string[] {
