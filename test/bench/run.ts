@@ -38,6 +38,7 @@ const GROUPS: Readonly<Record<string, Group>> = {
   pick: { title: 'pick: balancers and tables', run: load('pick') },
   import: { title: 'import cost', run: load('import') },
   dispatch: { title: 'the call path beside raw undici dispatch', run: load('dispatch') },
+  grpc: { title: 'gRPC clients on the mesh beside plain grpc-js', run: load('grpc') },
   dead: { title: 'every upstream dead', run: load('dead') },
   mtls: { title: 'mutual TLS beside plain text, and beside two Envoys', run: load('mtls') },
   envoy: { title: 'every policy on, beside app → Envoy → Envoy → app', run: load('envoy') },
