@@ -1,4 +1,4 @@
-import { grpcTimeoutMs } from '../match/grpc-timeout.ts';
+import { grpcTimeoutMs, grpcTimeoutText } from '../match/grpc-timeout.ts';
 import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { CallBody } from './body-source.ts';
@@ -34,7 +34,7 @@ function withDeadline(headers: string[], ms: number): string[] {
   // Never more than the caller's own.
   const own = grpcTimeoutMs(headerValue(timed, GRPC_TIMEOUT));
   if (own !== undefined && own <= ms) return timed;
-  return [...without(timed, GRPC_TIMEOUT), GRPC_TIMEOUT, `${ms}m`];
+  return [...without(timed, GRPC_TIMEOUT), GRPC_TIMEOUT, grpcTimeoutText(ms)];
 }
 
 const without = (headers: readonly string[], name: string): string[] =>

@@ -16,16 +16,3 @@ export const followsCancellation = (flags: number): boolean => (flags & CANCELLA
 
 /** grpc-js: what a call hands on unless it is told otherwise. */
 export const DEFAULT_FLAGS = 0xffff;
-
-const UNITS = [
-  ['m', 1],
-  ['S', 1_000],
-  ['M', 60_000],
-  ['H', 3_600_000],
-] as const;
-
-/** `grpc-timeout`: at most eight digits, never less time than there is (PROTOCOL-HTTP2). */
-export function timeoutHeader(ms: number): string {
-  const [unit, size] = UNITS.find(([, of]) => ms / of < 1e8) ?? ['H', 3_600_000];
-  return `${Math.min(99_999_999, Math.max(1, Math.ceil(ms / size)))}${unit}`;
-}

@@ -1,6 +1,6 @@
+import { grpcTimeoutText } from '../match/grpc-timeout.ts';
 import { ACCEPTED } from './algorithms.ts';
 import type { ChannelSettings } from './channel-options.ts';
-import { timeoutHeader } from './deadline.ts';
 import { headersOf } from './metadata.ts';
 import type { GrpcMetadata } from './types.ts';
 
@@ -11,7 +11,7 @@ export function requestHeaders(
   timeoutMs: number | undefined,
 ): string[] {
   const headers = ['content-type', 'application/grpc', 'te', 'trailers', 'user-agent', userAgent];
-  if (timeoutMs !== undefined) headers.push('grpc-timeout', timeoutHeader(timeoutMs));
+  if (timeoutMs !== undefined) headers.push('grpc-timeout', grpcTimeoutText(timeoutMs));
   if (algorithm !== 'identity') headers.push('grpc-encoding', algorithm);
   headers.push('grpc-accept-encoding', ACCEPTED, ...headersOf(metadata));
   return headers;

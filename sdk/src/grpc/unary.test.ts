@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestMesh, type TestMesh } from '../../../test/harness/test-mesh.ts';
+import { createMesh } from '../mesh.ts';
 import { Echo, type EchoClient, type GrpcPeer, type Handlers, servePeer, told } from './peer.fixture.ts';
 
 type Unary = grpc.handleUnaryCall<Buffer, Buffer>;
@@ -250,6 +251,35 @@ describe('what the mesh answers itself', () => {
     const { error } = await told((done) => none.unary(HELLO, waiting, { deadline: Date.now() + 250 }, done));
     expect(error?.code).toBe(grpc.status.DEADLINE_EXCEEDED);
     expect(performance.now() - startMs).toBeGreaterThan(200);
+  });
+
+  it('refuses nothing it could say: a host under REGISTRY_ONLY that is none of the mesh is UNAVAILABLE', async () => {
+    const only = await startTestMesh((_, response) => response.end(), { outboundPolicy: 'REGISTRY_ONLY' });
+    const client = only.mesh.client(Echo, 'elsewhere.example:80');
+    const { error } = await told((done) => client.unary(HELLO, done));
+    expect(error).toMatchObject({ code: grpc.status.UNAVAILABLE, details: expect.stringContaining('MESH_BLOCKED') });
+    client.close();
+    await only[Symbol.asyncDispose]();
+  });
+
+  it('is TLS of the caller where the credentials are: never in clear to a server that speaks none', async () => {
+    const client = await echo();
+    test.host('tls:443', client.peer.port);
+    const secure = new Echo('tls:443', grpc.credentials.createSsl(), test.mesh.grpc());
+    opened.push(secure);
+    const { error } = await told((done) => secure.unary(HELLO, done));
+    expect(error).toMatchObject({
+      code: grpc.status.UNAVAILABLE,
+      details: expect.stringContaining('MESH_CONNECT_FAILED'),
+    });
+  });
+
+  it('is nothing where the mesh is off: grpc-js calls by itself', async () => {
+    const { peer } = await echo();
+    await using off = createMesh({}, { env: {} });
+    const client = new Echo(`localhost:${peer.port}`, grpc.credentials.createInsecure(), off.grpc());
+    opened.push(client);
+    expect(String((await told((done) => client.unary(HELLO, done))).value)).toBe('hello');
   });
 
   it('leaves a host that is none of the mesh to grpc-js itself', async () => {
