@@ -61,6 +61,8 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   #cluster: Part<Cluster> = PENDING;
   #endpoints: EndpointWatch | undefined;
   #grace: Timer | undefined;
+  /** A new version that waits for the endpoints it belongs to. */
+  #early: { readonly value: Cluster; readonly timer: Timer } | undefined;
   /** Of a cluster with TLS. */
   #tls: TlsParts | undefined;
 
@@ -72,13 +74,31 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
 
   close(): void {
     this.#grace?.cancel();
+    this.#early?.timer.cancel();
     this.parts.discovery.unsubscribe(clusterType, this.name, this);
     this.#endpoints?.close();
     this.#tls?.close();
   }
 
+  /**
+   * A control plane that was just restarted knows neither which of its workloads take TLS nor as whom they run, until they are
+   * back. While the endpoints of before stay, so does how they are spoken to: never in clear, nor with whoever answers.
+   */
   onResource(value: Cluster): void {
-    this.#setCluster({ kind: 'value', value });
+    const waitMs = this.#changesTransports(value) ? this.parts.discovery.settlesInMs() : 0;
+    if (waitMs === 0) {
+      this.#setCluster({ kind: 'value', value });
+      return;
+    }
+    this.#early?.timer.cancel();
+    const timer = this.parts.clock.after(waitMs, () => this.#setCluster({ kind: 'value', value }));
+    this.#early = { value, timer };
+  }
+
+  #changesTransports(next: Cluster): boolean {
+    const now = this.#cluster;
+    const isHeld = now.kind === 'value' && this.state?.kind === 'ready' && (this.#endpoints?.hasSome ?? false);
+    return isHeld && transportsText(now.value) !== transportsText(next);
   }
 
   /**
@@ -100,6 +120,12 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   }
 
   endpointsChanged(): void {
+    const early = this.#early?.value;
+    if (early === undefined) this.#changed();
+    else this.#setCluster({ kind: 'value', value: early });
+  }
+
+  #changed(): void {
     this.state = this.#compute();
     for (const holder of this.holders) holder.clusterChanged();
   }
@@ -107,10 +133,12 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   #setCluster(cluster: Part<Cluster>): void {
     this.#grace?.cancel();
     this.#grace = undefined;
+    this.#early?.timer.cancel();
+    this.#early = undefined;
     this.#cluster = cluster;
     const discovery = cluster.kind === 'value' ? cluster.value.discovery : undefined;
     this.#watchEndpoints(discovery?.kind === 'eds' ? discovery.serviceName : undefined);
-    this.endpointsChanged();
+    this.#changed();
   }
 
   #watchEndpoints(serviceName: string | undefined): void {
@@ -141,10 +169,14 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     const named = transportsOf(cluster);
     const { tls, clock } = this.parts;
     if (tls !== undefined && (named.length > 0 || this.#tls !== undefined)) {
-      this.#tls ??= new TlsParts(tls, clock, () => this.endpointsChanged());
+      this.#tls ??= new TlsParts(tls, clock, () => this.#changed());
       this.#tls.want(named, transportsInUse(cluster, assignment));
       if (!this.#tls.isWarm) return this.state?.kind === 'ready' ? this.state : undefined;
     }
     return { kind: 'ready', config };
   }
 }
+
+/** The same for the same ways of TLS. */
+const transportsText = ({ tls, transportMatches }: Cluster): string =>
+  JSON.stringify([tls, transportMatches], (_, value: unknown) => (value instanceof Map ? [...value] : value));

@@ -30,6 +30,10 @@ export class EndpointWatch implements ResourceWatcher<LoadAssignment> {
     this.#owner.parts.discovery.unsubscribe(loadAssignmentType, this.serviceName, this);
   }
 
+  get hasSome(): boolean {
+    return this.assignment.kind === 'value' && !isEmpty(this.assignment.value);
+  }
+
   /**
    * A control plane that was just restarted may not know its workloads yet: they are coming back as we are. So an empty
    * cluster neither replaces one with endpoints nor counts as warm at once.
