@@ -2,6 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import { createFakeClock, type FakeClock } from '../../../test/harness/fake-clock.ts';
 import type { Principal } from '../auth/principal.ts';
 import { type Authority, createAuthority } from '../ca/authority.ts';
+import { defaultOf } from '../defaults.ts';
 import { createOwnCertificate } from './own-certificate.ts';
 import { createOwnSecrets } from './own-secrets.ts';
 
@@ -64,6 +65,23 @@ it('gives two Envoys of one service account a key each', async () => {
   await expect.poll(() => svid(secrets, 'gw-1')).toBeDefined();
   await expect.poll(() => svid(secrets, 'gw-2')).toBeDefined();
   expect(svid(secrets, 'gw-1')).not.toBe(svid(secrets, 'gw-2'));
+});
+
+it('makes no more for the node ids that somebody makes up than one identity may ask for', async () => {
+  const { clock, authority } = await setUp();
+  let made = 0;
+  const issueKeyPair = (): Promise<never> => {
+    made++;
+    return Promise.reject(new Error('not here'));
+  };
+  const counting = { ...authority, issueKeyPair };
+  const { secrets, failures, changes } = secretsOf(clock, async () => counting as unknown as Authority);
+  for (let count = 0; count < 2_000; count++) svid(secrets, `gw-${count}`);
+  await expect.poll(() => made).toBe(500);
+  expect(failures.filter((one) => one.includes('more certificates'))).toHaveLength(1);
+  // Who was too fast is served later, without asking again.
+  await clock.pass(defaultOf('renewalRetryMs'));
+  expect(changes()).toBe(1);
 });
 
 it('forgets a key that nobody asks for any more, and makes no new one', async () => {

@@ -3,6 +3,7 @@ import type { Clock, Timer } from '@inmesh/sdk/internal/clock';
 import { SecretSchema } from '@inmesh/sdk/internal/gen/tls';
 import { type Principal, spiffeUriOf } from '../auth/principal.ts';
 import type { Authority } from '../ca/authority.ts';
+import { IssueRate } from '../ca/issue-rate.ts';
 import { defaultOf } from '../defaults.ts';
 import { type EncodedResource, encodeResource, type Hash } from '../snapshot/encoded-resource.ts';
 import { SECRET_TYPE } from '../translate/resource-types.ts';
@@ -36,6 +37,10 @@ interface Entry {
 }
 
 const HALF = 0.5;
+/** Keys that are kept for Envoys which may come back. */
+const MOST_KEPT = 10_000;
+/** Looked at for one that nobody asks for, when another comes. */
+const LOOKED_AT = 16;
 
 export const createOwnSecrets = (parts: OwnSecretsParts): LiveSecrets => new Book(parts);
 
@@ -43,6 +48,14 @@ export const createOwnSecrets = (parts: OwnSecretsParts): LiveSecrets => new Boo
 class Book implements LiveSecrets {
   readonly #parts: OwnSecretsParts;
   readonly #entries = new Map<string, Entry>();
+  /** A node id is only said: each that somebody makes up would be a key, a signature and a line of the audit log. */
+  readonly #rate = new IssueRate({
+    perSecond: defaultOf('certificatesPerSecond'),
+    burst: defaultOf('certificatesBurst'),
+  });
+  /** Who was told to be too fast, and has not been served since. */
+  readonly #throttled = new Set<string>();
+  #again: Timer | undefined;
   /** The CA that the roots come from. */
   #roots: 'unasked' | 'awaited' | 'settled' = 'unasked';
   #isClosed = false;
@@ -68,6 +81,8 @@ class Book implements LiveSecrets {
     const key = keyOf(nodeId, principal);
     let entry = this.#entries.get(key);
     if (entry === undefined) {
+      if (!this.#admit(principal)) return undefined;
+      this.#makeRoom();
       entry = { nodeId, principal, resource: undefined, timer: undefined };
       this.#entries.set(key, entry);
       void this.#renew(key, entry);
@@ -85,8 +100,37 @@ class Book implements LiveSecrets {
 
   close(): void {
     this.#isClosed = true;
+    this.#again?.cancel();
     for (const { timer } of this.#entries.values()) timer?.cancel();
     this.#entries.clear();
+  }
+
+  #admit(principal: Principal): boolean {
+    const uri = spiffeUriOf(principal);
+    if (this.#rate.admit(uri, this.#parts.clock.now())) {
+      this.#throttled.delete(uri);
+      return true;
+    }
+    if (!this.#throttled.has(uri))
+      this.#parts.failed(`${uri} asks for more certificates than ${defaultOf('certificatesPerSecond')} a second`);
+    this.#throttled.add(uri);
+    this.#again ??= this.#parts.clock.after(defaultOf('renewalRetryMs'), () => {
+      this.#again = undefined;
+      this.#parts.changed();
+    });
+    return false;
+  }
+
+  #makeRoom(): void {
+    if (this.#entries.size < MOST_KEPT) return;
+    let looked = 0;
+    for (const [key, { nodeId, principal, timer, resource }] of this.#entries) {
+      if (++looked > LOOKED_AT) return;
+      if (resource === undefined || this.#parts.isAsked(nodeId, principal)) continue;
+      timer?.cancel();
+      this.#entries.delete(key);
+      return;
+    }
   }
 
   async #renew(key: string, entry: Entry): Promise<void> {
