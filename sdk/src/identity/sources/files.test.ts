@@ -4,6 +4,8 @@ import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestCa, type TestCertificate } from '../../../../test/harness/certificates.ts';
 import { createFakeClock } from '../../../../test/harness/fake-clock.ts';
+import { createBundles } from '../bundles.ts';
+import { readBundles } from '../read-bundles.ts';
 import type { SourceState } from '../source.ts';
 import { createFilesSource } from './files.ts';
 
@@ -87,6 +89,22 @@ describe('identity from files', () => {
     write(directory, await issue());
     await until(() => found.length === 2);
     expect(found[1]?.svid.serialNumber).not.toBe(found[0]?.svid.serialNumber);
+  });
+
+  it('roots without a revocation list beside them revoke nobody; a list counts, also one that is cut off', async () => {
+    const directory = folder();
+    const made = await issue();
+    const list = await ca.crl(await issue());
+    const readable = async (...texts: readonly string[]) => {
+      write(directory, made, texts.join(''));
+      const { found, until } = watch(directory);
+      await until(() => found.length === 1);
+      const bundles = found[0]?.bundles ?? createBundles([]);
+      return [bundles.revoked.length, readBundles(bundles).unreadable === undefined];
+    };
+    expect(await readable(ca.pem)).toEqual([0, true]);
+    expect(await readable(ca.pem, list)).toEqual([1, true]);
+    expect(await readable(ca.pem, list.slice(0, 100))).toEqual([1, false]);
   });
 
   it('swapped all at once behind a symbolic link, as Kubernetes does with mounted secrets', async () => {

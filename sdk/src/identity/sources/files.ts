@@ -125,6 +125,8 @@ function stateOf({ certificate, key, roots }: Snapshot, files: IdentityFiles): S
   const svid = readSvid(certificate, own);
   if (typeof svid === 'string') return `${files.certificate} with ${files.key}: ${svid}`;
   if (roots === undefined) return { svid, bundles: createBundles([]) };
-  const bundles = createBundles([[svid.id.trustDomain, [roots]]], [roots]);
+  // Lists may stand beside the roots; a file that begins none has none to be found unreadable.
+  const lists = roots.includes('BEGIN X509 CRL') ? [roots] : [];
+  const bundles = createBundles([[svid.id.trustDomain, [roots]]], lists);
   return bundles.trustDomains.length === 0 ? `${files.roots}: there is no PEM certificate in it` : { svid, bundles };
 }
