@@ -120,6 +120,7 @@ export const DEFAULTS = {
   unreadStreamMs: entry(30_000, 'ms', 'Inmesh', 'without reading anything that waits for it, a stream is ended'),
   pushSliceMs: entry(5, 'ms', 'Inmesh', 'answers made before the event loop has its turn'),
   firstRequestMs: entry(30_000, 'ms', 'Inmesh', 'a stream that says nothing is ended'),
+  refusalsKept: entry(200, 'count', 'Inmesh', 'clients that were not let in, as the page /refusals shows them'),
   streamsPerConnection: entry(1_024, 'count', 'Inmesh', 'streams of one connection of ADS, SDS or the CA at a time'),
   unprovenConnections: entry(
     4_096,

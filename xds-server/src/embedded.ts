@@ -218,6 +218,7 @@ class EmbeddedServer implements XdsServer {
       isReady: () => this.#isReady,
       clients: () => this.clients(),
       problems: () => this.problems(),
+      refusals: () => this.#doors.refusals.last,
       services: () => this.summary().services,
       resource: (view, typeUrl, name) => this.#resource(view, typeUrl, name),
     };

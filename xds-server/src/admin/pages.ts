@@ -9,6 +9,8 @@ export interface AdminSubject {
   readonly metrics: () => Promise<string>;
   readonly clients: () => readonly ClientView[];
   readonly problems: () => readonly Problem[];
+  /** Who was not let in lately, and why. */
+  readonly refusals: () => readonly object[];
   /** envoy.service.status.v3.ClientStatusResponse as JSON; of one node id, or of all. */
   readonly clientStatus: (client: string | undefined, withContents: boolean) => Promise<unknown>;
   /** Everything that a client subscribes to, as JSON; undefined where no such client is connected. */
@@ -56,6 +58,7 @@ export const adminPages = (subject: AdminSubject): ReadonlyMap<string, AdminPage
       '/clients',
       { summary: 'who is connected, and SYNCED, STALE or NACK by type', render: () => json(subject.clients()) },
     ],
+    ['/refusals', { summary: 'who was not let in lately, and why', render: () => json(subject.refusals()) }],
     [
       '/csds',
       {

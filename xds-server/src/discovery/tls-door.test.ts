@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http2 from 'node:http2';
 import { connect as connectPlain } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -31,7 +32,7 @@ function pluggedIn(crl?: string) {
   const files = { 'ca-cert.pem': ca.pem, 'ca-key.pem': ca.keyPem, 'cert-chain.pem': ca.pem, 'root-cert.pem': ca.pem };
   for (const [name, text] of Object.entries({ ...files, ...(crl && { 'ca-crl.pem': crl }) }))
     writeFileSync(path.join(folder, name), text, { mode: 0o600 });
-  return setUp({ ca: { directory: folder } });
+  return setUp({ ca: { directory: folder } }, { admin: '127.0.0.1:0' });
 }
 
 const shown = ({ pem, keyPem }: TestCertificate) => ({ certificate: { chain: pem, key: keyPem } });
@@ -79,6 +80,40 @@ describe('a client certificate', () => {
     await until(stream.ended).toMatch(/^UNAUTHENTICATED certificate: .*revoked/);
     expect(told.join('\n')).toMatch(/revoked/);
     await expect(peer.certificate()).rejects.toThrow(/UNAUTHENTICATED certificate: .*revoked/);
+  });
+
+  it('that is refused is on the page of refusals, with the reason; no credential is', async () => {
+    const { tls, listening } = await pluggedIn();
+    const bad = shown(await foreign.issue({ uris: [WEB] }));
+    await expect(tls(bad).certificate()).rejects.toThrow(/unknown-root/);
+    await expect(tls({ token: 'garbage' }).certificate()).rejects.toThrow(/UNAUTHENTICATED/);
+    const page = await (await fetch(`http://${listening.admin}/refusals`)).text();
+    expect(JSON.parse(page)).toMatchObject([
+      { address: '127.0.0.1', reason: 'malformed' },
+      { address: '127.0.0.1', reason: 'certificate', message: expect.stringContaining('unknown-root') },
+    ]);
+    expect(page).not.toContain('garbage');
+  });
+
+  it('that is refused ends the connection with the call: the next one may show a better one', async () => {
+    const { listening, roots } = await pluggedIn();
+    const bad = await foreign.issue({ uris: [WEB] });
+    const client = http2.connect(`https://${listening.secure}`, {
+      ca: roots.join('\n'),
+      servername: 'localhost',
+      cert: bad.pem,
+      key: bad.keyPem,
+    });
+    client.on('error', () => {});
+    const call = client.request({
+      ':method': 'POST',
+      ':path': '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    call.on('error', () => {});
+    call.end(Buffer.alloc(5));
+    await once(client, 'close');
   });
 
   it('that is refused spoils no token that is good', async () => {

@@ -8,6 +8,7 @@ import type { AdsService } from '../discovery/ads-service.ts';
 import type { Problem } from '../schema/types.ts';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import type { View } from '../translate/view.ts';
+import type { RefusedClient } from './refusal-book.ts';
 
 /** The parts of a control plane that its admin pages show. */
 export interface AdminSubjectParts {
@@ -16,6 +17,7 @@ export interface AdminSubjectParts {
   readonly isReady: () => boolean;
   readonly clients: () => readonly ClientView[];
   readonly problems: () => readonly Problem[];
+  readonly refusals: () => readonly RefusedClient[];
   /** How many services are known. */
   readonly services: () => number;
   readonly resource: (view: View, typeUrl: string, name: string) => EncodedResource | undefined;
@@ -27,11 +29,12 @@ export const clientStatusSubject = ({ service, resource }: AdminSubjectParts): C
 });
 
 export function adminSubject(parts: AdminSubjectParts): AdminSubject {
-  const { service, metrics, isReady, clients, problems, services, resource } = parts;
+  const { service, metrics, isReady, clients, problems, refusals, services, resource } = parts;
   return {
     isReady,
     clients,
     problems,
+    refusals,
     clientStatus: (client, withContents) => clientStatusJson(clientStatusSubject(parts), { client, withContents }),
     metrics: () => {
       const list = problems();

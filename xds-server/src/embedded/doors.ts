@@ -11,6 +11,7 @@ import { type AdsServer, type AdsServerDeps, listenAds, listenSecureAds } from '
 import { unixPath } from '../discovery/stale-socket.ts';
 import { hostOf, isLoopback } from '../loopback.ts';
 import type { MeshIdentity } from './identity.ts';
+import { RefusalBook } from './refusal-book.ts';
 
 export interface DoorsParts {
   readonly service: AdsService;
@@ -30,6 +31,7 @@ const EVERY = 100;
 /** The ports of a control plane, and what is told of those who are not let in. */
 export class Doors {
   readonly #parts: DoorsParts;
+  readonly refusals = new RefusalBook();
 
   constructor(parts: DoorsParts) {
     this.#parts = parts;
@@ -74,7 +76,8 @@ export class Doors {
   }
 
   #turnedAway({ refused, message }: Refusal, address: string | undefined): void {
-    const { metrics, problem } = this.#parts;
+    const { metrics, problem, clock } = this.#parts;
+    this.refusals.add({ refused, message }, address, clock.wallTime());
     const times = count(metrics.turnedAway, refused);
     if (times > EVERY && times % EVERY !== 0) return;
     const often = times > EVERY ? ` (${times} times)` : '';
