@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ClientTask } from './mtls-memory-client.ts';
 import type { BenchHow, BenchRow } from './run.ts';
-import { HOSTS, type SecureWorld } from './secure-world.ts';
+import { HOSTS, type SecureWorld, startSecureWorld } from './secure-world.ts';
 
 const BUDGET_KB = 100;
 /** Open at the first look: what the first connections load and make is not a connection's. */
@@ -21,6 +21,16 @@ async function ask(child: ChildProcess, task: ClientTask): Promise<number> {
   child.send(task);
   const [bytes] = (await told) as [number];
   return bytes;
+}
+
+/** Both processes are new: pages that others have left behind would be found again. */
+async function inOwnWorld(host: string, connections: number): Promise<Resident> {
+  const world = await startSecureWorld();
+  try {
+    return await perConnection(world, host, connections);
+  } finally {
+    await world.close();
+  }
 }
 
 /** Resident kilobytes a connection. */
@@ -42,11 +52,10 @@ async function perConnection(world: SecureWorld, host: string, connections: numb
   return { client: of('client'), server: of('server') };
 }
 
-export async function connectionMemory(world: SecureWorld, { isQuick }: BenchHow): Promise<BenchRow[]> {
+export async function connectionMemory({ isQuick }: BenchHow): Promise<BenchRow[]> {
   const connections = isQuick ? 50 : CONNECTIONS;
-  // In plain first: pages that the other leaves behind would be found again.
-  const plain = await perConnection(world, HOSTS.open, connections);
-  const secured = await perConnection(world, HOSTS.secure, connections);
+  const plain = await inOwnWorld(HOSTS.open, connections);
+  const secured = await inOwnWorld(HOSTS.secure, connections);
   return (['client', 'server'] as const).map((end) => ({
     name: `memory of an open connection with mTLS, ${end}`,
     value: secured[end],

@@ -49,7 +49,11 @@ function byUndici(pool: Pool, { path, body, isFresh = false }: Kind): () => Prom
     body: body ?? null,
     ...(isFresh && { reset: true }),
   };
-  return async () => (await pool.request(options)).body.arrayBuffer();
+  return async () => {
+    const { statusCode, body: answer } = await pool.request(options);
+    if (statusCode !== 200) throw new Error(`bench mtls: answered ${statusCode} ${await answer.text()}`);
+    return answer.arrayBuffer();
+  };
 }
 
 function byMesh({ mesh }: SecureWorld, host: string, { path, body }: Kind): () => Promise<unknown> {
@@ -140,7 +144,7 @@ export async function bench(how: BenchHow): Promise<BenchRow[]> {
   try {
     const rows: BenchRow[] = [];
     for (const kind of KINDS) rows.push(...(await measure(world, pairs, kind, how)));
-    return [...rows, ...(await connectionMemory(world, how)), ...(await warmShare(how))];
+    return [...rows, ...(await connectionMemory(how)), ...(await warmShare(how))];
   } finally {
     for (const pair of Object.values(pairs)) await pair.stop();
     await world.close();
