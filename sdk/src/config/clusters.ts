@@ -85,7 +85,9 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
    * back. While the endpoints of before stay, so does how they are spoken to: never in clear, nor with whoever answers.
    */
   onResource(value: Cluster): void {
-    const waitMs = this.#changesTransports(value) ? this.parts.discovery.settlesInMs() : 0;
+    const waitMs = this.#changesTransports(value)
+      ? Math.max(this.parts.discovery.settlesInMs(), this.#partingMs(value))
+      : 0;
     if (waitMs === 0) {
       this.#setCluster({ kind: 'value', value });
       return;
@@ -93,6 +95,13 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     this.#early?.timer.cancel();
     const timer = this.parts.clock.after(waitMs, () => this.#setCluster({ kind: 'value', value }));
     this.#early = { value, timer };
+  }
+
+  /** When the last endpoint that takes TLS goes, the cluster says so before the endpoints do. */
+  #partingMs({ tls, transportMatches }: Cluster): number {
+    const now = this.#cluster;
+    const isChosenByEndpoint = now.kind === 'value' && now.value.transportMatches !== undefined;
+    return isChosenByEndpoint && tls === undefined && transportMatches === undefined ? defaultOf('clusterGraceMs') : 0;
   }
 
   #changesTransports(next: Cluster): boolean {

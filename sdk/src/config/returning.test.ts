@@ -3,9 +3,21 @@ import { settle } from '../../../test/harness/fake-clock.ts';
 import { anyOf } from '../../../test/harness/scripted-ads.ts';
 import * as xds from '../../../test/harness/xds-resources.ts';
 import { UpstreamTlsContextSchema } from '../../gen/tls.js';
+import { defaultOf } from '../defaults.ts';
 import { clusterType } from '../resource/cluster/cluster.ts';
 import { loadAssignmentType } from '../resource/endpoint/load-assignment.ts';
 import { cluster, decoded, endpoints, postAll, setUp, TARGET } from './targets.fixture.ts';
+
+/** By endpoint, as auto-mTLS is. */
+const chosen = () => {
+  const value = anyOf(UpstreamTlsContextSchema, {
+    sni: 'chosen',
+    commonTlsContext: { validationContextType: { case: undefined } },
+  });
+  const transportSocket = { name: 'tls', configType: { case: 'typedConfig', value } } as const;
+  const transportSocketMatches = [{ name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket }];
+  return decoded(clusterType, xds.cluster('a', { transportSocketMatches }));
+};
 
 const secured = (sni: string) => {
   const value = anyOf(UpstreamTlsContextSchema, {
@@ -29,7 +41,7 @@ async function begin() {
     if (found?.kind !== 'ready') return undefined;
     const { cluster: of, assignment } = found.config;
     const ports = assignment?.localities.flatMap((locality) => locality.endpoints.map(({ port }) => port)) ?? [];
-    return [of.tls?.sni ?? 'in clear', ...ports];
+    return [of.transportMatches === undefined ? (of.tls?.sni ?? 'in clear') : 'by endpoint', ...ports];
   };
   return { ...all, now };
 }
@@ -73,5 +85,23 @@ describe('while a control plane that was restarted learns what there is', () => 
     board.post(clusterType, 'a', cluster('a'));
     await settle();
     expect(now()).toEqual(['in clear', 1]);
+  });
+});
+
+describe('when the last endpoint that takes TLS goes', () => {
+  it('the cluster without TLS waits for the endpoints that come with it, within bounds', async () => {
+    const { board, clock, now } = await begin();
+    board.post(clusterType, 'a', chosen());
+    await settle();
+    board.post(clusterType, 'a', cluster('a'));
+    await settle();
+    expect(now()).toEqual(['by endpoint', 1]);
+    board.post(loadAssignmentType, 'a', endpoints('a', 2));
+    await settle();
+    expect(now()).toEqual(['in clear', 2]);
+    board.post(clusterType, 'a', chosen());
+    board.post(clusterType, 'a', cluster('a'));
+    await clock.pass(defaultOf('clusterGraceMs'));
+    expect(now()).toEqual(['in clear', 2]);
   });
 });
