@@ -151,7 +151,7 @@ describe('a node agent asks for a certificate of somebody else', () => {
     ['what runs on another node', agent({ pod: 'ztunnel-1' }), 'cart', /nothing runs as shop\/cart on node node-1/],
     ['what has ended', agent({ pod: 'ztunnel-1' }), 'job', /nothing runs as shop\/job/],
     ['what is on no node yet', agent({ pod: 'ztunnel-1' }), 'later', /nothing runs as shop\/later/],
-    ['who runs nowhere', agent({ pod: 'ztunnel-1' }), 'root', /nothing runs as shop\/root/],
+    ['who runs nowhere', agent({ pod: 'ztunnel-1' }), 'ghost', /nothing runs as shop\/ghost/],
     ['from a Pod that is not known', agent({ pod: 'ztunnel-9' }), 'web', /pod istio-system\/ztunnel-9 is not there/],
     ['from a Pod that has ended', agent({ pod: 'ztunnel-over' }), 'web', /ztunnel-over is not there/],
     ['from a Pod that came before', agent({ pod: 'ztunnel-1', uid: 'old' }), 'web', /is another one by now/],
