@@ -348,8 +348,7 @@ describe.each([
       const program = write('greeter.cjs', GREETER);
       const server = inmesh(['serve', '--config', folder, '--xds', '127.0.0.1:0', '--admin', '127.0.0.1:0'], options);
       const [, xds = ''] = await server.prints(/INMESH_XDS=(\S+)/);
-      // Below the ports that systems give to connections: one of those may be any of a busy machine's.
-  const port = String(20_000 + (process.pid % 10_000));
+      const port = String(20_000 + (process.pid % 10_000));
       const args = [
         'run',
         '--service',
