@@ -27,7 +27,7 @@ async function start(identity: { certificateTtlMs?: number }) {
   const [web, ...servers] = processes;
   for (const server of servers) await world.reviews(server);
   await web.mesh.ready({ hosts: [REVIEWS], timeoutMs: 60_000 });
-  const calling = keepCalling(web.mesh, 8);
+  const calling = keepCalling(web.mesh, { callers: 8 });
   return {
     web,
     calling,
