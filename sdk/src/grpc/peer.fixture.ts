@@ -58,13 +58,15 @@ const ECHOING: Required<Handlers> = {
   },
 };
 
-export async function servePeer(handlers: Handlers = {}, options: grpc.ServerOptions = {}): Promise<GrpcPeer> {
+export async function servePeer(
+  handlers: Handlers = {},
+  options: grpc.ServerOptions = {},
+  credentials = grpc.ServerCredentials.createInsecure(),
+): Promise<GrpcPeer> {
   const server = new grpc.Server(options);
   server.addService(ECHO, { ...ECHOING, ...handlers } as unknown as grpc.UntypedServiceImplementation);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
   });
   return { server, port, close: () => server.forceShutdown() };
 }
