@@ -103,7 +103,8 @@ export class Door {
       this.#probeServer().emit('connection', connection.socket);
       return;
     }
-    const what = transport === 'tls' ? `TLS that offers ${alpn.join(', ') || 'no protocol'}` : 'plain text';
+    const offered = alpn.slice(0, 8).map((name) => JSON.stringify(name.slice(0, 64)));
+    const what = transport === 'tls' ? `TLS that offers ${offered.join(', ') || 'no protocol'}` : 'plain text';
     this.refuse(connection, 'no-chain', `${what} is not taken here`);
   }
 

@@ -2,8 +2,12 @@ import type { CallStory, ConnectionStory, EventSink, MeshEvent } from '../model/
 
 /** INMESH_LOG=debug: one line an event, for a human at a terminal. Header values and bodies are never in it. */
 export function createLog(write: (line: string) => void): EventSink {
-  return (event) => write(`inmesh ${describe(event)}\n`);
+  return (event) => write(`inmesh ${oneLine(describe(event))}\n`);
 }
+
+/** Peers have a say in some words: they must not make a line of their own, nor speak to the terminal. */
+const oneLine = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 
 export function describe(event: MeshEvent): string {
   switch (event.kind) {

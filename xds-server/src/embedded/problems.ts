@@ -21,12 +21,16 @@ export class ProblemBook {
       // Whoever listens later is told what stands by `listen`.
       if (problem.severity === 'info' || this.#told.has(text)) continue;
       this.#told.add(text);
-      this.tell(text);
+      this.#say(text);
     }
   }
 
   /** Something that happened once: a client's NACK, a refused name. */
   tell(text: string): void {
+    this.#say(text.replace(/\p{Cc}/gu, shown));
+  }
+
+  #say(text: string): void {
     for (const listener of [...this.#listeners]) listener(text);
   }
 
@@ -36,3 +40,7 @@ export class ProblemBook {
     return () => this.#listeners.delete(listener);
   }
 }
+
+/** Clients have a say in some words: no line of theirs begins where ours do, and none speaks to the terminal. */
+const shown = (character: string): string =>
+  character === '\n' ? '\n  ' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
