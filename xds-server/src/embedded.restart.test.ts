@@ -11,7 +11,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createFakeClock } from '../../test/harness/fake-clock.ts';
 import { createXdsServer } from './embedded.ts';
 import { memorySource } from './source/memory.ts';
-import { ENDPOINT_TYPE, LISTENER_TYPE } from './translate/resource-types.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE } from './translate/resource-types.ts';
 
 const service = (name: string): string => `
 apiVersion: v1
@@ -70,7 +70,7 @@ async function started() {
         const { resources, removedResources, typeUrl, nonce } = fromBinary(DeltaDiscoveryResponseSchema, bytes);
         for (const { name, version, resource } of resources) {
           told.set(name, version);
-          heard.push(addresses(resource?.value));
+          heard.push(typeUrl === CLUSTER_TYPE ? name : addresses(resource?.value));
         }
         for (const name of removedResources) heard.push(`no ${name}`);
         send({ typeUrl, responseNonce: nonce });
@@ -181,6 +181,20 @@ describe('a gRPC client of a control plane that has just started', () => {
     await clients(1);
     await clock.pass(10_000);
     await expect.poll(() => heard).toEqual(['no nope:80', 'no mailer:80']);
+  });
+
+  it('keeps a cluster as it was, with the TLS that its endpoints take, until they are back', async () => {
+    const { clock, delta, clients } = await started();
+    const names = ['reviews', 'configured'].map(assignment);
+    const holds = { initialResourceVersions: Object.fromEntries(names.map((name) => [name, 'of before'])) };
+    const heard = delta({}, { typeUrl: CLUSTER_TYPE, resourceNamesSubscribe: names, ...holds });
+    const first = delta({}, { typeUrl: CLUSTER_TYPE, resourceNamesSubscribe: names });
+    await expect.poll(() => [heard, first]).toEqual([[assignment('configured')], names]);
+    await clients(2);
+    await clock.pass(2_000);
+    expect(heard).toEqual([assignment('configured')]);
+    delta({ ...REGISTERS, INSTANCE_IPS: '10.0.0.1' }, nothing);
+    await expect.poll(() => heard).toEqual([assignment('configured'), assignment('reviews')]);
   });
 
   it('is an SDK: answered at once, since it keeps what it has by itself', async () => {

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '@inmesh/sdk/internal/clock';
 import { defaultOf } from '../defaults.ts';
-import { ENDPOINT_TYPE } from '../translate/resource-types.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE } from '../translate/resource-types.ts';
 import type { ClientIdentity } from './client-identity.ts';
 import type { Waits } from './session-host.ts';
 
@@ -41,8 +41,9 @@ export class ReturnGrace {
     return (name, held, found) => {
       // Also of a service that only registered processes make: its listener, routes and clusters.
       if (found === undefined) return held !== undefined;
-      if (typeUrl !== ENDPOINT_TYPE) return false;
-      const origin = this.#origin(name);
+      // A cluster says whether its endpoints take TLS and as whom they run: of those that are not back it knows neither.
+      const isOfEndpoints = typeUrl === ENDPOINT_TYPE || (typeUrl === CLUSTER_TYPE && held !== undefined);
+      const origin = isOfEndpoints ? this.#origin(name) : 'configured';
       if (origin === 'configured') return false;
       return isEarly || (origin === 'none' && held !== undefined);
     };
