@@ -385,6 +385,25 @@ describe('a port that gets no TLS', () => {
     expect((await refused).message).toContain('took too long');
   });
 
+  it('lets a client go at once that leaves during its handshake, also where connections may be half open', async () => {
+    const identity = createTestIdentity({ certificate: await root.issue({ uris: [SERVER] }), bundles });
+    const refused = new Promise<MeshError>((resolve) => {
+      const acceptor = createTlsContexts(identity, NO_SECRETS, createFakeClock()).server(MESH_SERVER, {
+        secured: () => {},
+        refused: resolve,
+      });
+      const server = net.createServer({ allowHalfOpen: true }, (raw) => {
+        raw.on('error', () => {});
+        acceptor.accept(raw);
+      });
+      server.listen(0, '127.0.0.1', () => {
+        const client = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1', () => client.end());
+      });
+      ports.push({ port: 0, next: () => refused, close: async () => void server.close() });
+    });
+    expect((await refused).message).toContain('the client closed the connection');
+  });
+
   it('closes a connection whose records turn into garbage', async () => {
     const { port } = await openPort(await root.issue({ uris: [SERVER] }));
     const proxy = net.createServer((raw) => {

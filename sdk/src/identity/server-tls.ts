@@ -106,6 +106,8 @@ function handshake(
   socket.once('close', () => {
     if (!isOver) refused(refusalOfHandshake(failure));
   });
+  // On a port that lets connections be half open, as those of node:http, the end alone closes nothing.
+  socket.once('end', () => refused(refusalOfHandshake(failure)));
   socket.once('secure', () => {
     if (isOver) return;
     // Node takes a resumed session for the client it once was; no session can be resumed here, and none would be taken.
