@@ -1,5 +1,6 @@
 import { REGISTERED_PORT, REGISTERED_SERVICE, REGISTERED_WORKLOAD } from '../registry/registration.ts';
 import type { AnyObject, ChangeEvent, ObjectKey } from '../schema/types.ts';
+import { printable } from './printable.ts';
 
 /** Turns change events into lines for people. */
 export interface ChangeLines {
@@ -25,7 +26,7 @@ export const createChangeLines = (): ChangeLines => {
     return `${titleOf(object)} ${before === undefined ? 'added' : 'changed'} (${placeOf(object)})`;
   };
   return {
-    take: (events) => events.map(lineOf).filter((line) => line !== undefined),
+    take: (events) => events.map(lineOf).flatMap((line) => (line === undefined ? [] : printable(line))),
     objects: () => [...known.values()].filter((object) => !isRegistered(object)).length,
   };
 };

@@ -1,5 +1,6 @@
 import { byPosition, problemLine } from '../schema/problem.ts';
 import type { Problem } from '../schema/types.ts';
+import { printable } from './printable.ts';
 
 /** The problems of the moment, each told once when it appears. */
 export class ProblemBook {
@@ -27,7 +28,7 @@ export class ProblemBook {
 
   /** Something that happened once: a client's NACK, a refused name. */
   tell(text: string): void {
-    this.#say(text.replace(/\p{Cc}/gu, shown));
+    this.#say(printable(text));
   }
 
   #say(text: string): void {
@@ -40,7 +41,3 @@ export class ProblemBook {
     return () => this.#listeners.delete(listener);
   }
 }
-
-/** Clients have a say in some words: no line of theirs begins where ours do, and none speaks to the terminal. */
-const shown = (character: string): string =>
-  character === '\n' ? '\n  ' : `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
