@@ -314,6 +314,25 @@ describe('a client of ours', () => {
   });
 });
 
+describe('a port for our own trust domain', () => {
+  it('refuses another, whose roots are there to call it by', async () => {
+    const known = createBundles([
+      ['cluster.local', [root.pem]],
+      ['partner.test', [foreign.pem]],
+    ]);
+    const server = await root.issue({ uris: [SERVER] });
+    const partner = await foreign.issue({ uris: ['spiffe://partner.test/ns/default/sa/productpage'] });
+    const any = await openPort(server, MESH_SERVER, known);
+    await connect(partner, any.port);
+    expect(await any.port.next()).toMatchObject({ peer: { trustDomain: 'partner.test' } });
+    const own = await openPort(server, { ...MESH_SERVER, ownTrustDomain: true }, known);
+    await connect(partner, own.port);
+    expect(codeOf(await own.port.next())).toBe('wrong-trust-domain');
+    await connect(await root.issue({ uris: [CLIENT] }), own.port);
+    expect(await own.port.next()).toMatchObject({ peer: { uri: CLIENT } });
+  });
+});
+
 describe('one handshake', () => {
   it('is all there is: a client of TLS 1.2 that asks for another is let go', async () => {
     const { port } = await openPort(await root.issue({ uris: [SERVER] }), { ...MESH_SERVER, minVersion: 'TLSv1.2' });

@@ -31,6 +31,8 @@ export interface CheckTerms {
   readonly expected: readonly NameMatch[];
   /** A server may be without one where the configuration does not ask for it. */
   readonly isRequired: boolean;
+  /** Only of our own trust domain and what counts as the same. */
+  readonly ownTrustDomain?: boolean | undefined;
   /** As it is now. */
   material(): Material | Missing;
   /** A server outside the mesh without a list of names: what is wrong with its certificate for the name that was asked for. */
@@ -72,6 +74,9 @@ function judge({ certificates, openSsl }: Presented, terms: CheckTerms, nowMs: n
     // First, because it says best what is wrong; OpenSSL's verdict counts all the same.
     const verified = verifyPeer({ ...trust, presented: certificates, expected, purpose, nowMs });
     if ('refused' in verified) return verified;
+    const { uri, trustDomain } = verified.id;
+    if (terms.ownTrustDomain === true && !trust.trustDomains.includes(trustDomain))
+      return refuse('wrong-trust-domain', `${uri} was presented, ${trust.trustDomains.join(' or ')} is taken here`);
     return (openSsl === NO_VERDICT ? undefined : openSslFault(openSsl, leaf)) ?? { peer: verified.id };
   }
   if (leaf === undefined) return refuse('no-certificate', 'no certificate was presented');

@@ -71,9 +71,9 @@ function handshake(
   { tls, on, material, clock }: AcceptorParts,
 ): void {
   const node = process.getBuiltinModule('node:tls');
-  const { requireClientCertificate: isRequired, subjectAltNames: expected } = tls;
+  const { requireClientCertificate: isRequired, subjectAltNames: expected, ownTrustDomain } = tls;
   const remote: Remote = { address: raw.remoteAddress, port: raw.remotePort };
-  const terms: CheckTerms = { side: 'client', expected, isRequired, material };
+  const terms: CheckTerms = { side: 'client', expected, isRequired, ownTrustDomain, material };
   // OpenSSL ends the handshake, with TLS's own alert, where a certificate is required and none came.
   const socket = new node.TLSSocket(raw, {
     isServer: true,

@@ -76,6 +76,8 @@ export interface DownstreamTls extends TlsEnd {
   readonly certificate: CertificateSource;
   /** Who presents none is refused. */
   readonly requireClientCertificate: boolean;
+  /** Who is of another trust domain than this workload's own and its aliases is refused, whatever roots there are. */
+  readonly ownTrustDomain?: true;
 }
 
 /** One of a cluster's transport sockets: for endpoints whose `transportMatch` holds all of `match` (Envoy TransportSocketMatch). */

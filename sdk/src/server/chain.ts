@@ -36,9 +36,10 @@ export function asksTheSame(one: DownstreamTls | undefined, other: DownstreamTls
   return one === other || (one !== undefined && other !== undefined && demandsOf(one) === demandsOf(other));
 }
 
-function demandsOf({ roots, subjectAltNames, requireClientCertificate, crl, minVersion }: DownstreamTls): string {
+function demandsOf(tls: DownstreamTls): string {
+  const { roots, subjectAltNames, requireClientCertificate, ownTrustDomain, crl, minVersion } = tls;
   const by = roots.kind === 'bundles' ? [...roots.bundles] : roots;
-  return JSON.stringify([by, subjectAltNames, requireClientCertificate, crl, minVersion]);
+  return JSON.stringify([by, subjectAltNames, requireClientCertificate, ownTrustDomain, crl, minVersion]);
 }
 
 /** TLS with this workload's own certificate; a port may have others (Sidecar ingress[].tls). */
@@ -58,6 +59,8 @@ const MUTUAL_TLS: DownstreamTls = {
   subjectAltNames: [],
   certificate: { kind: 'identity' },
   requireClientCertificate: true,
+  // As the control plane would have it: another trust domain calls where a listener says so.
+  ownTrustDomain: true,
   minVersion: 'TLSv1.2',
 };
 
