@@ -31,8 +31,11 @@ describe.each(versions)('with @grpc/grpc-js %s', (_, found) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'inmesh-grpc-'));
   beforeAll(() => {
     cpSync(project, folder, { recursive: true });
-    mkdirSync(path.join(folder, 'node_modules/@grpc'), { recursive: true });
-    symlinkSync(found, path.join(folder, 'node_modules/@grpc/grpc-js'), 'junction');
+    // The control plane has brought one.
+    const link = path.join(folder, 'node_modules/@grpc/grpc-js');
+    rmSync(link, { recursive: true, force: true });
+    mkdirSync(path.dirname(link), { recursive: true });
+    symlinkSync(found, link, 'junction');
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 

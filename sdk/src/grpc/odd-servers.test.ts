@@ -143,6 +143,29 @@ describe('RST_STREAM', () => {
     expect(tries).toBe(2);
   });
 
+  it('that refuses a stream of messages has those sent again that have gone', async () => {
+    const heard: string[] = [];
+    const port = await serve((stream, _, number) => {
+      if (number === 1) {
+        stream.once('data', () => stream.close(7));
+        return;
+      }
+      stream.on('data', (chunk: Buffer) => heard.push(chunk.toString('latin1')));
+      stream.on('end', () => answer(stream, frame(HELLO), { 'grpc-status': 0 }));
+    });
+    const client = clientOf(port);
+    const { value } = await told((done) => {
+      const call = client.collect(done);
+      call.write(Buffer.from('one'));
+      call.write(Buffer.from('two'), () => call.end());
+      return call;
+    });
+    expect(String(value)).toBe('hello');
+    expect(heard.join('')).toBe(
+      frame(Buffer.from('one')).toString('latin1') + frame(Buffer.from('two')).toString('latin1'),
+    );
+  });
+
   it('that refuses every stream is UNAVAILABLE', async () => {
     let tries = 0;
     const port = await serve((stream, _, number) => {

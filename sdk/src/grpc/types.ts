@@ -1,6 +1,6 @@
 /**
- * The channel of `@grpc/grpc-js` as this package implements and uses it. Its own types are not imported: they are an optional
- * peer, and whoever does not have them must still be able to compile. test/contract of the two is grpc-js-types.test-d.
+ * The channel of `@grpc/grpc-js` as this package implements and uses it. Its own types are not imported: they are of an optional
+ * peer, and whoever does not have it must be able to compile. test/packaging compiles both together.
  */
 
 /** What a client of grpc-js takes as its options. */
