@@ -65,7 +65,7 @@ export async function listenSecureAds(service: AdsService, address: string, deps
     trustDomain,
     clock,
     take: (socket) => injector.injectConnection(socket),
-    refused: (message, from) => turnedAway({ refused: 'certificate', message }, from),
+    refused: turnedAway,
   });
   return {
     address: door.address,

@@ -9,7 +9,7 @@ import { NO_SECRETS } from '@inmesh/sdk/internal/identity/secrets';
 import { createTlsContexts } from '@inmesh/sdk/internal/identity/tls-contexts';
 import type { DownstreamTls } from '@inmesh/sdk/internal/model/tls';
 import { certificateProof } from '../auth/client-certificate.ts';
-import { isRefusal, type Proof, refuse } from '../auth/principal.ts';
+import { isRefusal, type Proof, type Refusal, refuse } from '../auth/principal.ts';
 import { defaultOf } from '../defaults.ts';
 import { UnprovenConnections } from './unproven-connections.ts';
 
@@ -20,7 +20,7 @@ export interface TlsDoorParts {
   /** Takes a connection. What its client has proven, and what not, is with `proofOf`. */
   readonly take: (socket: TLSSocket) => void;
   /** A connection that came to nothing: why, and whose it was. */
-  readonly refused: (reason: string, address: string | undefined) => void;
+  readonly refused: (refusal: Refusal, address: string | undefined) => void;
 }
 
 export interface TlsDoor {
@@ -58,45 +58,29 @@ export function admitted(socket: unknown): void {
 
 /** TLS is accepted here and not by grpc-js, which resumes sessions of clients that show no certificate as if they had. */
 export async function openTlsDoor(address: string, parts: TlsDoorParts): Promise<TlsDoor> {
-  const { identity, trustDomain, clock, take, refused } = parts;
+  const { identity, trustDomain, clock, refused } = parts;
   const open = new Map<TLSSocket, Secured>();
-  const unproven = new UnprovenConnections({
-    clock,
-    most: defaultOf('unprovenConnections'),
-    patienceMs: defaultOf('unprovenConnectionMs'),
-    dropped: refused,
-  });
-  const enter = (socket: TLSSocket, raw: Socket, proof: Proof | undefined): void => {
-    // gRPC is chosen by ALPN (gRPC PROTOCOL-HTTP2, "TLS").
-    if (socket.alpnProtocol !== 'h2') {
-      const { remoteAddress } = socket;
-      socket.destroy();
-      refused('it does not speak HTTP/2 (ALPN h2)', remoteAddress);
-      return;
-    }
-    Reflect.set(socket, PROOF, proof);
-    Reflect.set(socket, ADMITTED, () => unproven.proven(raw));
-    if (proof !== undefined && !isRefusal(proof)) unproven.proven(raw);
-    take(socket);
-  };
+  const entrance = createEntrance(parts);
   const acceptor = createTlsContexts(identity, NO_SECRETS, clock).server(TERMS, {
     secured(socket, client, raw) {
       open.set(socket, client);
       socket.once('close', () => open.delete(socket));
-      enter(socket, raw, certificateProof(client, trustDomain));
+      entrance.enter(socket, raw, certificateProof(client, trustDomain));
     },
     // TLS 1.3 lets a server say nothing of it, gRPC does: each call is answered with the reason.
-    unverified: (socket, error, raw) => enter(socket, raw, refuse('certificate', whatIsWrong(error))),
-    refused: (error, remote) => refused(error.message, remote.address),
+    unverified: (socket, error, raw) => entrance.enter(socket, raw, refuse('certificate', whatIsWrong(error))),
+    refused(error, remote, raw) {
+      if (!entrance.hasDropped(raw)) refused(refuse('certificate', error.message), remote.address);
+    },
   });
   const server = createServer({ noDelay: true }, (raw) => {
     const fault = acceptor.accept(raw);
     if (fault === undefined) {
-      unproven.add(raw);
+      entrance.begun(raw);
       return;
     }
     raw.destroy();
-    refused(fault.missing, raw.remoteAddress);
+    refused(refuse('certificate', fault.missing), raw.remoteAddress);
   });
   const stop = identity.onChange(() => recheck(open, refused));
   const port = await listen(server, address);
@@ -105,6 +89,38 @@ export async function openTlsDoor(address: string, parts: TlsDoorParts): Promise
     close() {
       stop();
       server.close();
+    },
+  };
+}
+
+/** Between a connection's first byte and the proof of who is there. */
+function createEntrance({ clock, take, refused }: TlsDoorParts) {
+  const dropped = new WeakSet<Socket>();
+  const unproven = new UnprovenConnections({
+    clock,
+    most: defaultOf('unprovenConnections'),
+    patienceMs: defaultOf('unprovenConnectionMs'),
+    dropped: (raw, why) => {
+      dropped.add(raw);
+      refused(refuse('no-credential', why), raw.remoteAddress);
+    },
+  });
+  return {
+    begun: (raw: Socket) => unproven.add(raw),
+    /** It has been told of already. */
+    hasDropped: (raw: Socket) => dropped.has(raw),
+    enter(socket: TLSSocket, raw: Socket, proof: Proof | undefined): void {
+      // gRPC is chosen by ALPN (gRPC PROTOCOL-HTTP2, "TLS").
+      if (socket.alpnProtocol !== 'h2') {
+        const { remoteAddress } = socket;
+        socket.destroy();
+        refused(refuse('certificate', 'it does not speak HTTP/2 (ALPN h2)'), remoteAddress);
+        return;
+      }
+      Reflect.set(socket, PROOF, proof);
+      Reflect.set(socket, ADMITTED, () => unproven.proven(raw));
+      if (proof !== undefined && !isRefusal(proof)) unproven.proven(raw);
+      take(socket);
     },
   };
 }
@@ -121,7 +137,7 @@ function recheck(open: ReadonlyMap<TLSSocket, Secured>, refused: TlsDoorParts['r
     if (fault === undefined) continue;
     const { remoteAddress } = socket;
     socket.destroy();
-    refused(fault.message, remoteAddress);
+    refused(refuse('certificate', fault.message), remoteAddress);
   }
 }
 

@@ -6,7 +6,12 @@ import { UnprovenConnections } from './unproven-connections.ts';
 function setUp(most: number) {
   const clock = createFakeClock();
   const told: string[] = [];
-  const unproven = new UnprovenConnections({ clock, most, patienceMs: 30_000, dropped: (why) => told.push(why) });
+  const unproven = new UnprovenConnections({
+    clock,
+    most,
+    patienceMs: 30_000,
+    dropped: (_socket, why) => told.push(why),
+  });
   const add = (): Socket => {
     const socket = new Socket();
     unproven.add(socket);

@@ -7,7 +7,8 @@ export interface UnprovenParts {
   readonly most: number;
   /** How long one may take. */
   readonly patienceMs: number;
-  readonly dropped: (why: string, address: string | undefined) => void;
+  /** Told before it is closed. */
+  readonly dropped: (socket: Socket, why: string) => void;
 }
 
 /**
@@ -45,9 +46,8 @@ export class UnprovenConnections {
   }
 
   #drop(socket: Socket, why: string): void {
-    const { remoteAddress } = socket;
     this.proven(socket);
+    this.#parts.dropped(socket, why);
     socket.destroy();
-    this.#parts.dropped(why, remoteAddress);
   }
 }
