@@ -97,7 +97,7 @@ function next({ to, dials, http2 = false, isFresh = false }: Sidecar): object {
         ...(isFresh && { common_http_protocol_options: { max_requests_per_connection: 1 } }),
       },
     },
-    ...(dials && { transport_socket: upstream(dials.expected, http2) }),
+    ...(dials && { transport_socket: upstream(dials.expected, http2, isFresh) }),
   };
 }
 
@@ -148,10 +148,12 @@ const downstream = (): object => ({
   },
 });
 
-const upstream = (expected: string, http2: boolean): object => ({
+const upstream = (expected: string, http2: boolean, isFresh: boolean): object => ({
   name: 'tls',
   typed_config: {
     '@type': `${ENVOY}.transport_sockets.tls.v3.UpstreamTlsContext`,
+    // By itself it resumes sessions; a new connection is to be a whole handshake, as everywhere else here.
+    ...(isFresh && { max_session_keys: 0 }),
     common_tls_context: {
       tls_params: VERSION,
       alpn_protocols: [http2 ? 'h2' : 'http/1.1'],

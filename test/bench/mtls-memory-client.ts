@@ -13,7 +13,7 @@ export interface ClientTask {
 }
 
 const DIALS = 10;
-const ROUNDS_OF_COLLECTION = 5;
+const ROUNDS_OF_COLLECTION = 10;
 
 let mesh: Mesh | undefined;
 
@@ -41,7 +41,7 @@ process.on('message', async (task: ClientTask) => {
   await openAll(task);
   for (let round = 0; round < ROUNDS_OF_COLLECTION; round++) {
     globalThis.gc?.();
-    await delay(50);
+    await delay(100);
   }
   process.send?.(process.memoryUsage.rss());
 });

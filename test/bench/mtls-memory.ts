@@ -44,6 +44,8 @@ async function perConnection(world: SecureWorld, host: string, connections: numb
     client: await ask(child, { ...task, open }),
     server: await world.residentBytes(),
   });
+  // What the start has left behind goes with a second look.
+  await look(BEFORE);
   const before = await look(BEFORE);
   const after = await look(BEFORE + connections);
   child.disconnect();

@@ -21,10 +21,11 @@ interface Kind {
   readonly body?: Buffer;
   /** A connection for each request. */
   readonly isFresh?: boolean;
+  readonly budget?: typeof BUDGET;
 }
 
 const KINDS: readonly Kind[] = [
-  { name: 'small request', concurrency: [1, 10, 100], path: '/reviews/0' },
+  { name: 'small request', concurrency: [1, 10, 100], path: '/reviews/0', budget: BUDGET },
   { name: 'answer of 64 KiB', concurrency: [10], path: '/bulk' },
   { name: 'request of 64 KiB', concurrency: [10], path: '/reviews/0', body: BULK },
   { name: 'new connection', concurrency: [1, 10], path: '/reviews/0', isFresh: true },
@@ -60,7 +61,7 @@ function byMesh({ mesh }: SecureWorld, host: string, { path, body }: Kind): () =
   const init = body === undefined ? {} : { method: 'POST', body };
   return async () => {
     const response = await mesh.fetch(host + path, init);
-    if (response.status !== 200) throw new Error(`${host}: answered ${response.status}`);
+    if (response.status !== 200) throw new Error(`${host}: answered ${response.status} ${await response.text()}`);
     return response.arrayBuffer();
   };
 }
@@ -91,13 +92,13 @@ async function measure(world: SecureWorld, pairs: Pairs, kind: Kind, how: BenchH
     };
     const { rounds, roundMs } = how;
     const samples = (await compare(ways as Record<string, Contender>, { concurrency, rounds, roundMs })) as Samples;
-    rows.push(...rowsOf(`${kind.name}, ${concurrency} at a time`, samples));
+    rows.push(...rowsOf(`${kind.name}, ${concurrency} at a time`, samples, kind.budget));
     for (const pool of pools) await pool.close();
   }
   return rows;
 }
 
-function rowsOf(name: string, samples: Samples): BenchRow[] {
+function rowsOf(name: string, samples: Samples, budget: Kind['budget']): BenchRow[] {
   const { mesh, meshPlain, raw, rawPlain, h1, h2 } = samples;
   const rows = [
     added(`${name}: mTLS adds to meshFetch → guarded server`, mesh, meshPlain),
@@ -106,7 +107,7 @@ function rowsOf(name: string, samples: Samples): BenchRow[] {
     kept(`${name}: req/s of undici, node:https with mTLS over node:http`, raw, rawPlain),
   ];
   if (h1 === undefined || h2 === undefined) return rows;
-  return [...rows, ...ratioRows({ name, mine: mesh, budget: BUDGET, ...better(h1, h2) })];
+  return [...rows, ...ratioRows({ name, mine: mesh, ...better(h1, h2), ...(budget && { budget }) })];
 }
 
 /** CPU of both processes. */
@@ -125,7 +126,6 @@ function kept(name: string, secured: readonly Sample[], plain: readonly Sample[]
   return { name, value: rate.median, unit: 'ratio', note };
 }
 
-/** TLS sessions between the Envoys are resumed, as Envoy does by itself: a full handshake would cost it more. */
 async function startPairs(binary: string, world: SecureWorld): Promise<Pairs> {
   const common: PairOptions = { binary, port: world.origin.ports.plain, certificates: world.certificates };
   return {

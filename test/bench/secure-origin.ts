@@ -31,7 +31,7 @@ export type OriginMessage = { readonly ports: OriginPorts } | { readonly rssByte
 const SMALL = Buffer.from(JSON.stringify({ id: 0, ratings: { Reviewer1: 5, Reviewer2: 4 }, note: 'x'.repeat(45) }));
 const BULK = Buffer.alloc(65_536, 'x');
 const KEPT_MS = 75_000;
-const ROUNDS_OF_COLLECTION = 5;
+const ROUNDS_OF_COLLECTION = 10;
 
 /** Answers that are held back until somebody asks for /release. */
 const held: (() => void)[] = [];
@@ -72,7 +72,7 @@ async function start({ xds, token, rootsFile, certificate }: OriginTask): Promis
 export async function residentBytes(): Promise<number> {
   for (let round = 0; round < ROUNDS_OF_COLLECTION; round++) {
     globalThis.gc?.();
-    await delay(50);
+    await delay(100);
   }
   return process.memoryUsage.rss();
 }
