@@ -76,6 +76,15 @@ it('a token of the command line opens the TLS port of the control plane beside i
   if (process.platform !== 'win32') expect(statSync(path.join(ca, 'bootstrap-token.key')).mode & 0o777).toBe(0o600);
 });
 
+it('no token is made beside a folder that is no CA, and nothing in that folder', async () => {
+  const elsewhere = path.join(folder, 'elsewhere');
+  const asked = inmesh(['token', '--namespace', 'shop', '--service-account', 'web', '--ca', elsewhere], /^(\S+)\n/);
+  await expect(asked).rejects.toThrow(
+    /^exit 2 .*--ca: \S+elsewhere has no bootstrap-token\.key; inmesh serve makes it/s,
+  );
+  expect(existsSync(elsewhere)).toBe(false);
+});
+
 it('inmesh run gives its program a token in a file that only its owner can read, and takes it away at the end', async () => {
   const { xds } = await serve();
   const program = path.join(folder, 'program.cjs');

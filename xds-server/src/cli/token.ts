@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { systemClock } from '@inmesh/sdk/internal/clock';
 import { createBootstrapTokens } from '../auth/bootstrap-token.ts';
-import { loadOrCreateTokenKey } from '../auth/token-key.ts';
+import { loadTokenKey, TOKEN_KEY_FILE } from '../auth/token-key.ts';
 import { DEFAULT_CA_DIRECTORY } from './ca-directory.ts';
 import { type Command, required, UsageError } from './usage.ts';
 
@@ -48,7 +48,9 @@ export const token: Command = {
       serviceAccount: required(values['service-account'], '--service-account'),
       ttlMs: durationOf(values.ttl, '--ttl'),
     };
-    const key = loadOrCreateTokenKey(values.ca);
+    // A key of its own would sign what no control plane takes.
+    const key = loadTokenKey(values.ca);
+    if (key === undefined) throw new UsageError(`--ca: ${values.ca} has no ${TOKEN_KEY_FILE}; inmesh serve makes it`);
     // The trust domain is that of the control plane that reads it.
     const tokens = createBootstrapTokens({ key, trustDomain: '', clock: systemClock });
     process.stdout.write(`${await tokens.mint(claims)}\n`);
