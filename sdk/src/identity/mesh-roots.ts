@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Secret } from '../model/secret.ts';
-import { createBundles, mergeBundles } from './bundles.ts';
+import { createBundles, mergeBundles, pemBlocks } from './bundles.ts';
 import type { TrustBundles } from './identity.ts';
 
 /** Roots as a secret tells them (`ROOTCA`), by trust domain, or for whoever the reader is. */
@@ -18,6 +18,8 @@ export function meshRootsOf(secret: Secret): MeshRoots | string {
   const { roots, crl } = secret;
   try {
     const revoked = crl === undefined ? '' : crl.kind === 'inline' ? crl.pem : readFileSync(crl.path, 'utf8');
+    const fault = listFault(revoked);
+    if (fault !== undefined) return fault;
     switch (roots.kind) {
       case 'bundles':
         return { own: '', byTrustDomain: roots.bundles, revoked };
@@ -31,6 +33,21 @@ export function meshRootsOf(secret: Secret): MeshRoots | string {
     }
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Looked at before it counts: whoever goes by a list that cannot be read can take nobody. OpenSSL reads it without a library's help. */
+function listFault(text: string): string | undefined {
+  if (text.trim() === '') return undefined;
+  const lists = pemBlocks(text, 'X509 CRL');
+  if (lists.length === 0) return 'its revocation list holds no PEM X509 CRL';
+  const { createSecureContext } = process.getBuiltinModule('node:tls');
+  try {
+    // `ca`, or Node would read its own roots.
+    for (const crl of lists) createSecureContext({ crl, ca: [] });
+    return undefined;
+  } catch (error) {
+    return `its revocation list cannot be read: ${error instanceof Error ? error.message : error}`;
   }
 }
 

@@ -93,16 +93,23 @@ async function openSds(
 }
 
 /** What is gone at the control plane is not forgotten here: nobody could be verified. */
-function watchRoots(
+export function watchRoots(
   discovery: Discovery,
   tell: (roots: MeshRoots | undefined) => void,
   warn: (reason: string) => void,
 ): () => void {
+  let isTold = false;
   return discovery.subscribe(secretType, OWN_ROOTS, {
     onResource(secret) {
       const roots = meshRootsOf(secret);
-      if (typeof roots === 'string') warn(roots);
-      else tell(roots);
+      if (typeof roots !== 'string') tell(roots);
+      else {
+        warn(roots);
+        // The last good ones stay. Where there are none, somebody is revoked and it is not known who: nobody can be taken.
+        if (isTold || secret.kind !== 'roots' || secret.crl === undefined) return;
+        tell({ own: '', byTrustDomain: new Map(), revoked: roots });
+      }
+      isTold = true;
     },
     // A control plane without a CA has none to tell; the source's own go on.
     onAbsent() {},
