@@ -38,12 +38,10 @@ it('a first revocation list that cannot be read takes nobody in, a later one lea
     (why) => warnings.push(why),
   );
   const push = (pem: string): void =>
-    subscribe.mock.calls[0]?.[2].onResource({
-      kind: 'roots',
-      name: 'ROOTCA',
-      roots: { kind: 'inline', pem: ca.pem },
-      crl: { kind: 'inline', pem },
-    });
+    subscribe.mock.calls[0]?.[2].onResource(
+      { kind: 'roots', name: 'ROOTCA', roots: { kind: 'inline', pem: ca.pem }, crl: { kind: 'inline', pem } },
+      '1',
+    );
   const source = createBundles([['cluster.local', [ca.pem]]]);
   const joined = () => joinBundles(source, roots, { trustDomains: ['cluster.local'], isWhole: false });
   push('fetched wrongly');
