@@ -309,7 +309,8 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
   /** Envoy takes one health check a cluster. */
   #checking({ cluster }: ClusterConfig): HealthChecker | undefined {
     const check = cluster.healthChecks?.[0];
-    if (check !== undefined) this.#checker ??= new HealthChecker(check, cluster, this, this.#deps.probe ?? overNetwork());
+    if (check !== undefined)
+      this.#checker ??= new HealthChecker(check, cluster, this, this.#deps.probe ?? overNetwork());
     return this.#checker;
   }
 
