@@ -109,6 +109,8 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   readonly pick: Pick;
   status: number | undefined;
   flag: ResponseFlag | undefined;
+  /** Why it failed. */
+  reason: string | undefined;
   readonly #parts: AttemptParts;
   #phase: Phase = 'waiting';
   #connection: Connection | undefined;
@@ -165,11 +167,14 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   /** Its part of the call's story. */
   tell(callStartMs: number, nowMs: number): AttemptStory {
-    const { endpoint, status, flag } = this;
+    const { endpoint, status, flag, reason } = this;
     const startMs = this.startMs - callStartMs;
     const endMs = nowMs - callStartMs;
     const reused = this.#isReused;
-    if (flag !== undefined) return { endpoint, startMs, endMs, reused, flag, ...(status !== undefined && { status }) };
+    if (flag !== undefined) {
+      const why = reason === undefined ? { flag } : { flag, reason };
+      return { endpoint, startMs, endMs, reused, ...why, ...(status !== undefined && { status }) };
+    }
     return status === undefined ? { endpoint, startMs, endMs, reused } : { endpoint, startMs, endMs, reused, status };
   }
 

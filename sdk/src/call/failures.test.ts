@@ -68,7 +68,9 @@ describe('local replies are Envoy’s', () => {
   it('503 UF where the connection is refused', async () => {
     const answer = await callTo(cluster('a', [await deadPort()]));
     expectReply(answer, 503, 'UF', `${RESET}reset reason: remote connection failure`);
-    expect(answer.call?.story.attempts).toMatchObject([{ flag: 'UF', reused: false }]);
+    expect(answer.call?.story.attempts).toMatchObject([
+      { flag: 'UF', reused: false, reason: expect.stringContaining('127.0.0.1:') },
+    ]);
   });
 
   it('503 UF where the connection takes too long', async () => {

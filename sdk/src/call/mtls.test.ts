@@ -346,6 +346,8 @@ describe('each wrong peer is refused with its own reason, on the first and on la
       expect(error.message).toContain(`refused (${code})`);
       expect(error.message).toContain(words);
     }
+    const answer = await call([server.port], { tls: mutual('reviews') });
+    expect(answer.call?.story.attempts.at(-1)?.reason).toContain(`refused (${code})`);
   });
 
   it('revoked', async () => {

@@ -149,6 +149,7 @@ export class Tries implements AttemptOwner {
     if (this.#isOver) return;
     if (isIdentityFailure(failure)) this.#refusal = failure;
     attempt.flag = failure.flag;
+    attempt.reason = failure.what;
     if (this.#isUnseen(attempt, failure)) {
       this.#hasReplayed = true;
       this.#leave(attempt);
@@ -186,6 +187,7 @@ export class Tries implements AttemptOwner {
 
   onBroken(attempt: Attempt, failure: AttemptFailure): void {
     attempt.flag = failure.flag;
+    attempt.reason = failure.what;
     this.#parts.owner.onBroken(failure);
   }
 

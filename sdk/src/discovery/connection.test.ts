@@ -55,6 +55,19 @@ describe('the life of the stream', () => {
     expect(retries(run([{ kind: 'wanted' }, ...round, ...round, ...round]).effects)).toEqual([1_000, 1_600, 2_560]);
   });
 
+  it('a local server is asked four times a second while it is away, not while it refuses who asks', () => {
+    const delays = (code: number): readonly number[] => {
+      const [, first] = stepConnection({ kind: 'connecting', method: 'delta', failures: 9 }, lost(code, 0), {
+        ...rules,
+        isLocal: true,
+      });
+      return retries(first);
+    };
+    expect(delays(14)).toEqual([250]);
+    expect(delays(16)).toEqual(delays(7));
+    expect(delays(16)[0]).toBeGreaterThan(30_000);
+  });
+
   it('forgets failures when something was delivered', () => {
     const bad: ConnectionEvent[] = [lost(14, 0), { kind: 'retry' }];
     const good: ConnectionEvent[] = [{ kind: 'message', nowMs: 10_000 }, lost(14, 20_000), { kind: 'retry' }];

@@ -81,6 +81,9 @@ function alive(state: Connection, nowMs: number, delivered: boolean): Step {
   return [state, []];
 }
 
+/** PERMISSION_DENIED, UNAUTHENTICATED. */
+const NOT_BELIEVED: ReadonlySet<number> = new Set([7, 16]);
+
 function lost(
   state: Connection,
   { status, nowMs }: { readonly status: AdsStatus; readonly nowMs: number },
@@ -97,7 +100,9 @@ function lost(
   // than a second, or a server that answers and hangs up would be asked in a hot loop.
   const lived = state.kind === 'up' ? nowMs - state.sinceMs : 0;
   const failures = delivered ? 1 : state.failures + 1;
-  const ms = delivered && lived >= defaultOf('backoffBaseMs') ? 0 : backoffMs(failures, rules.isLocal, rules.random);
+  // Who is not believed is not believed a moment later: only a local server that is not there is asked often.
+  const isLocal = rules.isLocal && !NOT_BELIEVED.has(status.code);
+  const ms = delivered && lived >= defaultOf('backoffBaseMs') ? 0 : backoffMs(failures, isLocal, rules.random);
   return [
     { kind: 'waiting', method: state.method, failures: ms === 0 ? 0 : failures, reason },
     [{ kind: 'retry-after', ms, reason, isMissed: !delivered }],

@@ -31,6 +31,8 @@ export interface AttemptStory {
   readonly endMs: number;
   readonly status?: number;
   readonly flag?: ResponseFlag;
+  /** Why it failed, for humans: what a refused peer presented and who was expected, say (Envoy %UPSTREAM_TRANSPORT_FAILURE_REASON%). */
+  readonly reason?: string;
   readonly reused: boolean;
 }
 
