@@ -128,21 +128,23 @@ class Load {
     await this.#watched(Promise.all(Array.from({ length: calls }, () => this.#one(stage))));
   }
 
+  /** In stretches: what is alive is looked at while no call is under way. */
   async run(callers: number): Promise<void> {
-    const every = Math.max(Math.floor(this.#requests / SAMPLES), 1);
-    const caller = async (): Promise<void> => {
-      while (this.made < this.#requests && this.failures.length === 0) {
-        if (this.made >= every * this.samples.length) await this.#sample();
-        await this.#one();
-      }
-    };
-    await this.#watched(Promise.all(Array.from({ length: callers }, caller)));
+    const stretch = Math.max(Math.floor(this.#requests / SAMPLES), 1);
     await this.#sample();
+    while (this.made < this.#requests && this.failures.length === 0) {
+      const until = Math.min(this.made + stretch, this.#requests);
+      const caller = async (): Promise<void> => {
+        while (this.made < until && this.failures.length === 0) await this.#one();
+      };
+      await this.#watched(Promise.all(Array.from({ length: callers }, caller)));
+      this.failures.push(...(await leftovers('between the calls')));
+      await this.#sample();
+    }
   }
 
   async #sample(): Promise<void> {
-    const place = this.samples.push(0) - 1;
-    this.samples[place] = await aliveMb();
+    this.samples.push(await aliveMb());
   }
 
   async #one(stage?: (typeof STAGES)[number]): Promise<void> {
