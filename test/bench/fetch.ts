@@ -2,7 +2,7 @@ import { Pool, fetch as undiciFetch, request as undiciRequest } from 'undici';
 import { createMesh, type Mesh } from '../../sdk/src/index.ts';
 import { createStaticAds } from '../harness/static-ads.ts';
 import { cluster, endpointsAt, listener, type RouteInit, routes, toCluster } from '../harness/xds-resources.ts';
-import { type Contender, interleave, type Measured, spread } from './interleave.ts';
+import { type Contender, comparison, interleave } from './interleave.ts';
 import { startOrigin } from './origin.ts';
 import type { BenchRow } from './run.ts';
 
@@ -80,39 +80,12 @@ export async function bench(): Promise<BenchRow[]> {
   for (const concurrency of CONCURRENCY) {
     const pool = new Pool(`http://127.0.0.1:${origin.port}`, { connections: concurrency });
     for (const { what, ours, theirs } of pairs(mesh, pool, origin.port)) {
-      const [mine, other] = await interleave([ours, theirs], { ...ROUNDS, concurrency });
-      if (mine && other) rows.push(...rowsOf(`${what}, ${concurrency} at a time`, mine, other));
+      const measured = await interleave([ours, theirs], { ...ROUNDS, concurrency });
+      rows.push(...comparison(`${what}, ${concurrency} at a time`, measured, 'req/s'));
     }
     await pool.close();
   }
   await mesh.close();
   await origin.close();
   return rows;
-}
-
-function rowsOf(what: string, mine: Measured, other: Measured): BenchRow[] {
-  const paired = (pick: (measured: Measured) => readonly number[]): number[] =>
-    pick(mine).map((value, round) => value / (pick(other)[round] ?? Number.NaN));
-  const described = (values: readonly number[]): string => {
-    const { min, max } = spread(values);
-    return `${min.toFixed(2)} to ${max.toFixed(2)}`;
-  };
-  const cpu = paired(({ cpuUs }) => cpuUs);
-  const rate = paired(({ perSecond }) => perSecond);
-  const each = (measured: Measured): string =>
-    `${measured.name} ${spread(measured.cpuUs).median.toFixed(1)} µs, ${spread(measured.perSecond).median.toFixed(0)}/s`;
-  return [
-    {
-      name: `${what}: CPU of ${mine.name} over ${other.name}`,
-      value: spread(cpu).median,
-      unit: 'ratio',
-      note: `${described(cpu)}; ${each(mine)}; ${each(other)}`,
-    },
-    {
-      name: `${what}: req/s of ${mine.name} over ${other.name}`,
-      value: spread(rate).median,
-      unit: 'ratio',
-      note: described(rate),
-    },
-  ];
 }

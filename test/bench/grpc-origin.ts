@@ -1,9 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
-import type { Origin } from './origin.ts';
+import { type Origin, spawnOrigin } from './origin.ts';
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 const method = (name: string, responseStream: boolean) => ({
@@ -19,21 +16,8 @@ const method = (name: string, responseStream: boolean) => ({
 /** Without generated code: what is measured is the channel. */
 export const ECHO = { unary: method('Unary', false), chat: method('Chat', true) };
 
-/** A server of grpc-js in a process of its own: its CPU time is not the client's. */
-export async function startGrpcOrigin(): Promise<Origin> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), 'serve'], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const [port] = (await once(child, 'message')) as [number];
-  return {
-    port,
-    pid: child.pid ?? 0,
-    async close() {
-      child.kill();
-      await once(child, 'exit');
-    },
-  };
-}
+/** A server of grpc-js in a process of its own. */
+export const startGrpcOrigin = (): Promise<Origin> => spawnOrigin(import.meta.url);
 
 function serve(): void {
   const server = new grpc.Server();

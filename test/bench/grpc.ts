@@ -4,7 +4,7 @@ import { createMesh, type Mesh } from '../../sdk/src/index.ts';
 import { createStaticAds } from '../harness/static-ads.ts';
 import { cluster, endpointsAt, listener, type RouteInit, routes, toCluster } from '../harness/xds-resources.ts';
 import { ECHO, startGrpcOrigin } from './grpc-origin.ts';
-import { type Contender, interleave, type Measured, spread } from './interleave.ts';
+import { type Contender, comparison, interleave } from './interleave.ts';
 import type { BenchRow } from './run.ts';
 
 /** Ten routes with a header rule, as a service of some age has them; the last one takes the call. */
@@ -61,40 +61,23 @@ export async function bench(): Promise<BenchRow[]> {
   ];
   const rows: BenchRow[] = [];
   for (const concurrency of CONCURRENCY) {
-    const [mine, other] = await interleave(pair(unary), { ...ROUNDS, concurrency });
-    if (mine && other) rows.push(...rowsOf(`unary, ${concurrency} at a time`, mine, other));
+    rows.push(
+      ...comparison(
+        `unary, ${concurrency} at a time`,
+        await interleave(pair(unary), { ...ROUNDS, concurrency }),
+        'calls/s',
+      ),
+    );
   }
-  const [mine, other] = await interleave(pair(chat), { ...ROUNDS, concurrency: 1 });
-  if (mine && other) rows.push(...rowsOf(`a stream of ${MESSAGES} messages there and back`, mine, other));
+  rows.push(
+    ...comparison(
+      `a stream of ${MESSAGES} messages there and back`,
+      await interleave(pair(chat), { ...ROUNDS, concurrency: 1 }),
+      'calls/s',
+    ),
+  );
   for (const client of [ours, theirs]) client.close();
   await mesh.close();
   await origin.close();
   return rows;
-}
-
-function rowsOf(what: string, mine: Measured, other: Measured): BenchRow[] {
-  const paired = (pick: (measured: Measured) => readonly number[]): number[] =>
-    pick(mine).map((value, round) => value / (pick(other)[round] ?? Number.NaN));
-  const described = (values: readonly number[]): string => {
-    const { min, max } = spread(values);
-    return `${min.toFixed(2)} to ${max.toFixed(2)}`;
-  };
-  const cpu = paired(({ cpuUs }) => cpuUs);
-  const rate = paired(({ perSecond }) => perSecond);
-  const each = (measured: Measured): string =>
-    `${measured.name} ${spread(measured.cpuUs).median.toFixed(1)} µs, ${spread(measured.perSecond).median.toFixed(0)}/s`;
-  return [
-    {
-      name: `${what}: CPU of ${mine.name} over ${other.name}`,
-      value: spread(cpu).median,
-      unit: 'ratio',
-      note: `${described(cpu)}; ${each(mine)}; ${each(other)}`,
-    },
-    {
-      name: `${what}: calls/s of ${mine.name} over ${other.name}`,
-      value: spread(rate).median,
-      unit: 'ratio',
-      note: described(rate),
-    },
-  ];
 }

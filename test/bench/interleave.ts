@@ -1,3 +1,5 @@
+import type { BenchRow } from './run.ts';
+
 /** One way of doing the same thing. */
 export interface Contender {
   readonly name: string;
@@ -54,4 +56,33 @@ export function spread(values: readonly number[]): {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number): number => sorted[index] ?? Number.NaN;
   return { min: at(0), median: at(Math.floor(sorted.length / 2)), max: at(sorted.length - 1) };
+}
+
+/** CPU and rate of the one over the other's, round by round; `rate` is its unit. */
+export function comparison(what: string, [mine, other]: readonly Measured[], rate: string): BenchRow[] {
+  if (mine === undefined || other === undefined) return [];
+  const paired = (pick: (measured: Measured) => readonly number[]): number[] =>
+    pick(mine).map((value, round) => value / (pick(other)[round] ?? Number.NaN));
+  const described = (values: readonly number[]): string => {
+    const { min, max } = spread(values);
+    return `${min.toFixed(2)} to ${max.toFixed(2)}`;
+  };
+  const cpu = paired(({ cpuUs }) => cpuUs);
+  const perSecond = paired((measured) => measured.perSecond);
+  const each = (measured: Measured): string =>
+    `${measured.name} ${spread(measured.cpuUs).median.toFixed(1)} µs, ${spread(measured.perSecond).median.toFixed(0)}/s`;
+  return [
+    {
+      name: `${what}: CPU of ${mine.name} over ${other.name}`,
+      value: spread(cpu).median,
+      unit: 'ratio',
+      note: `${described(cpu)}; ${each(mine)}; ${each(other)}`,
+    },
+    {
+      name: `${what}: ${rate} of ${mine.name} over ${other.name}`,
+      value: spread(perSecond).median,
+      unit: 'ratio',
+      note: described(perSecond),
+    },
+  ];
 }

@@ -13,9 +13,12 @@ export interface Origin {
   close(): Promise<void>;
 }
 
-/** An HTTP server in a process of its own: its CPU time is not the client's. */
-export async function startOrigin(): Promise<Origin> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), 'serve'], {
+/** An HTTP server in a process of its own. */
+export const startOrigin = (): Promise<Origin> => spawnOrigin(import.meta.url);
+
+/** A module that serves when it is told to, and sends its port: in a process of its own, whose CPU time is not the client's. */
+export async function spawnOrigin(module: string): Promise<Origin> {
+  const child = spawn(process.execPath, [fileURLToPath(module), 'serve'], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const [port] = (await once(child, 'message')) as [number];
@@ -41,4 +44,5 @@ function serve(): void {
   process.once('disconnect', () => process.exit(0));
 }
 
-if (process.argv[2] === 'serve') serve();
+// Not in the process of a module that only takes `spawnOrigin` from here.
+if (process.argv[1] === fileURLToPath(import.meta.url) && process.argv[2] === 'serve') serve();

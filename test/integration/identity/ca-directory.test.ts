@@ -10,22 +10,11 @@ import { createMesh, type Mesh } from '../../../sdk/src/index.ts';
 import { peerOf as callerOf, guard } from '../../../sdk/src/server/index.ts';
 import { peerOf, textOf } from '../../../xds-server/src/embedded/secure-peer.fixture.ts';
 import { SECRET_TYPE } from '../../../xds-server/src/translate/resource-types.ts';
-import { idOf, keepCalling, REVIEWS, until } from './secure-mesh.fixture.ts';
+import { idOf, keepCalling, REVIEWS, STRICT, until } from './secure-mesh.fixture.ts';
 
 /** The commands that change a CA's directory, beside a running `inmesh serve` with it: processes of their own, as an operator has them. */
 
 const BIN = fileURLToPath(new URL('../../../xds-server/bin/inmesh.mjs', import.meta.url));
-const STRICT = `
-apiVersion: v1
-kind: Service
-metadata: { name: reviews, namespace: shop }
-spec: { ports: [{ name: http, port: 9080 }] }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: istio-system }
-spec: { mtls: { mode: STRICT } }
-`;
 
 let folder = '';
 const closers: (() => unknown)[] = [];

@@ -11,8 +11,8 @@ afterEach(async () => {
   world = undefined;
 });
 
-// A machine that stands still for two seconds lets a certificate of four seconds end: that is tried once more.
-describe('a workload with a token', { timeout: 180_000, retry: 1 }, () => {
+// A machine that stands still for two seconds lets a certificate of four seconds end.
+describe('a workload with a token', { timeout: 180_000 }, () => {
   it('has its certificate from the control plane, and calls and is called under STRICT', async () => {
     world = await startSecureMesh();
     const [web, reviews] = [await world.process('web'), await world.process('reviews')];

@@ -9,7 +9,7 @@ import type { XdsServer } from '../../../xds-server/src/embedded/api.ts';
 import { createXdsServer } from '../../../xds-server/src/embedded.ts';
 import { memorySource } from '../../../xds-server/src/source/memory.ts';
 
-const STRICT = `
+export const STRICT = `
 apiVersion: v1
 kind: Service
 metadata: { name: reviews, namespace: shop }

@@ -1,37 +1,23 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
-import os from 'node:os';
+import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { attempt, buildGoPeer, PEER_CACHE } from '../../harness/go-peer.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const CACHE = process.env.INMESH_CACHE ?? path.join(os.homedir(), '.cache', 'inmesh');
 const GRPCIO_VERSION = '1.85.1';
 
 /** How a gRPC implementation is started; undefined: it cannot be had here. */
 export type Implementation = readonly string[] | undefined;
 
-/** grpc-go, built once for its sources and kept. */
 export function buildGrpcGo(): Implementation {
-  const sources = path.join(HERE, 'peer-go');
-  const go = ['go', '/usr/local/go/bin/go'].find((name) => attempt(name, ['version']));
-  if (go === undefined) return undefined;
-  const hash = createHash('sha256');
-  for (const file of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(path.join(sources, file)));
-  const binary = path.join(CACHE, 'go', `grpc-peer-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(binary)) return [binary];
-  mkdirSync(path.dirname(binary), { recursive: true });
-  const fresh = `${binary}.${process.pid}`;
-  if (!attempt(go, ['build', '-buildvcs=false', '-trimpath', '-o', fresh, '.'], sources)) return undefined;
-  renameSync(fresh, binary);
-  return [binary];
+  const binary = buildGoPeer('grpc-peer', path.join(HERE, 'peer-go'));
+  return binary === undefined ? undefined : [binary];
 }
 
 /** grpcio, in a virtual environment of its own. */
 export function findGrpcio(): Implementation {
-  const venv = path.join(CACHE, `grpcio-${GRPCIO_VERSION}`);
+  const venv = path.join(PEER_CACHE, `grpcio-${GRPCIO_VERSION}`);
   const python = path.join(venv, 'bin/python');
   const isThere = (): boolean => attempt(python, ['-c', 'import grpc; grpc.xds_server_credentials']);
   if (!isThere()) {
@@ -40,15 +26,6 @@ export function findGrpcio(): Implementation {
     if (!isThere()) return undefined;
   }
   return [python, path.join(HERE, 'peer.py')];
-}
-
-function attempt(file: string, args: readonly string[], cwd = HERE): boolean {
-  try {
-    execFileSync(file, args, { cwd, env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 export interface PeerEvent {

@@ -42,8 +42,8 @@ async function start(identity: { certificateTtlMs?: number }) {
   };
 }
 
-// A machine that stands still for two seconds lets a certificate of four seconds end: that is tried once more.
-describe('under load', { timeout: 300_000, retry: 1 }, () => {
+// A machine that stands still for two seconds lets a certificate of four seconds end.
+describe('under load', { timeout: 300_000 }, () => {
   it('a rotation every 2 s loses no request', async () => {
     const { rotations, done } = await start(SHORT);
     await until(rotations).toBeGreaterThan(6);

@@ -1,10 +1,10 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { buildGoPeer } from '../../harness/go-peer.ts';
 
 const SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'peer');
 
@@ -28,39 +28,8 @@ export interface Peer {
   stop(): void;
 }
 
-/** Path of the peer, built once for its sources and kept; undefined where there is no Go or a module cannot be had. */
-export function buildPeer(): string | undefined {
-  const go = ['go', '/usr/local/go/bin/go'].find(runs);
-  if (go === undefined) return undefined;
-  const hash = createHash('sha256');
-  for (const file of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(path.join(SOURCES, file)));
-  const cache = path.join(process.env.INMESH_CACHE ?? path.join(os.homedir(), '.cache', 'inmesh'), 'go');
-  const binary = path.join(cache, `workload-api-peer-${hash.digest('hex').slice(0, 16)}`);
-  if (existsSync(binary)) return binary;
-  mkdirSync(cache, { recursive: true });
-  const fresh = `${binary}.${process.pid}`;
-  try {
-    const env = { ...process.env, CGO_ENABLED: '0' };
-    execFileSync(go, ['build', '-buildvcs=false', '-trimpath', '-o', fresh, '.'], {
-      cwd: SOURCES,
-      env,
-      stdio: 'ignore',
-    });
-    renameSync(fresh, binary);
-    return binary;
-  } catch {
-    return undefined;
-  }
-}
-
-function runs(go: string): boolean {
-  try {
-    execFileSync(go, ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** The SPIFFE agent by go-spiffe. */
+export const buildPeer = (): string | undefined => buildGoPeer('workload-api-peer', SOURCES);
 
 export async function startPeer(binary: string): Promise<Peer> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'spiffe-'));
