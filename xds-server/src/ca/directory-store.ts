@@ -3,6 +3,7 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '@inmesh/sdk/internal/clock';
 import { ENTRY, type Entries, type SecretStore, type StoredEntries } from './store.ts';
 
 const MOST_BYTES = 1_048_576;
@@ -145,7 +146,8 @@ async function take(lock: string): Promise<void> {
 async function isLeftBehind(lock: string): Promise<boolean> {
   const held = await stat(lock).catch(() => undefined);
   if (held === undefined) return false;
-  if (Date.now() - held.mtimeMs > LOCK_AGE_MS) return true;
+  // The file system tells times by the machine's clock.
+  if (systemClock.wallTime() - held.mtimeMs > LOCK_AGE_MS) return true;
   const [host, pid] = (await readFile(lock, 'utf8').catch(() => '')).split(' ').map((word) => word.trim());
   if (host !== hostname() || !/^\d+$/.test(pid ?? '')) return false;
   try {

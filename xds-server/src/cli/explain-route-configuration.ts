@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { systemClock } from '@inmesh/sdk/internal/clock';
 import type { HeaderList } from '@inmesh/sdk/internal/model/headers';
 import { answerOf } from '@inmesh/sdk/internal/route/answer';
 import type { RouteTable } from '@inmesh/sdk/internal/route/table';
@@ -51,7 +52,7 @@ async function textOf(file: string, flag: string): Promise<string> {
 
 /** Every key is there: what has no value is null. */
 function answer(table: RouteTable, { request, draw }: Question) {
-  const found = answerOf(table, request, { draw, startTimeMs: Date.now() });
+  const found = answerOf(table, request, { draw, startTimeMs: systemClock.wallTime() });
   const { redirect, directResponse } = found;
   return {
     virtualHost: found.virtualHost ?? null,
