@@ -91,11 +91,6 @@ export {
   file_envoy_extensions_clusters_aggregate_v3_cluster,
 } from './types/envoy/extensions/clusters/aggregate/v3/cluster_pb.js';
 export {
-  type ClientSideWeightedRoundRobin,
-  ClientSideWeightedRoundRobinSchema,
-  file_envoy_extensions_load_balancing_policies_client_side_weighted_round_robin_v3_client_side_weighted_round_robin,
-} from './types/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.js';
-export {
   type ConsistentHashingLbConfig,
   ConsistentHashingLbConfigSchema,
   type LocalityLbConfig,
@@ -108,6 +103,11 @@ export {
   SlowStartConfigSchema,
   file_envoy_extensions_load_balancing_policies_common_v3_common,
 } from './types/envoy/extensions/load_balancing_policies/common/v3/common_pb.js';
+export {
+  type ClientSideWeightedRoundRobin,
+  ClientSideWeightedRoundRobinSchema,
+  file_envoy_extensions_load_balancing_policies_client_side_weighted_round_robin_v3_client_side_weighted_round_robin,
+} from './types/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin_pb.js';
 export {
   type LeastRequest,
   LeastRequestSchema,

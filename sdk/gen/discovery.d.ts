@@ -17,6 +17,8 @@ export {
   type DynamicParameterConstraints_SingleConstraint_Exists,
   DynamicParameterConstraints_SingleConstraint_ExistsSchema,
   type Resource,
+  type ResourceError,
+  ResourceErrorSchema,
   type ResourceLocator,
   ResourceLocatorSchema,
   type ResourceName,

@@ -4,14 +4,35 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
-import type { ControlPlane, Metadata, Node } from "../../../config/core/v3/base_pb.js";
 import type { Status } from "../../../../google/rpc/status_pb.js";
+import type { ControlPlane, Metadata, Node } from "../../../config/core/v3/base_pb.js";
 import type { Any, Duration } from "@bufbuild/protobuf/wkt";
 
 /**
  * Describes the file envoy/service/discovery/v3/discovery.proto.
  */
 export declare const file_envoy_service_discovery_v3_discovery: GenFile;
+
+/**
+ * @generated from message envoy.service.discovery.v3.ResourceError
+ */
+export declare type ResourceError = Message<"envoy.service.discovery.v3.ResourceError"> & {
+  /**
+   * @generated from field: envoy.service.discovery.v3.ResourceName resource_name = 1;
+   */
+  resourceName?: ResourceName | undefined;
+
+  /**
+   * @generated from field: google.rpc.Status error_detail = 2;
+   */
+  errorDetail?: Status | undefined;
+};
+
+/**
+ * Describes the message envoy.service.discovery.v3.ResourceError.
+ * Use `create(ResourceErrorSchema)` to create a new message.
+ */
+export declare const ResourceErrorSchema: GenMessage<ResourceError>;
 
 /**
  * @generated from message envoy.service.discovery.v3.ResourceLocator
@@ -105,6 +126,11 @@ export declare const DiscoveryRequestSchema: GenMessage<DiscoveryRequest>;
  * @generated from message envoy.service.discovery.v3.DiscoveryResponse
  */
 export declare type DiscoveryResponse = Message<"envoy.service.discovery.v3.DiscoveryResponse"> & {
+  /**
+   * @generated from field: repeated envoy.service.discovery.v3.ResourceError resource_errors = 7;
+   */
+  resourceErrors: ResourceError[];
+
   /**
    * @generated from field: string version_info = 1;
    */
@@ -202,6 +228,11 @@ export declare const DeltaDiscoveryRequestSchema: GenMessage<DeltaDiscoveryReque
  * @generated from message envoy.service.discovery.v3.DeltaDiscoveryResponse
  */
 export declare type DeltaDiscoveryResponse = Message<"envoy.service.discovery.v3.DeltaDiscoveryResponse"> & {
+  /**
+   * @generated from field: repeated envoy.service.discovery.v3.ResourceError resource_errors = 9;
+   */
+  resourceErrors: ResourceError[];
+
   /**
    * @generated from field: string system_version_info = 1;
    */

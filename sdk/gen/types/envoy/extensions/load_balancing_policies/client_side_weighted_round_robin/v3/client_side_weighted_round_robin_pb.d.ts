@@ -4,6 +4,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
+import type { SlowStartConfig } from "../../common/v3/common_pb.js";
 import type { Duration } from "@bufbuild/protobuf/wkt";
 
 /**
@@ -15,6 +16,16 @@ export declare const file_envoy_extensions_load_balancing_policies_client_side_w
  * @generated from message envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin
  */
 export declare type ClientSideWeightedRoundRobin = Message<"envoy.extensions.load_balancing_policies.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin"> & {
+  /**
+   * @generated from field: repeated string metric_names_for_computing_utilization = 7;
+   */
+  metricNamesForComputingUtilization: string[];
+
+  /**
+   * @generated from field: envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig slow_start_config = 8;
+   */
+  slowStartConfig?: SlowStartConfig | undefined;
+
   /**
    * @generated from field: google.protobuf.BoolValue enable_oob_load_report = 1;
    */
