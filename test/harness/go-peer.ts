@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 
@@ -20,7 +20,9 @@ export function attempt(file: string, args: readonly string[], cwd?: string): bo
 /** Path of a Go program, built once for its sources and kept; undefined where there is no Go or a module cannot be had. */
 export function buildGoPeer(name: string, sources: string): string | undefined {
   const hash = createHash('sha256');
-  for (const file of ['main.go', 'go.mod', 'go.sum']) hash.update(readFileSync(path.join(sources, file)));
+  const others = readdirSync(sources).filter((file) => file.endsWith('.go') && file !== 'main.go');
+  for (const file of ['main.go', 'go.mod', 'go.sum', ...others.sort()])
+    hash.update(readFileSync(path.join(sources, file)));
   const binary = path.join(PEER_CACHE, 'go', `${name}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(binary)) return binary;
   const go = ['go', '/usr/local/go/bin/go'].find((one) => attempt(one, ['version']));
