@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { attempt, buildGoPeer, PEER_CACHE } from '../../harness/go-peer.ts';
+import { buildGoPeer } from '../../harness/go-peer.ts';
+import { findGrpcioPython } from '../grpc-peers/grpcio.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
-const GRPCIO_VERSION = '1.85.1';
 
 /** How a gRPC implementation is started; undefined: it cannot be had here. */
 export type Implementation = readonly string[] | undefined;
@@ -15,17 +15,9 @@ export function buildGrpcGo(): Implementation {
   return binary === undefined ? undefined : [binary];
 }
 
-/** grpcio, in a virtual environment of its own. */
 export function findGrpcio(): Implementation {
-  const venv = path.join(PEER_CACHE, `grpcio-${GRPCIO_VERSION}`);
-  const python = path.join(venv, 'bin/python');
-  const isThere = (): boolean => attempt(python, ['-c', 'import grpc; grpc.xds_server_credentials']);
-  if (!isThere()) {
-    attempt('python3', ['-m', 'venv', venv]);
-    attempt(python, ['-m', 'pip', 'install', '-q', `grpcio==${GRPCIO_VERSION}`]);
-    if (!isThere()) return undefined;
-  }
-  return [python, path.join(HERE, 'peer.py')];
+  const python = findGrpcioPython();
+  return python === undefined ? undefined : [python, path.join(HERE, 'peer.py')];
 }
 
 export interface PeerEvent {
