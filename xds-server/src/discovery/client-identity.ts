@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '@bufbuild/protobuf';
 import type { Node } from '@inmesh/sdk/internal/gen/core';
 import type { Principal } from '../auth/principal.ts';
 import { defaultOf } from '../defaults.ts';
+import { grpcTraits } from '../translate/client/grpc-client.ts';
 import type { View } from '../translate/view.ts';
 import { LOCAL, type Peer } from './peer.ts';
 
@@ -117,6 +118,9 @@ function kindOf(metadata: JsonObject, userAgent: string): View['kind'] {
   return userAgent.startsWith('envoy') ? 'envoy' : 'grpc';
 }
 
+const versionOf = ({ userAgentVersionType: said }: Node): string =>
+  said.case === 'userAgentVersion' ? said.value : '';
+
 /**
  * The namespace of who is nobody: no object can be in it, so all it sees is what is exported to everyone (`~` is in no name of
  * Kubernetes).
@@ -149,6 +153,7 @@ export function clientIdentity(
 ): ClientIdentity {
   const metadata: JsonObject = node.metadata ?? {};
   const faults: string[] = [];
+  const kind = kindOf(metadata, node.userAgentName);
   const { principal, isPublic } = peer;
   const registrations = registrationsOf(metadata.INMESH_REGISTER, peer, faults);
   const namespace = principal?.namespace ?? (isPublic ? NOWHERE : text(metadata, 'NAMESPACE') || 'default');
@@ -159,8 +164,7 @@ export function clientIdentity(
     .filter((address) => isIP(address) !== 0);
   return {
     id: node.id,
-    userAgent:
-      `${node.userAgentName} ${node.userAgentVersionType.case === 'userAgentVersion' ? node.userAgentVersionType.value : ''}`.trim(),
+    userAgent: `${node.userAgentName} ${versionOf(node)}`.trim(),
     namespace,
     workload: text(metadata, 'WORKLOAD_NAME') || node.id,
     serviceAccount: principal?.serviceAccount ?? (text(metadata, 'SERVICE_ACCOUNT') || 'default'),
@@ -172,7 +176,8 @@ export function clientIdentity(
     ...(podLabels && { podLabels }),
     ...conflictOf(metadata, principal),
     view: {
-      kind: kindOf(metadata, node.userAgentName),
+      kind,
+      ...(kind === 'grpc' ? grpcTraits({ userAgent: node.userAgentName, version: versionOf(node) }) : {}),
       namespace,
       labels: podLabels ?? claimed,
       locality: {

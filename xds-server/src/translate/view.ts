@@ -1,5 +1,6 @@
 import type { EndpointLocality } from '../registry/read-model.ts';
 import { TLS_MODE_LABEL } from '../registry/tls-mode.ts';
+import type { Ability, GrpcClient } from './client/grpc-client.ts';
 import { sortedEntries } from './sorted.ts';
 
 /**
@@ -11,6 +12,10 @@ export interface View {
   readonly namespace: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly locality: EndpointLocality;
+  /** Which gRPC it is: for what is said of it, never for what it is told. */
+  readonly client?: GrpcClient;
+  /** Of a gRPC client, sorted; none is what all of them have. */
+  readonly abilities?: readonly Ability[];
 }
 
 export const NO_LOCALITY: EndpointLocality = { region: '', zone: '', subZone: '' };
@@ -31,19 +36,20 @@ export const canonicalView = (view: View, relevance: Relevance): View => ({
     ),
   ),
   locality: view.locality,
+  ...(view.kind === 'grpc' && view.abilities && view.abilities.length > 0 ? { abilities: view.abilities } : {}),
 });
 
 /** One line of text, the same for equal Views, from which `viewOfKey` makes the View again. */
-export const viewKey = ({ kind, namespace, labels, locality }: View): string =>
-  JSON.stringify([kind, namespace, sortedEntries(labels), locality]);
+export const viewKey = ({ kind, namespace, labels, locality, abilities = [] }: View): string =>
+  JSON.stringify([kind, namespace, sortedEntries(labels), locality, abilities]);
 
 export const viewOfKey = (key: string): View => {
   // Text that viewKey has written.
-  const [kind, namespace, labels, locality]: KeyParts = JSON.parse(key);
-  return { kind, namespace, labels: new Map(labels), locality };
+  const [kind, namespace, labels, locality, abilities]: KeyParts = JSON.parse(key);
+  return { kind, namespace, labels: new Map(labels), locality, ...(abilities.length > 0 && { abilities }) };
 };
 
-type KeyParts = [View['kind'], string, [string, string][], EndpointLocality];
+type KeyParts = [View['kind'], string, [string, string][], EndpointLocality, Ability[]];
 
 /** Whether everything in `selector` is on the labels; an empty selector selects all. */
 export const selects = (selector: ReadonlyMap<string, string>, labels: ReadonlyMap<string, string>): boolean => {

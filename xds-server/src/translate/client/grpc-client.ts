@@ -1,0 +1,47 @@
+/** The implementations of gRPC that speak xDS; `unknown` is told what all of them accept. */
+export const GRPC_CLIENTS = ['go', 'core', 'java', 'node'] as const;
+export type KnownGrpcClient = (typeof GRPC_CLIENTS)[number];
+export type GrpcClient = KnownGrpcClient | 'unknown';
+
+/**
+ * What makes a client's configuration other bytes than that of one without it. As few as can be: where one form is accepted
+ * by all of them it is sent to all of them, and whoever has the same abilities shares every resource.
+ */
+export type Ability =
+  /** CertificateValidationContext.system_root_certs (gRFC A82). */
+  'systemRoots';
+
+export interface GrpcTraits {
+  readonly client: GrpcClient;
+  /** Sorted. */
+  readonly abilities: readonly Ability[];
+}
+
+interface Said {
+  /** Node.user_agent_name. */
+  readonly userAgent: string;
+  /** Node.user_agent_version. */
+  readonly version: string;
+}
+
+/** As each says it in Node.user_agent_name; C-core (C++, Python, Ruby, …) adds the platform. */
+const NAMES: readonly (readonly [prefix: string, client: KnownGrpcClient])[] = [
+  ['gRPC Go', 'go'],
+  ['gRPC C-core', 'core'],
+  ['gRPC Java', 'java'],
+  ['gRPC Node', 'node'],
+];
+
+export const grpcTraits = ({ userAgent, version }: Said): GrpcTraits => {
+  const client = NAMES.find(([prefix]) => userAgent.startsWith(prefix))?.[1] ?? 'unknown';
+  // Java has system roots without being asked; Go and C-core want an environment variable that nobody here can see.
+  const abilities: readonly Ability[] = client === 'java' && isAtLeast(version, 1, 69) ? ['systemRoots'] : [];
+  return { client, abilities };
+};
+
+/** `1.85.0`, `v1.85.0-dev`; what is no version is the oldest. */
+const isAtLeast = (version: string, major: number, minor: number): boolean => {
+  const [, first, second] = /^v?(\d{1,6})\.(\d{1,6})/.exec(version) ?? [];
+  if (first === undefined || second === undefined) return false;
+  return Number(first) > major || (Number(first) === major && Number(second) >= minor);
+};
