@@ -19,6 +19,7 @@ import type { Cluster } from '../model/cluster.ts';
 import type { AttemptStory, ResponseFlag } from '../model/events.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
+import { codeOfText, GRPC } from '../wire/grpc-status.ts';
 import { type Patience, patientTimer } from '../wire/late-timer.ts';
 import {
   type AttemptFailure,
@@ -97,6 +98,7 @@ type Phase =
 
 /** Thrown into undici to take back a request that it has not written. */
 const WITHDRAWN = new Error('the call has ended');
+const OK = 200;
 const NOTHING: Outcome = {};
 const LATE: Outcome = { error: 'timeout' };
 
@@ -107,7 +109,11 @@ const LATE: Outcome = { error: 'timeout' };
 export class Attempt implements RequestHandler, ConnectionWaiter {
   readonly startMs: number;
   readonly pick: Pick;
+  /** Of a gRPC call: how many others of its policy were before it. */
+  previous = 0;
   status: number | undefined;
+  /** Of a gRPC call, once its server has said it. */
+  grpcStatus: number | undefined;
   flag: ResponseFlag | undefined;
   /** Why it failed. */
   reason: string | undefined;
@@ -167,15 +173,19 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   /** Its part of the call's story. */
   tell(callStartMs: number, nowMs: number): AttemptStory {
-    const { endpoint, status, flag, reason } = this;
+    const { endpoint, status, grpcStatus, flag, reason } = this;
     const startMs = this.startMs - callStartMs;
     const endMs = nowMs - callStartMs;
     const reused = this.#isReused;
     if (flag !== undefined) {
       const why = reason === undefined ? { flag } : { flag, reason };
-      return { endpoint, startMs, endMs, reused, ...why, ...(status !== undefined && { status }) };
+      const said = grpcStatus === undefined ? {} : { grpcStatus };
+      return { endpoint, startMs, endMs, reused, ...why, ...said, ...(status !== undefined && { status }) };
     }
-    return status === undefined ? { endpoint, startMs, endMs, reused } : { endpoint, startMs, endMs, reused, status };
+    if (status === undefined) return { endpoint, startMs, endMs, reused };
+    return grpcStatus === undefined
+      ? { endpoint, startMs, endMs, reused, status }
+      : { endpoint, startMs, endMs, reused, status, grpcStatus };
   }
 
   start(isFresh: boolean): void {
@@ -258,7 +268,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#phase = 'body';
     this.#timer?.cancel();
     this.status = status;
-    this.pick.outcome(outcomeOf(this.#request, status, headers));
+    this.#judgeHead(status, headers);
     this.#parts.owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
   }
 
@@ -280,6 +290,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     if (this.#isSent) this.#connection?.release(nowMs);
     else this.#connection?.close();
     if (!isWanted) return;
+    this.#judgeEnd(trailers);
     this.#release();
     try {
       this.#parts.owner.onEnd(flattenHeaders(trailers), nowMs);
@@ -338,6 +349,29 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     }
     this.#end({ error: 'reset' });
     this.#parts.owner.onFailed(this, failedRequest(error, this.endpoint, this.#hasBegun));
+  }
+
+  /** Envoy Filter::onUpstreamHeaders: a grpc-status in the head is the outcome. For our clients that in the trailers is, too. */
+  #judgeHead(status: number, headers: ParsedHeaders): void {
+    const grpcStatus = this.#grpcStatusIn(headers);
+    this.grpcStatus = grpcStatus;
+    if (grpcStatus !== undefined) this.pick.outcome({ status, grpcStatus });
+    else if (this.#parts.isGrpc && status === OK) this.pick.begun();
+    else this.pick.outcome({ status });
+  }
+
+  #judgeEnd(trailers: ParsedHeaders): void {
+    this.grpcStatus ??= this.#grpcStatusIn(trailers);
+    // The outcome of any other answer is known by its head.
+    if (!this.#parts.isGrpc) return;
+    // An answer without a status is its server's fault.
+    this.grpcStatus ??= GRPC.internal;
+    this.pick.outcome({ status: OK, grpcStatus: this.grpcStatus });
+  }
+
+  #grpcStatusIn({ 'grpc-status': text }: ParsedHeaders): number | undefined {
+    if (typeof text !== 'string') return undefined;
+    return this.#parts.isGrpc || this.#request?.headers.some(isGrpcType) ? codeOfText(text) : undefined;
   }
 
   #overflow(): void {
@@ -403,8 +437,9 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
       this.#drain();
       return;
     }
-    // A stream is no connection: nothing is saved by reading on, and the peer is to stop (RST_STREAM CANCEL).
-    this.#end(NOTHING);
+    // A stream is no connection: nothing is saved by reading on, and the peer is to stop (RST_STREAM CANCEL). As far as it
+    // went the answer was good.
+    this.#end({ status: OK });
     this.#controller?.abort(WITHDRAWN);
   }
 
@@ -421,13 +456,6 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   #stopDraining(): void {
     this.#controller?.abort(WITHDRAWN);
   }
-}
-
-/** Envoy Filter::onUpstreamHeaders: a grpc-status in the head of an answer to a gRPC request is its outcome. */
-function outcomeOf(request: WireRequest | undefined, status: number, headers: ParsedHeaders): Outcome {
-  const grpcStatus = headers['grpc-status'];
-  if (typeof grpcStatus !== 'string' || !request?.headers.some(isGrpcType)) return { status };
-  return { status, grpcStatus: Number(grpcStatus) };
 }
 
 const isGrpcType = (value: string, index: number, headers: readonly string[]): boolean =>

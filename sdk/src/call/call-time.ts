@@ -18,6 +18,8 @@ export class CallTime {
   /** The route's own; 0 = none. */
   readonly #timeoutMs: number;
   #dueMs = NEVER;
+  /** When the stream's own limit ends it. */
+  #limitMs = NEVER;
   #timer: Timer | undefined;
 
   constructor(parts: HeadsParts, action: ForwardAction, terms: CallTerms, hasWishes: boolean, expire: () => void) {
@@ -36,6 +38,11 @@ export class CallTime {
     this.#dueMs = isSent && this.#timeoutMs > 0 ? Math.min(deadlineMs, fromMs + this.#timeoutMs) : deadlineMs;
   }
 
+  /** gRFC A31: the limit of a gRPC call is part of its deadline, and its server is told of it. */
+  limit(fromMs: number, durationMs: number): void {
+    if (durationMs > 0) this.#limitMs = fromMs + durationMs;
+  }
+
   isOver(nowMs: number): boolean {
     return this.#dueMs <= nowMs;
   }
@@ -50,8 +57,9 @@ export class CallTime {
   tell(nowMs: number): RequestTimes | undefined {
     const { perTryMs } = this.#terms;
     const hasWishes = this.#hasWishes;
-    if (this.#dueMs === NEVER && perTryMs === 0) return hasWishes ? { expectedMs: undefined, hasWishes } : undefined;
-    const leftMs = this.#dueMs === NEVER ? 0 : this.#dueMs - nowMs;
+    const dueMs = Math.min(this.#dueMs, this.#limitMs);
+    if (dueMs === NEVER && perTryMs === 0) return hasWishes ? { expectedMs: undefined, hasWishes } : undefined;
+    const leftMs = dueMs === NEVER ? 0 : dueMs - nowMs;
     const expectedMs = perTryMs > 0 && (leftMs === 0 || perTryMs < leftMs) ? perTryMs : leftMs;
     return { expectedMs: Math.max(1, Math.ceil(expectedMs)), hasWishes };
   }

@@ -57,6 +57,7 @@ function counted(target: LiveTarget, counts: Counts): LiveTarget {
       endpoint,
       host,
       connected: (isAll) => pick.connected(isAll),
+      begun: () => pick.begun(),
       outcome(outcome) {
         // A body that breaks off is told besides.
         if (!isTold || outcome.error === undefined) counts.outcomes++;

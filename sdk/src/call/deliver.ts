@@ -3,6 +3,7 @@ import type { WeightedCluster } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { incomingHeaders } from '../route/outgoing.ts';
 import type { RouteDecision } from '../route/table.ts';
+import { codeOfReply } from './grpc-code.ts';
 import { bodyBytes, type LocalReply, statusTextOf } from './local-reply.ts';
 import type { CallHandler } from './types.ts';
 
@@ -47,24 +48,12 @@ export const isGrpcRequest = ({ headers }: Pick<MeshRequest, 'headers'>): boolea
 
 /** Envoy Http::Utility::sendLocalReply: gRPC has its status in headers, and the body as its message. */
 function grpcHeaders(reply: LocalReply): string[] {
-  const status = reply.grpcStatus ?? GRPC_OF_HTTP.get(reply.status) ?? 2;
+  const status = codeOfReply(reply);
   const message = new TextDecoder().decode(bodyBytes(reply));
   const headers = [...reply.headers, 'content-type', 'application/grpc', 'grpc-status', String(status)];
   if (message !== '') headers.push('grpc-message', percentEncoded(message));
   return headers;
 }
-
-/** Envoy Grpc::Utility::httpToGrpcStatus */
-const GRPC_OF_HTTP: ReadonlyMap<number, number> = new Map([
-  [400, 13],
-  [401, 16],
-  [403, 7],
-  [404, 12],
-  [429, 14],
-  [502, 14],
-  [503, 14],
-  [504, 14],
-]);
 
 /** gRPC over HTTP/2, Percent-Encoded: visible ASCII but for `%` stays. */
 const percentEncoded = (text: string): string =>

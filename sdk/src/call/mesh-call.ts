@@ -7,12 +7,14 @@ import type { FaultPolicy } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { outgoingRequest } from '../route/outgoing.ts';
 import type { Host } from '../upstream/host.ts';
+import { GRPC } from '../wire/grpc-status.ts';
 import type { ResponseHead } from './attempt.ts';
 import { BodySource, type CallBody } from './body-source.ts';
 import { CallTime } from './call-time.ts';
-import { deliver } from './deliver.ts';
+import { deliver, isGrpcRequest } from './deliver.ts';
 import type { AttemptFailure } from './failure.ts';
 import { Injection } from './fault/injection.ts';
+import { codeOfFailure, codeOfReply, type GrpcEnd } from './grpc-code.ts';
 import { Heads } from './heads.ts';
 import type { LiveTarget } from './live-target.ts';
 import { callError, errorOf, faultReply, type LocalReply, silent, timedOut, tooLong } from './local-reply.ts';
@@ -87,8 +89,12 @@ export class MeshCall implements Call, TriesOwner {
       this.#answerLater(timedOut('its deadline was over before it began'), way);
       return;
     }
-    const stream = streamTimes(terms, action, request);
-    if (stream !== undefined) this.#limit(stream, startMs);
+    const isGrpc = options.isGrpc === true;
+    const stream = streamTimes(terms, action, { request, isGrpc });
+    if (stream !== undefined) {
+      this.#limit(stream, startMs);
+      if (isGrpc) time.limit(startMs, stream.durationMs);
+    }
     const { fault } = action;
     if (fault === undefined || fault.scope === 'attempt') this.#send(way, startMs);
     else this.#inject(fault, way, startMs);
@@ -162,7 +168,7 @@ export class MeshCall implements Call, TriesOwner {
     if (this.#isOver) return;
     this.#tries?.end();
     this.story.raise('DC');
-    this.#finish(this.#parts.runtime.clock.now());
+    this.#finish(this.#parts.runtime.clock.now(), this.#parts.options.isGrpc ? (reason as GrpcEnd).code : undefined);
     this.#parts.handler.onError(reason);
   }
 
@@ -242,7 +248,7 @@ export class MeshCall implements Call, TriesOwner {
     queueMicrotask(() => {
       if (this.#isOver) return;
       this.#tries?.end();
-      this.#finish(this.#parts.runtime.clock.now());
+      this.#finish(this.#parts.runtime.clock.now(), this.#parts.options.isGrpc ? GRPC.internal : undefined);
       this.#parts.handler.onError(error);
     });
   }
@@ -291,7 +297,7 @@ export class MeshCall implements Call, TriesOwner {
     if (reply.flag !== undefined) story.raise(reply.flag);
     story.timings.headersMs = nowMs;
     this.#status = reply.status;
-    this.#finish(nowMs);
+    this.#finish(nowMs, this.#codeOf(reply));
     if (reply.code !== undefined && options.localReply === 'throw') {
       handler.onError(errorOf(reply, story));
       return;
@@ -300,8 +306,15 @@ export class MeshCall implements Call, TriesOwner {
     deliver(reply, { request, decision, cluster, wallTimeMs: runtime.clock.wallTime() }, handler);
   }
 
+  /** Of an answer of ours; undefined: the call is none of gRPC. */
+  #codeOf(reply: LocalReply): number | undefined {
+    const { options, request } = this.#parts;
+    if (options.isGrpc) return codeOfFailure(reply);
+    return isGrpcRequest(request) ? codeOfReply(reply) : undefined;
+  }
+
   #fail(error: MeshError): void {
-    this.#finish(this.#parts.runtime.clock.now());
+    this.#finish(this.#parts.runtime.clock.now(), this.#parts.options.isGrpc ? codeOfFailure(error) : undefined);
     this.#parts.handler.onError(error);
   }
 
@@ -311,7 +324,8 @@ export class MeshCall implements Call, TriesOwner {
     if (body.kind === 'stream') this.#source = new BodySource(body.stream, 0);
   }
 
-  #finish(nowMs: number): void {
+  /** `grpcStatus`: of a gRPC call that its server's word did not end. */
+  #finish(nowMs: number, grpcStatus?: number): void {
     this.#isOver = true;
     this.#time?.stop();
     this.#limits?.close();
@@ -319,6 +333,7 @@ export class MeshCall implements Call, TriesOwner {
     this.#record?.end(undefined);
     this.#source?.close();
     this.#tries?.close(nowMs);
+    if (grpcStatus !== undefined) this.story.grpcStatus = grpcStatus;
     this.story.timings.endMs = nowMs;
     const { runtime, request } = this.#parts;
     if (runtime.isObserved()) runtime.emit({ kind: 'call', request, status: this.#status, story: this.story });

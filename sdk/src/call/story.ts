@@ -7,6 +7,7 @@ export class LiveStory implements CallStory {
   cluster = '';
   endpoint = '';
   peer: string | undefined = undefined;
+  grpcStatus: number | undefined = undefined;
   attempts: readonly AttemptStory[] = NO_ATTEMPTS;
   flag: ResponseFlag | undefined = undefined;
   flags: readonly ResponseFlag[] = NO_FLAGS;

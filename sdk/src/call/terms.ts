@@ -77,9 +77,12 @@ function make(action: ForwardAction, wishes: Wishes | undefined, options: Policy
 export function streamTimes(
   { stream }: CallTerms,
   { grpcTimeoutMaxMs, grpcTimeoutOffsetMs = 0 }: ForwardAction,
-  request: MeshRequest,
+  { request, isGrpc }: { readonly request: MeshRequest; readonly isGrpc: boolean },
 ): StreamTimes | undefined {
-  if (grpcTimeoutMaxMs === undefined || !isGrpcRequest(request)) return stream;
+  if (grpcTimeoutMaxMs === undefined) return stream;
+  // gRFC A31: for a gRPC client it is the longest time of the call, whether or not that has a deadline, which is the caller's.
+  if (isGrpc) return { idleMs: stream?.idleMs ?? 0, durationMs: grpcTimeoutMaxMs };
+  if (!isGrpcRequest(request)) return stream;
   const asked = grpcTimeoutMs(headerValue(request.headers, 'grpc-timeout'));
   if (asked === undefined) return stream;
   const bounded = grpcTimeoutMaxMs > 0 ? Math.min(asked, grpcTimeoutMaxMs) : asked;

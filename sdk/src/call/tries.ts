@@ -37,6 +37,8 @@ export class Tries implements AttemptOwner {
   /** Attempts that their faults hold up. */
   #faulted: AttemptFault[] = NO_FAULTS;
   #hasReplayed = false;
+  /** Attempts that no server has looked at, and that were repeated for that alone. */
+  #unseen = 0;
   /** Why an attempt found no peer to trust. */
   #refusal: AttemptFailure | undefined;
   #isOver = false;
@@ -90,8 +92,10 @@ export class Tries implements AttemptOwner {
     this.#winner?.resume();
   }
 
-  requestFor({ pick }: Attempt, nowMs: number): WireRequest {
-    return this.#parts.owner.requestFor(this.#count, pick.endpoint.hostname, nowMs);
+  requestFor({ pick, previous }: Attempt, nowMs: number): WireRequest {
+    const request = this.#parts.owner.requestFor(this.#count, pick.endpoint.hostname, nowMs);
+    if (previous > 0) request.headers.push(PREVIOUS, String(previous));
+    return request;
   }
 
   get mayReplay(): boolean {
@@ -129,6 +133,7 @@ export class Tries implements AttemptOwner {
       return;
     }
     this.#win(attempt);
+    if (attempt.previous > 0) head.headers.push(PREVIOUS, String(attempt.previous));
     this.#parts.owner.onAnswer(head, attempt.pick.host);
   }
 
@@ -152,6 +157,7 @@ export class Tries implements AttemptOwner {
     attempt.reason = failure.what;
     if (this.#isUnseen(attempt, failure)) {
       this.#hasReplayed = true;
+      this.#unseen++;
       this.#leave(attempt);
       this.#tryAgain();
       return;
@@ -343,6 +349,7 @@ export class Tries implements AttemptOwner {
       nowMs,
     );
     if (!isFresh) this.#count++;
+    if (options.isGrpc) attempt.previous = this.#count - 1 - this.#unseen;
     if (this.#running.length === 0) this.#running = [attempt];
     else this.#running.push(attempt);
     if (terms.retry?.previousHosts || terms.retry?.previousPriorities)
@@ -435,12 +442,16 @@ export class Tries implements AttemptOwner {
     const { story } = this.#parts.owner;
     story.endpoint = attempt.endpoint;
     story.peer = attempt.peer;
+    if (attempt.grpcStatus !== undefined) story.grpcStatus = attempt.grpcStatus;
     story.tried(attempt.tell(story.timings.startMs, nowMs));
   }
 }
 
 export const pickFailure = ({ flag, reason }: PickFailure): LocalReply =>
   flag === 'UO' ? overflow(reason) : noHealthyUpstream(reason);
+
+/** gRFC A6, exposed retry metadata: server and client are told how many attempts there have been before. */
+const PREVIOUS = 'grpc-previous-rpc-attempts';
 
 /** Never added to. */
 const NO_FAULTS: AttemptFault[] = [];

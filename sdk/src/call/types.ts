@@ -57,7 +57,10 @@ export interface CallOptions {
 
 /** One call under way. */
 export interface Call {
-  /** Ends it now, at whatever stage: `onError(reason)` follows at once, unless the call has ended already. */
+  /**
+   * Ends it now, at whatever stage: `onError(reason)` follows at once, unless the call has ended already. A gRPC client's
+   * reason is a GrpcEnd.
+   */
   abort(reason: unknown): void;
   /** After an `onData` that returned false. */
   resume(): void;

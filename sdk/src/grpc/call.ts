@@ -1,3 +1,4 @@
+import type { GrpcEnd } from '../call/grpc-code.ts';
 import { awaitedTimer, type Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { startExchange } from '../http/exchange.ts';
@@ -22,8 +23,8 @@ import type {
 } from './types.ts';
 
 const NO_HEADERS: readonly string[] = [];
-/** Why the exchange is ended; nobody is told. */
-const OVER = new Error('the gRPC call has ended');
+/** Of an exchange whose call was over before it began. */
+const CANCELLED: GrpcEnd = { code: GRPC.cancelled };
 
 /** A call of grpc-js over the mesh. Every way out goes through `#finish`, once; a call that is delegated has none of its own. */
 export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
@@ -178,7 +179,7 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
     };
     const body = this.#outgoing.body();
     const exchange = startExchange(runtime, { dialled: target.dialled, request, body, policy, isGrpc: true }, this);
-    if (this.#isOver) exchange.abort(OVER);
+    if (this.#isOver) exchange.abort(CANCELLED);
     else if (!this.#isDelegated) this.#exchange = exchange;
   }
 
@@ -293,7 +294,7 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
     this.#incoming.close();
     this.#outgoing.close();
     this.#parts.parent?.off?.('cancelled', this.#onParentCancelled);
-    this.#exchange?.abort(OVER);
+    this.#exchange?.abort(end);
     const started = this.#started;
     if (started === undefined) return;
     const { metadata, listener } = started;

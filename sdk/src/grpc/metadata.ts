@@ -22,6 +22,7 @@ const RESERVED: ReadonlySet<string> = new Set([
   'grpc-encoding',
   'grpc-accept-encoding',
   'grpc-message-type',
+  'grpc-previous-rpc-attempts',
 ]);
 
 /** A flat list; `-bin` values are base64 already. */

@@ -1,7 +1,7 @@
-import { StreamFailure } from '../connection/stream-failure.ts';
+import { codeOfFailure } from '../call/grpc-code.ts';
 import { MeshError } from '../errors.ts';
 import { headerValue } from '../match/headers.ts';
-import { codeOfHttpStatus, codeOfReset, GRPC } from '../wire/grpc-status.ts';
+import { codeOfHttpStatus, codeOfText, GRPC } from '../wire/grpc-status.ts';
 
 /** How a call ended, before it is told to grpc-js. */
 export interface CallEnd {
@@ -13,8 +13,7 @@ export interface CallEnd {
 export function statusAmong(headers: readonly string[]): CallEnd | undefined {
   const text = headerValue(headers, 'grpc-status');
   if (text === undefined) return undefined;
-  const code = /^\d{1,2}$/.test(text) && Number(text) <= 16 ? Number(text) : GRPC.unknown;
-  return { code, details: decoded(headerValue(headers, 'grpc-message') ?? '') };
+  return { code: codeOfText(text), details: decoded(headerValue(headers, 'grpc-message') ?? '') };
 }
 
 /** grpc-message is percent-encoded UTF-8; a broken encoding is shown as it came (PROTOCOL-HTTP2). */
@@ -39,23 +38,7 @@ export function endOf(error: unknown): CallEnd {
   if (!(error instanceof MeshError)) {
     return { code: GRPC.internal, details: error instanceof Error ? error.message : String(error) };
   }
-  return { code: codeOfError(error), details: error.message };
-}
-
-/**
- * gRPC's `http-grpc-status-mapping.md`, and for a stream that its peer has reset the table of PROTOCOL-HTTP2. Time that is over
- * is DEADLINE_EXCEEDED whoever limited it, as gRFC A31 has it for max_stream_duration.
- */
-function codeOfError({ code, status, grpcStatus, cause }: MeshError): number {
-  if (grpcStatus !== undefined) return grpcStatus;
-  if (code === 'MESH_TIMEOUT') return GRPC.deadlineExceeded;
-  if (cause instanceof StreamFailure) {
-    if (cause.kind === 'reset' && cause.resetCode !== undefined) return codeOfReset(cause.resetCode);
-    if (cause.kind === 'protocol') return GRPC.internal;
-    return GRPC.unavailable;
-  }
-  if (code === 'MESH_NOT_READY' || code === 'MESH_NO_ROUTE' || code === 'MESH_BLOCKED') return GRPC.unavailable;
-  return status === undefined ? GRPC.unavailable : codeOfHttpStatus(status);
+  return { code: codeOfFailure(error), details: error.message };
 }
 
 /** Nobody was there to take the call: what a call that waits for that (wait-for-ready) goes on waiting after. */

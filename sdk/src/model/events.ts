@@ -30,6 +30,8 @@ export interface AttemptStory {
   readonly startMs: number;
   readonly endMs: number;
   readonly status?: number;
+  /** Of a gRPC call: the status its server gave, in the head or at the end. */
+  readonly grpcStatus?: number;
   readonly flag?: ResponseFlag;
   /** Why it failed, for humans: what a refused peer presented and who was expected, say (Envoy %UPSTREAM_TRANSPORT_FAILURE_REASON%). */
   readonly reason?: string;
@@ -50,6 +52,11 @@ export interface CallStory {
   readonly endpoint: string;
   /** SPIFFE ID that the server proved; undefined: in clear, or no peer of the mesh. */
   readonly peer: string | undefined;
+  /**
+   * How a gRPC call ended, whoever decided it (Istio's grpc_response_status); undefined: it is none, or has not ended. A gRPC
+   * request of `meshFetch` whose answer breaks off has none either.
+   */
+  readonly grpcStatus: number | undefined;
   readonly attempts: readonly AttemptStory[];
   /** The first of `flags`. */
   readonly flag: ResponseFlag | undefined;

@@ -74,12 +74,13 @@ const withoutQuery = (path: string): string => (path.includes('?') ? `${path.sli
 
 const shortType = (typeUrl: string): string => typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
 
-function way({ route, cluster, endpoint, peer, flag, local, attempts, timings }: CallStory): string {
+function way({ route, cluster, endpoint, peer, grpcStatus, flag, local, attempts, timings }: CallStory): string {
   const parts = [
     route && `route ${route}`,
     cluster && `→ ${cluster}`,
     endpoint && `@ ${endpoint}`,
     peer && `(${peer})`,
+    grpcStatus !== undefined && `grpc-status ${grpcStatus}`,
     attempts.length > 1 && `${attempts.length} attempts`,
     flag && `flag ${flag}`,
     local && 'answered here',

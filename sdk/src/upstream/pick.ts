@@ -1,11 +1,12 @@
 import type { Endpoint } from '../model/cluster.ts';
 import { isLate } from '../wire/late-timer.ts';
 import type { Host, LiveHost } from './host.ts';
+import { statusOf } from './outlier/counts.ts';
 
 /** How an attempt went: its status, or why it has none; neither says nothing about the host. */
 export interface Outcome {
   readonly status?: number;
-  /** In the head of the answer to a gRPC request: counts in the place of the status. */
+  /** Of the answer to a gRPC request: counts in the place of the status. */
   readonly grpcStatus?: number;
   /** `overflow`: a limit of ours, not the host's fault. */
   readonly error?: 'connect' | 'reset' | 'timeout' | 'overflow';
@@ -23,6 +24,8 @@ export interface Pick {
   readonly host: Host;
   /** There is a connection; `isAll` where nothing else was wanted (Envoy LocalOriginConnectSuccess, …Final). */
   connected(isAll?: boolean): void;
+  /** The head of an answer is there whose outcome its end will tell. */
+  begun(): void;
   outcome(outcome: Outcome): void;
   release(): void;
 }
@@ -43,6 +46,7 @@ export interface PickOwner {
   /** When the pick was made, where somebody wants to know how long it takes; else 0. */
   startMs(): number;
   onConnected(host: LiveHost, isAll: boolean): void;
+  onBegun(startMs: number): void;
   onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void;
 }
 
@@ -56,7 +60,7 @@ export class LivePick implements Pick {
   readonly endpoint: Endpoint;
   readonly host: LiveHost;
   readonly #owner: PickOwner;
-  readonly #startMs: number;
+  #startMs: number;
   #state = PICKED;
 
   constructor(host: LiveHost, owner: PickOwner) {
@@ -73,11 +77,16 @@ export class LivePick implements Pick {
     if (this.#state < TOLD) this.#owner.onConnected(this.host, isAll);
   }
 
+  begun(): void {
+    this.#owner.onBegun(this.#startMs);
+    this.#startMs = 0;
+  }
+
   outcome(outcome: Outcome): void {
-    const { status, error } = outcome;
+    const { error } = outcome;
     if (this.#state >= (error === undefined ? ANSWERED : TOLD)) return;
     this.#state = error === undefined ? ANSWERED : TOLD;
-    if (error !== undefined || (status !== undefined && status >= 500)) this.host.failures++;
+    if (error !== undefined || (statusOf(outcome) ?? 0) >= 500) this.host.failures++;
     // This process stood still when the time was over: that says nothing about the host.
     if (error === 'timeout' && isLate()) return;
     this.#owner.onOutcome(this.host, outcome, this.#startMs);

@@ -23,6 +23,7 @@ import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { Latencies } from './latency.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
+import { statusOf } from './outlier/counts.ts';
 import { type DetectorOwner, OutlierDetector } from './outlier/detector.ts';
 import type { Ejection } from './outlier/record.ts';
 import { LivePick, noHost, type Outcome, type Pick, type PickFailure, type PickOwner } from './pick.ts';
@@ -215,11 +216,14 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#detecting()?.onConnected(host, isAll);
   }
 
+  onBegun(startMs: number): void {
+    if (startMs === 0) return;
+    const nowMs = this.clock.now();
+    this.#latencies?.add(nowMs - startMs, nowMs);
+  }
+
   onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void {
-    if (startMs > 0 && outcome.status !== undefined && outcome.status < 500) {
-      const nowMs = this.clock.now();
-      this.#latencies?.add(nowMs - startMs, nowMs);
-    }
+    if (startMs > 0 && (statusOf(outcome) ?? 500) < 500) this.onBegun(startMs);
     this.#detecting()?.onOutcome(host, outcome);
   }
 

@@ -19,6 +19,10 @@ export const GRPC = {
   unauthenticated: 16,
 } as const;
 
+/** Of a `grpc-status` header or trailer. Anything but 0-16 is UNKNOWN (gRPC statuscodes.md). */
+export const codeOfText = (text: string): number =>
+  /^\d{1,2}$/.test(text) && Number(text) <= 16 ? Number(text) : GRPC.unknown;
+
 /** gRPC `doc/http-grpc-status-mapping.md`: what an HTTP status means when no grpc-status came. */
 export function codeOfHttpStatus(status: number): number {
   if (status === 400) return GRPC.internal;

@@ -42,10 +42,10 @@ const TIMEOUT = 504;
 
 /** Envoy Outlier::DetectorHostMonitorImpl::putResult as the router calls it. */
 export function countOutcome(counts: HostCounts, outcome: Outcome, rules: OutlierDetection): Suspicions {
-  const { status, grpcStatus, error } = outcome;
+  const { error } = outcome;
   if (error === 'overflow') return NONE;
   if (error !== undefined) return countFailure(counts, error === 'timeout' ? TIMEOUT : UNAVAILABLE, rules);
-  if (grpcStatus !== undefined) return countStatus(counts, httpStatusOf(grpcStatus), rules);
+  const status = statusOf(outcome);
   return status === undefined ? NONE : countStatus(counts, status, rules);
 }
 
@@ -103,4 +103,6 @@ export function forgiveAll(counts: HostCounts): void {
 /** Envoy Grpc::Utility::grpcToHttpStatus; by code, from 0. */
 const HTTP_STATUS = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401];
 
-const httpStatusOf = (grpcStatus: number): number => HTTP_STATUS[grpcStatus] ?? 500;
+/** A gRPC answer's own status stands for that of HTTP, which is 200 whatever happened. */
+export const statusOf = ({ status, grpcStatus }: Outcome): number | undefined =>
+  grpcStatus === undefined ? status : (HTTP_STATUS[grpcStatus] ?? 500);
