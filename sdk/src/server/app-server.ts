@@ -4,6 +4,7 @@ import { Server as HttpsServer } from 'node:https';
 import type { AddressInfo, ListenOptions, Server } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { MeshError } from '../errors.ts';
+import { type GrpcServer, type GrpcServerCredentials, http2ServerOf, isGrpcServer } from './grpc-server.ts';
 import type { Spoken } from './terminator.ts';
 
 /** A server of Node's. */
@@ -25,7 +26,7 @@ export interface NestLike {
 }
 
 /** What can be guarded. Hono: the server that `serve` or `createAdaptorServer` of `@hono/node-server` returns. */
-export type Guardable = NodeServer | Listener | FastifyLike | NestLike;
+export type Guardable = NodeServer | Listener | FastifyLike | NestLike | GrpcServer;
 
 /** A server, and what has to be known of it. */
 export interface AppServer {
@@ -33,11 +34,20 @@ export interface AppServer {
   readonly spoken: Spoken;
   /** It ends TLS itself. */
   readonly isSecure: boolean;
+  /** A gRPC server that ends no TLS: whatever TLS comes can be the mesh's alone. */
+  readonly onlyMeshTls: boolean;
+  /** The server of grpc-js whose HTTP/2 server it is. */
+  readonly grpc?: GrpcServer;
   /** Runs before it listens: a framework has its plugins to load. */
   prepare(): PromiseLike<unknown>;
 }
 
-export function appServerOf(app: Guardable): AppServer {
+/** `credentials`: of a server of grpc-js that ends TLS of its own too. */
+export function appServerOf(app: Guardable, credentials?: GrpcServerCredentials): AppServer {
+  if (isGrpcServer(app)) {
+    const made = described(http2ServerOf(app, credentials), async () => {});
+    return { ...made, onlyMeshTls: !made.isSecure, grpc: app };
+  }
   if (isNodeServer(app)) return described(app, async () => {});
   if ('getHttpServer' in app && typeof app.getHttpServer === 'function') {
     const server: unknown = app.getHttpServer();
@@ -47,7 +57,7 @@ export function appServerOf(app: Guardable): AppServer {
     return described(app.server, () => fastify.ready());
   } else if (typeof app === 'function') return described(createServer(app), async () => {});
   throw new MeshError('MESH_CONFIG_INVALID', `guard: got ${describe(app)}`, {
-    hint: "give it a server of node:http, https or http2, a request listener, Express, Fastify or Nest; of Hono the server that `serve` of '@hono/node-server' returns",
+    hint: "give it a server of node:http, https or http2, a request listener, Express, Fastify or Nest; of Hono the server that `serve` of '@hono/node-server' returns; or a Server of @grpc/grpc-js",
   });
 }
 
@@ -57,7 +67,7 @@ function described(server: NodeServer, prepare: AppServer['prepare']): AppServer
   const isSecure = server instanceof TlsServer;
   // Where HTTP/1.1 is allowed beside HTTP/2 its options are kept on the server.
   const http1 = !isHttp2 || (isSecure && 'headersTimeout' in server);
-  return { server, isSecure, spoken: { http1, http2: isHttp2 }, prepare };
+  return { server, isSecure, onlyMeshTls: false, spoken: { http1, http2: isHttp2 }, prepare };
 }
 
 const isNodeServer = (value: unknown): value is NodeServer =>

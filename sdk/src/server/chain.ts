@@ -13,8 +13,18 @@ export type InboundMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
 /**
  * Envoy prefers the chain whose application_protocols name what is offered before one that names none, whichever comes
  * first; transport_protocol is compared before (FilterChainMatch).
+ *
+ * `onlyMesh`: the application ends no TLS. PERMISSIVE tells the mesh by the ALPN of Istio's proxies, and clients of gRPC offer `h2`
+ * alone: TLS that nobody else could take is taken as the mesh's, with all that is asked for there.
  */
-export function chooseChain({ chains }: InboundListener, offer: Offer): InboundChain | undefined {
+export function chooseChain(listener: InboundListener, offer: Offer, onlyMesh = false): InboundChain | undefined {
+  const chosen = choose(listener, offer);
+  return onlyMesh && offer.transport === 'tls' && chosen?.tls === undefined
+    ? (listener.chains.find(isMutual) ?? chosen)
+    : chosen;
+}
+
+function choose({ chains }: InboundListener, offer: Offer): InboundChain | undefined {
   const fitting = chains.filter(({ transport }) => transport === undefined || transport === offer.transport);
   const exact = fitting.filter(({ transport }) => transport !== undefined);
   const candidates = exact.length > 0 ? exact : fitting;

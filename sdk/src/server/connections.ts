@@ -10,14 +10,17 @@ import { GuardedConnection, type Taken } from './connection.ts';
 export class Connections {
   readonly #clock: Clock;
   readonly #later: Turn;
+  readonly #onlyMeshTls: boolean;
   readonly #all = new Set<GuardedConnection>();
   #limits: InboundLimits = {};
   #emptied: (() => void)[] = [];
   /** Requests under way, of all connections. */
   active = 0;
 
-  constructor(clock: Clock, later: Turn) {
+  /** `onlyMeshTls`: as for `chooseChain`. */
+  constructor(clock: Clock, later: Turn, onlyMeshTls = false) {
     this.#clock = clock;
+    this.#onlyMeshTls = onlyMeshTls;
     this.#later = later;
   }
 
@@ -51,7 +54,7 @@ export class Connections {
     for (const connection of this.#all) {
       const { offer, taken } = connection;
       if (taken === undefined) continue;
-      const chain = offer && chooseChain(listener, offer);
+      const chain = offer && chooseChain(listener, offer, this.#onlyMeshTls);
       const isSame = offer && chain && sameWay(taken, wayOf(chain.tls !== undefined, offer.transport));
       // The names that may call, or whether a certificate is asked for at all, may be others.
       if (isSame && asksTheSame(connection.chain?.tls, chain.tls)) connection.chain = chain;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { defaultOf } from '../defaults.ts';
 import type { ServerSide } from '../mesh/server-side.ts';
-import type { InboundListener } from '../model/inbound.ts';
+import type { InboundChain, InboundListener } from '../model/inbound.ts';
 import type { AppServer } from './app-server.ts';
 import { asksTheSame, chooseChain, needsNoLook, type Offer } from './chain.ts';
 import type { GuardedConnection } from './connection.ts';
@@ -73,7 +73,7 @@ export class Door {
 
   /** By the configuration of now: it may have changed while the first bytes were waited for. */
   #choose(connection: GuardedConnection, offer: Offer): void {
-    const chain = this.#parts.policy.current && chooseChain(this.#parts.policy.current, offer);
+    const chain = this.#chainFor(offer);
     connection.offer = offer;
     connection.chain = chain;
     // Under STRICT the one chain matches whatever comes, and its TLS would fail.
@@ -86,6 +86,11 @@ export class Door {
     else if (offer.transport === 'tls' && !this.#parts.app.isSecure) {
       this.refuse(connection, 'no-chain', 'TLS that is not of the mesh, and the application ends none itself');
     } else this.#plain(connection);
+  }
+
+  #chainFor(offer: Offer): InboundChain | undefined {
+    const { app, policy } = this.#parts;
+    return policy.current && chooseChain(policy.current, offer, app.onlyMeshTls);
   }
 
   /** As it came, to the application: plain text, or its own TLS. */
@@ -130,10 +135,10 @@ export class Door {
   }
 
   #secured(connection: GuardedConnection, socket: TLSSocket): void {
-    const { app, emit, policy } = this.#parts;
+    const { app, emit } = this.#parts;
     const { offer, chain: { tls } = {} } = connection;
     // The configuration may have changed during the handshake.
-    const now = policy.current && offer && chooseChain(policy.current, offer)?.tls;
+    const now = offer && this.#chainFor(offer)?.tls;
     if (now === undefined || !asksTheSame(tls, now)) {
       this.refuse(connection, 'no-chain', 'TLS is not taken here any more, or not of everyone who was');
       return;

@@ -18,6 +18,7 @@ import {
 import { acceptsMutualTls, needsIdentity } from './chain.ts';
 import { Connections, connectionOf, tag } from './connections.ts';
 import { Door, type DoorReason } from './door.ts';
+import { takeOver } from './grpc-server.ts';
 import { intercept } from './intercept.ts';
 import { harden, hintIdleTime } from './node-limits.ts';
 import type { GuardOptions } from './options.ts';
@@ -70,11 +71,20 @@ export function guard(app: Guardable, options: GuardOptions = {}): Guarded {
 
 /** For tests as well: the mesh as values. */
 export function guardWith(side: ServerSide, app: Guardable, options: GuardOptions): Guarded {
-  const appServer = appServerOf(app);
-  if (GUARDED in appServer.server) throw new MeshError('MESH_CONFIG_INVALID', 'guard: this server is guarded already');
-  Object.defineProperty(appServer.server, GUARDED, { value: true });
-  return new Guard(side, appServer, options);
+  if (GUARDED in app) throw guardedAlready();
+  const appServer = appServerOf(app, options.credentials);
+  const { server, grpc } = appServer;
+  if (GUARDED in server) throw guardedAlready();
+  for (const one of new Set([server, grpc ?? server])) Object.defineProperty(one, GUARDED, { value: true });
+  const guarded = new Guard(side, appServer, options);
+  if (grpc !== undefined) {
+    const { credentials } = options;
+    takeOver(grpc, { credentials, listen: (where) => guarded.listen(where), leave: () => guarded.leave() });
+  }
+  return guarded;
 }
+
+const guardedAlready = () => new MeshError('MESH_CONFIG_INVALID', 'guard: this server is guarded already');
 
 const GUARDED: unique symbol = Symbol.for('inmesh.guarded.1') as never;
 
@@ -103,7 +113,7 @@ class Guard implements Guarded {
     this.#app = app;
     this.#options = options;
     const { clock } = side;
-    const connections = new Connections(clock, systemTurn);
+    const connections = new Connections(clock, systemTurn, app.onlyMeshTls);
     this.#announcement = new Announcement(side, options);
     this.#connections = connections;
     const fallback = options.fallback ?? (side.isOn ? 'STRICT' : 'DISABLE');
@@ -114,6 +124,7 @@ class Guard implements Guarded {
       connections,
       clock,
       propagate: options.propagate,
+      isGrpc: app.grpc !== undefined,
       calmed: (connection, why) => this.#door.refuse(connection, 'flood', why),
     });
     this.#pass = intercept(server, {
@@ -211,6 +222,13 @@ class Guard implements Guarded {
     return this.close();
   }
 
+  /** The application closes its server itself. */
+  leave(): void {
+    this.#requests.isClosing = true;
+    this.#closing ??= Promise.resolve();
+    this.#announcement.withdraw();
+  }
+
   async #close(delayMs: number, graceMs: number): Promise<void> {
     this.#requests.isClosing = true;
     this.#announcement.withdraw();
@@ -221,6 +239,7 @@ class Guard implements Guarded {
     });
     await this.#connections.drain(graceMs);
     await closed;
+    this.#app.grpc?.forceShutdown();
     this.#gone();
   }
 

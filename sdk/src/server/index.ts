@@ -2,6 +2,7 @@
 export type { FastifyLike, Guardable, Listener, NestLike, NodeServer } from './app-server.ts';
 export type { InboundMode } from './chain.ts';
 export type { DoorReason } from './door.ts';
+export type { GrpcServer, GrpcServerCredentials } from './grpc-server.ts';
 export { type Guarded, type GuardStats, guard } from './guard.ts';
 export type { GuardOptions, ListenAt, ShutdownOptions } from './options.ts';
 export { type Peer, type PeerSource, peerOf } from './peer.ts';

@@ -1,6 +1,7 @@
 import type { Mesh } from '../mesh.ts';
 import type { PropagateOptions } from '../propagation/propagate.ts';
 import type { InboundMode } from './chain.ts';
+import type { GrpcServerCredentials } from './grpc-server.ts';
 import type { ProbeOptions } from './probes.ts';
 
 /** Where a port of its own listens. */
@@ -46,6 +47,8 @@ export interface GuardOptions {
   readonly metrics?: boolean | ListenAt;
   /** Where the application answers the probes of `/app-health/CONTAINER/{livez,readyz,startupz}`; ISTIO_KUBE_APP_PROBERS when left out. */
   readonly probes?: ProbeOptions;
+  /** Of a server of grpc-js that ends TLS of its own, where the mesh asks for none (`bindAsync` takes the same, or insecure ones). */
+  readonly credentials?: GrpcServerCredentials;
   /** Headers and deadlines that go along with the calls made for a request; `false`: none. */
   readonly propagate?: PropagateOptions | false;
   /** Drain on a signal. Off when left out: a library takes no signals unasked. */

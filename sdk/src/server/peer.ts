@@ -15,12 +15,16 @@ interface Proven {
   [PEER]?: Peer;
 }
 
-/** A request of Node's http or http2, Express or Nest; a socket or a stream; a request of Fastify; a context of Hono. */
+/** A request of Node's http or http2, Express or Nest; a socket or a stream; a request of Fastify; a context of Hono; a call of grpc-js. */
 export type PeerSource =
   | { readonly socket?: unknown }
   | { readonly session?: unknown }
   | { readonly raw: unknown }
-  | { readonly env: unknown };
+  | { readonly env: unknown }
+  | { readonly metadata: unknown; getPeer(): string };
+
+/** A call of grpc-js stands in front of one object for each interceptor, then stream, session and socket. */
+const DEEPEST = 64;
 
 export function setPeer(socket: object, peer: Peer): void {
   Object.defineProperty(socket, PEER, { value: peer, configurable: true });
@@ -35,7 +39,7 @@ export function setPeer(socket: object, peer: Peer): void {
  * });
  */
 export function peerOf(source: PeerSource): Peer | undefined {
-  for (let at: unknown = source, depth = 0; isObject(at) && depth < 4; depth++) {
+  for (let at: unknown = source, depth = 0; isObject(at) && depth < DEEPEST; depth++) {
     const found = look(at);
     if (found === undefined) return undefined;
     if ('peer' in found) return found.peer;
@@ -55,7 +59,12 @@ function look(at: object): { readonly peer: Peer } | { readonly next: unknown } 
 }
 
 function next(at: object): unknown {
-  const { raw, env, session, socket } = at as Record<'raw' | 'env' | 'session' | 'socket', unknown>;
+  const { raw, env, session, socket, getPeer } = at as Partial<Record<string, unknown>>;
+  // Private, and the same from 1.10 to the newest release: call → one of each interceptor → the stream.
+  if (typeof getPeer === 'function') {
+    const { call, nextCall, stream } = at as Partial<Record<string, unknown>>;
+    return call ?? nextCall ?? stream;
+  }
   // A stream of HTTP/2 has its session, and that its socket; a `session` beside a socket is some middleware's.
   if (isObject(socket)) return socket;
   // Fastify's request and Hono's context carry Node's.

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
@@ -29,6 +30,8 @@ export interface RequestsParts {
   readonly connections: Connections;
   readonly clock: Clock;
   readonly propagate: PropagateOptions | false | undefined;
+  /** Its handlers run when a message has come: by an event of the stream, not within the one that announces it. */
+  readonly isGrpc: boolean;
   calmed(connection: GuardedConnection, why: string): void;
 }
 
@@ -102,7 +105,8 @@ export class Requests {
       connection?.requestEnded();
       if (isAdmitted) this.#parts.connections.active--;
     });
-    if (isAdmitted) this.#run({ headers, socket: connection?.socket }, pass);
+    if (isAdmitted)
+      this.#run({ headers, socket: connection?.socket }, this.#parts.isGrpc ? inContext(stream, pass) : pass);
     else answerStreamOverflow(headers, stream);
   }
 
@@ -120,3 +124,14 @@ export class Requests {
     else this.#propagate({ headers, ...(socket && { socket }) }, undefined, pass);
   }
 }
+
+/** Whatever the stream tells from now on is heard in the context it was opened in. */
+const inContext =
+  (stream: ServerHttp2Stream, pass: Pass): Pass =>
+  () => {
+    const run = AsyncLocalStorage.snapshot();
+    const { emit } = stream;
+    stream.emit = (event: string | symbol, ...args: unknown[]): boolean =>
+      run(() => Reflect.apply(emit, stream, [event, ...args]) as boolean);
+    pass();
+  };
