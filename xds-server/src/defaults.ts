@@ -197,6 +197,12 @@ export const DEFAULTS = {
     'Inmesh',
     'between the moment a new root is trusted and its first signature: as long as a certificate lives',
   ),
+  certificateRefreshMs: entry(
+    60_000,
+    'ms',
+    'Inmesh',
+    'between looks at certificate files, as `inmesh bootstrap` tells gRPC (whose own default is 10 minutes)',
+  ),
   caSweepMs: entry(10_000, 'ms', 'Inmesh', "between looks at the CA's files or Secret, and at whether a root is due"),
   crlMs: entry(2_592_000_000, 'ms', 'Inmesh', 'how long a revocation list is good for; it is signed anew every day'),
   certificatesPerSecond: entry(

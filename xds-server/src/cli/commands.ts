@@ -1,3 +1,4 @@
+import { bootstrap } from './bootstrap.ts';
 import { ca } from './ca.ts';
 import { cert } from './cert.ts';
 import { check } from './check.ts';
@@ -8,4 +9,14 @@ import { serve } from './serve.ts';
 import { token } from './token.ts';
 import type { Command } from './usage.ts';
 
-export const commands: Readonly<Record<string, Command>> = { init, serve, check, run, explain, token, cert, ca };
+export const commands: Readonly<Record<string, Command>> = {
+  init,
+  serve,
+  check,
+  run,
+  explain,
+  bootstrap,
+  token,
+  cert,
+  ca,
+};

@@ -1,0 +1,33 @@
+import { UsageError } from '../usage.ts';
+import type { BootstrapClient } from './client.ts';
+
+/** `INMESH_…` variables, a line each: for `node --env-file`, a container or `env $(cat FILE)`. */
+export function sdkBootstrap({
+  servers,
+  authorities,
+  features,
+  names,
+  locality,
+  files,
+  roots,
+  tokenFile,
+}: BootstrapClient): string {
+  if (authorities.size > 0 || features.length > 0)
+    throw new UsageError('--authority and --server-feature have no variable: --kind grpc, which the SDK reads too');
+  const { region, zone, subZone } = locality;
+  const caRoot = roots ?? files?.roots;
+  const variables: readonly (readonly [string, string | undefined])[] = [
+    ['INMESH_XDS', servers.map(({ address, isTls }) => (isTls ? `tls://${address}` : address)).join(',')],
+    ['INMESH_NAMESPACE', names.namespace],
+    ['INMESH_SERVICE_ACCOUNT', names.serviceAccount],
+    ['INMESH_WORKLOAD', names.workload],
+    ['INMESH_LABELS', [...names.labels].map(([key, value]) => `${key}=${value}`).join(',')],
+    ['INMESH_LOCALITY', [region, zone, subZone].join('/').replace(/\/+$/, '')],
+    ['INMESH_CERT_FILE', files?.certificate],
+    ['INMESH_KEY_FILE', files?.key],
+    ['INMESH_ROOT_FILE', files?.roots],
+    ['INMESH_CA_ROOT', servers.some(({ isTls }) => isTls) ? caRoot : undefined],
+    ['INMESH_TOKEN_FILE', tokenFile],
+  ];
+  return variables.flatMap(([name, value]) => (value ? [`${name}=${value}\n`] : [])).join('');
+}
