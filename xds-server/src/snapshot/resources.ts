@@ -1,4 +1,5 @@
 import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
+import { NOT_FOR_GRPC } from '../translate/client/routes.ts';
 import { clusterBasis } from '../translate/cluster/basis.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_SOURCES_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
 import { referencedClusters } from '../translate/route/referenced-clusters.ts';
@@ -90,7 +91,8 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
   const exists = derive(
     'cluster exists',
     false,
-    (world, { view, name }) => clusterBasis(world, view, name) !== undefined,
+    // A route that goes nowhere on purpose is not one that waits for its cluster.
+    (world, { view, name }) => name === NOT_FOR_GRPC || clusterBasis(world, view, name) !== undefined,
   );
   const placed = derive('cluster depends on the place', false, (world, { view, name }) => {
     const basis = clusterBasis(world, view, name);

@@ -6,6 +6,7 @@ import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
 import { SecretSchema } from '@inmesh/sdk/internal/gen/tls';
 import type { ObjectKey, Origin } from '../schema/types.ts';
+import { hasStandIn, standInCluster, standInEndpoints } from './client/stand-in.ts';
 import { clusterBasis } from './cluster/basis.ts';
 import { cluster } from './cluster/cluster.ts';
 import { loadAssignment } from './endpoint/load-assignment.ts';
@@ -42,7 +43,10 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
   [
     CLUSTER_TYPE,
     (world, view, name) => {
-      const made = applicationClusterOf(world, view, name) ?? cluster(world, view, name);
+      const made =
+        applicationClusterOf(world, view, name) ??
+        cluster(world, view, name) ??
+        (hasStandIn(view, name) ? standInCluster(name) : undefined);
       return made && toBinary(ClusterSchema, made);
     },
   ],
@@ -58,8 +62,9 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
 
 /** Only an EDS cluster has an assignment of its own; DNS clusters carry theirs. */
 function translateEndpoints(world: World, view: View, name: string): Uint8Array | undefined {
-  if (clusterBasis(world, view, name)?.type !== Cluster_DiscoveryType.EDS) return undefined;
-  const made = loadAssignment(world, view, name);
+  const basis = clusterBasis(world, view, name);
+  if (basis !== undefined && basis.type !== Cluster_DiscoveryType.EDS) return undefined;
+  const made = loadAssignment(world, view, name) ?? (hasStandIn(view, name) ? standInEndpoints(name) : undefined);
   return made && toBinary(ClusterLoadAssignmentSchema, made);
 }
 

@@ -6,6 +6,7 @@ import {
 import { defaultOf } from '../../defaults.ts';
 import { formatDuration } from '../../schema/duration.ts';
 import type { HttpRetry } from '../../schema/spec/virtual-service.ts';
+import { grpcRetryPolicy } from '../client/retry.ts';
 import { duration } from '../duration.ts';
 import type { RetryAttempts } from '../mesh-settings.ts';
 import { type Fields, packAny } from '../proto.ts';
@@ -29,9 +30,14 @@ const retriesOf = ({ attempts = 0 }: HttpRetry, retryAttempts: RetryAttempts): n
   Math.max(0, retryAttempts === 'calls' ? attempts - 1 : attempts);
 
 /** Istio retry.ConvertPolicy: undefined is the default policy; attempts 0 or none switches retries off. */
-export const retryPolicy = (
+export const retryPolicy = (retries: HttpRetry | undefined, context: RetryContext): RetryPolicyInit | undefined => {
+  const policy = envoyPolicy(retries, context);
+  return context.client === 'grpc' && policy !== undefined ? grpcRetryPolicy(policy) : policy;
+};
+
+const envoyPolicy = (
   retries: HttpRetry | undefined,
-  { hashed, retryAttempts, client }: RetryContext,
+  { hashed, retryAttempts }: RetryContext,
 ): RetryPolicyInit | undefined => {
   // Another host than the hashed one would break stickiness, so hashing drops the predicate.
   const standard: RetryPolicyInit = {
@@ -42,8 +48,7 @@ export const retryPolicy = (
   };
   if (retries === undefined) return standard;
   const numRetries = retriesOf(retries, retryAttempts);
-  // gRPC clients refuse a policy without retries (gRFC A44).
-  if (numRetries === 0) return client === 'grpc' ? undefined : lastTryOf(retries);
+  if (numRetries === 0) return lastTryOf(retries);
   return {
     ...standard,
     numRetries,
@@ -90,6 +95,10 @@ export const retryRemarks = (
   }
   return remarks;
 };
+
+/** The words and codes that apply. */
+export const retryConditions = ({ retryOn }: HttpRetry): Pick<RetryPolicyInit, 'retryOn' | 'retriableStatusCodes'> =>
+  conditions(retryOn || DEFAULT_RETRY_ON);
 
 /** Numbers in retryOn are status codes; they need `retriable-status-codes` beside them to count. */
 const conditions = (retryOn: string): Pick<RetryPolicyInit, 'retryOn' | 'retriableStatusCodes'> => {

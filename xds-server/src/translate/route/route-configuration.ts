@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { type RouteConfiguration, RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
 import type { PortProtocol } from '../../registry/read-model.ts';
+import { grpcRoutes, type ShapedRoutes } from '../client/routes.ts';
 import { routeConfigurationName } from '../names.ts';
 import { objectRef } from '../origin.ts';
 import { aliased, servicePort, type Target, targetByRouteName } from '../service-lookup.ts';
@@ -15,6 +16,8 @@ export interface TranslatedRoutes {
   readonly virtualHost: string;
   /** One entry a route, in the order of the virtual host. */
   readonly routes: readonly TranslatedRoute[];
+  /** What could not be sent to this client as it was meant. */
+  readonly changed: ShapedRoutes['changed'];
 }
 
 /** Protocols whose bytes a client cannot read as requests: no VirtualService http rule applies (Istio IsHTTPOrSniffed). */
@@ -27,41 +30,45 @@ export const isOpaque = (protocol: PortProtocol): boolean => OPAQUE.has(protocol
  * a proxyless client every virtual host of the port. undefined = no such route configuration.
  */
 export const routeConfiguration = (world: World, view: View, name: string): TranslatedRoutes | undefined => {
-  if (name === BLOCK_ALL) return blockAll();
+  if (name === BLOCK_ALL) return blockAll(view);
   const target = targetByRouteName(world, view, name);
   if (target === undefined) return undefined;
   const { host, port, service } = target;
-  const routes = routesOf(world, view, target);
   const virtualHost = `${host}:${port}`;
   const domains = virtualHostDomains(host, port, service, {
     namespace: view.namespace,
     clusterDomain: world.clusterDomain,
   });
+  const { routes, changed } = shaped(view, routesOf(world, view, target), domains);
   const configuration = create(RouteConfigurationSchema, {
     name: routeConfigurationName(port, host),
     virtualHosts: [{ name: virtualHost, domains, routes: routes.map(({ route }) => route) }],
     // Every named cluster is asked for one by one; a missing one answers 503 instead of refusing the whole table.
     validateClusters: false,
   });
-  return { configuration, virtualHost, routes };
+  return { configuration, virtualHost, routes, changed };
 };
+
+const shaped = (view: View, routes: readonly TranslatedRoute[], domains: readonly string[]): ShapedRoutes =>
+  view.kind === 'grpc' ? grpcRoutes(routes, domains) : { routes, changed: [] };
 
 /** Istio's name for what answers in place of hosts that are not in the registry. */
 export const BLOCK_ALL = 'block_all';
 
-const blockAll = (): TranslatedRoutes => {
+const blockAll = (view: View): TranslatedRoutes => {
   const route: TranslatedRoute['route'] = {
     name: BLOCK_ALL,
     match: { pathSpecifier: { case: 'prefix', value: '/' } },
     action: { case: 'directResponse', value: { status: 502 } },
   };
+  const notes = ['outboundTrafficPolicy REGISTRY_ONLY: no service has this host'];
+  const { routes, changed } = shaped(view, [{ route, origin: undefined, notes }], []);
   const configuration = create(RouteConfigurationSchema, {
     name: BLOCK_ALL,
-    virtualHosts: [{ name: BLOCK_ALL, domains: ['*'], routes: [route] }],
+    virtualHosts: [{ name: BLOCK_ALL, domains: ['*'], routes: routes.map((one) => one.route) }],
     validateClusters: false,
   });
-  const notes = ['outboundTrafficPolicy REGISTRY_ONLY: no service has this host'];
-  return { configuration, virtualHost: BLOCK_ALL, routes: [{ route, origin: undefined, notes }] };
+  return { configuration, virtualHost: BLOCK_ALL, routes, changed };
 };
 
 /** Whether the listener needs this filter before the router: some route has settings for it. */
