@@ -38,7 +38,7 @@ public final class Peer {
   private static final Map<String, ManagedChannel> CHANNELS = new ConcurrentHashMap<>();
   private static final ExecutorService WORKERS = Executors.newCachedThreadPool();
   /** Held, or the collector takes its level away. */
-  private static final Logger XDS = Logger.getLogger("io.grpc.xds.XdsLogger");
+  private static final Logger XDS = Logger.getLogger("io.grpc.xds");
 
   /** Bytes are what they are. */
   private static final MethodDescriptor.Marshaller<byte[]> RAW =
