@@ -55,13 +55,22 @@ export class CallTime {
 
   /** What an attempt tells its peer of it (Envoy FilterUtility::setTimeoutHeaders). */
   tell(nowMs: number): RequestTimes | undefined {
-    const { perTryMs } = this.#terms;
+    const perTryMs = this.#isToldPerTry ? this.#terms.perTryMs : 0;
     const hasWishes = this.#hasWishes;
     const dueMs = Math.min(this.#dueMs, this.#limitMs);
     if (dueMs === NEVER && perTryMs === 0) return hasWishes ? { expectedMs: undefined, hasWishes } : undefined;
     const leftMs = dueMs === NEVER ? 0 : dueMs - nowMs;
     const expectedMs = perTryMs > 0 && (leftMs === 0 || perTryMs < leftMs) ? perTryMs : leftMs;
     return { expectedMs: Math.max(1, Math.ceil(expectedMs)), hasWishes };
+  }
+
+  /**
+   * A try that goes on beside its hedge has the time of the whole call (Envoy per_try_timeout_hedging_enabled). That of a gRPC
+   * stream begins when all of it has been sent: its server, who would end it by `grpc-timeout`, cannot be told when that is.
+   */
+  get #isToldPerTry(): boolean {
+    const { options, body } = this.#parts;
+    return !this.#terms.hedge?.onPerTryTimeout && !(options.isGrpc && body.kind === 'stream');
   }
 
   stop(): void {

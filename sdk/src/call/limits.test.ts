@@ -134,25 +134,25 @@ describe('limits of one attempt', () => {
 describe('what a peer is told of the time it has', () => {
   it('is never more than what is left, nor than its caller said', () => {
     const unit = fc.constantFrom('H', 'M', 'S', 'm', 'u', 'n');
+    const type = fc.constantFrom('application/grpc', 'application/grpc+proto');
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 10_000_000 }), fc.nat(99_999_999), unit, (expectedMs, count, letter) => {
-        const own = `${count}${letter}`;
-        const headers = [
-          'content-type',
-          'application/grpc',
-          'grpc-timeout',
-          own,
-          'x-envoy-expected-rq-timeout-ms',
-          '9',
-        ];
-        const sent = wireHeaders(request({ headers }), { kind: 'none' }, { expectedMs, hasWishes: false });
-        const value = (name: string) => sent[sent.indexOf(name) + 1] ?? '';
-        expect(value('x-envoy-expected-rq-timeout-ms')).toBe(String(expectedMs));
-        const told = grpcTimeoutMs(value('grpc-timeout')) ?? Number.NaN;
-        expect(told).toBeLessThanOrEqual(expectedMs);
-        expect(told).toBeLessThanOrEqual(grpcTimeoutMs(own) ?? Number.NaN);
-        expect(sent.filter((name) => name === 'grpc-timeout')).toHaveLength(1);
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 10_000_000 }),
+        fc.nat(99_999_999),
+        unit,
+        type,
+        (expectedMs, count, letter, type) => {
+          const own = `${count}${letter}`;
+          const headers = ['content-type', type, 'grpc-timeout', own, 'x-envoy-expected-rq-timeout-ms', '9'];
+          const sent = wireHeaders(request({ headers }), { kind: 'none' }, { expectedMs, hasWishes: false });
+          const value = (name: string) => sent[sent.indexOf(name) + 1] ?? '';
+          expect(value('x-envoy-expected-rq-timeout-ms')).toBe(String(expectedMs));
+          const told = grpcTimeoutMs(value('grpc-timeout')) ?? Number.NaN;
+          expect(told).toBeLessThanOrEqual(expectedMs);
+          expect(told).toBeLessThanOrEqual(grpcTimeoutMs(own) ?? Number.NaN);
+          expect(sent.filter((name) => name === 'grpc-timeout')).toHaveLength(1);
+        },
+      ),
     );
   });
 });

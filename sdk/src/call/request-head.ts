@@ -2,6 +2,7 @@ import { grpcTimeoutMs, grpcTimeoutText } from '../match/grpc-timeout.ts';
 import { headerValue } from '../match/headers.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { CallBody } from './body-source.ts';
+import { isGrpcRequest } from './deliver.ts';
 import { withoutWishes } from './wishes.ts';
 
 const CONTENT_LENGTH = 'content-length';
@@ -30,7 +31,7 @@ export function wireHeaders({ authority, headers }: MeshRequest, body: CallBody,
 function withDeadline(headers: string[], ms: number): string[] {
   const timed = headers.includes(EXPECTED) ? without(headers, EXPECTED) : headers;
   timed.push(EXPECTED, String(ms));
-  if (!timed.includes('application/grpc')) return timed;
+  if (!isGrpcRequest({ headers: timed })) return timed;
   // Never more than the caller's own.
   const own = grpcTimeoutMs(headerValue(timed, GRPC_TIMEOUT));
   if (own !== undefined && own <= ms) return timed;
