@@ -21,6 +21,8 @@ const SDK: Layers = {
     'register',
     'server',
     'grpc-entry',
+    'connectrpc-entry',
+    'connectrpc',
     'mesh',
     'options',
     'breaker',

@@ -100,6 +100,7 @@ describe("import '@inmesh/sdk'", () => {
         "mesh.ts",
         "mesh/events.ts",
         "mesh/lazy-core.ts",
+        "mesh/outbound.ts",
         "mesh/ready.ts",
         "mesh/server-side.ts",
         "model/resource-name.ts",

@@ -26,6 +26,7 @@ import { createRequest, type MeshRequestFunction } from './http/undici/request.t
 import { createEvents } from './mesh/events.ts';
 import type { MeshIdentity } from './mesh/identity.ts';
 import { LazyCore } from './mesh/lazy-core.ts';
+import { OUTBOUND, type WithOutbound } from './mesh/outbound.ts';
 import { waitUntilReady } from './mesh/ready.ts';
 import { createServerSide, SERVER_SIDE, type ServerSide, type WithServerSide } from './mesh/server-side.ts';
 import type { EventSink } from './model/events.ts';
@@ -147,7 +148,7 @@ export function createMesh(options: MeshOptions = {}, given: Partial<MeshDeps> =
   return new LiveMesh(bootstrap, options, deps);
 }
 
-class LiveMesh implements Mesh, WithServerSide {
+class LiveMesh implements Mesh, WithServerSide, WithOutbound {
   readonly fetch: MeshFetch;
   readonly request: MeshRequestFunction;
   readonly dispatcher: Dispatcher;
@@ -163,6 +164,8 @@ class LiveMesh implements Mesh, WithServerSide {
   readonly #isOff: boolean;
   /** For guarded servers. */
   readonly [SERVER_SIDE]: ServerSide;
+  /** For transports of `@connectrpc/connect`. */
+  readonly [OUTBOUND]: MeshRuntime;
   #installation: Disposable | undefined;
 
   constructor(bootstrap: Bootstrap | undefined, options: MeshOptions, deps: MeshDeps) {
@@ -190,6 +193,7 @@ class LiveMesh implements Mesh, WithServerSide {
       answering: this.#core.answering,
     };
     this.#runtime = runtime;
+    this[OUTBOUND] = runtime;
     const metrics = () => this.metrics();
     this[SERVER_SIDE] = createServerSide({ core: this.#core, clock, emit: events.emit, isOn: !this.#isOff, metrics });
     this.#connects = {
