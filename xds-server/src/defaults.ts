@@ -3,6 +3,13 @@ import { type Default, entry } from '@inmesh/sdk/internal/defaults';
 /** Every default of the control plane, once, with its unit and source; printed into `docs/reference/defaults.md`. */
 export const DEFAULTS = {
   implicitPorts: entry(32, 'count', 'Inmesh', 'ports of a service that only registered processes make'),
+  consecutive5xx: entry(5, 'count', 'Envoy OutlierDetection.consecutive_5xx', 'errors that eject a host'),
+  failurePercentage: entry(
+    85,
+    'percent',
+    'Envoy OutlierDetection.failure_percentage_threshold',
+    'failed calls that eject a host of a gRPC client, which counts no consecutive errors',
+  ),
   fileBytes: entry(16_777_216, 'bytes', 'Inmesh', 'a larger configuration file is not read'),
   fileDocuments: entry(100_000, 'count', 'Inmesh', 'documents and items of Lists read of one configuration file'),
   documentCharacters: entry(

@@ -6,6 +6,7 @@ import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
 import { SecretSchema } from '@inmesh/sdk/internal/gen/tls';
 import type { ObjectKey, Origin } from '../schema/types.ts';
+import { partOf } from './client/aggregate.ts';
 import { hasStandIn, standInCluster, standInEndpoints } from './client/stand-in.ts';
 import { clusterBasis } from './cluster/basis.ts';
 import { cluster } from './cluster/cluster.ts';
@@ -46,6 +47,7 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
       const made =
         applicationClusterOf(world, view, name) ??
         cluster(world, view, name) ??
+        partOf(world, view, name, (whole) => cluster(world, view, whole)) ??
         (hasStandIn(view, name) ? standInCluster(name) : undefined);
       return made && toBinary(ClusterSchema, made);
     },

@@ -1,5 +1,5 @@
 import { Cluster_DiscoveryType } from '@inmesh/sdk/internal/gen/cluster';
-import type { MeshService } from '../../registry/read-model.ts';
+import type { MeshEndpoint, MeshService } from '../../registry/read-model.ts';
 import type { Subset } from '../../schema/spec/destination-rule.ts';
 import { destinationRuleFor, type MergedRule } from '../destination-rule-lookup.ts';
 import { type Spread, spreadOf } from '../endpoint/locality.ts';
@@ -22,6 +22,17 @@ export interface ClusterBasis {
   readonly type: Cluster_DiscoveryType;
   readonly spread: Spread | undefined;
 }
+
+/** Endpoints of the cluster, healthy or not. */
+export const endpointsOf = (
+  world: World,
+  service: MeshService,
+  { port }: ClusterKey,
+  subset: Subset | undefined,
+): readonly MeshEndpoint[] => {
+  const all = world.endpoints(service.key, port);
+  return subset === undefined ? all : all.filter((endpoint) => isLabelled(endpoint, subset.labels));
+};
 
 export const clusterBasis = (world: World, view: View, name: string): ClusterBasis | undefined => {
   const key = parseClusterName(name);
@@ -52,13 +63,13 @@ const discoveryType = ({ resolution }: MeshService, { loadBalancer }: EffectiveP
 };
 
 /**
- * gRPC clients know EDS and LOGICAL_DNS of one name (gRFC A37), and refuse every other type. Where the caller goes is
- * that name too, unless it is a wildcard; several names come by EDS, as Istio sends them.
+ * gRPC clients know EDS of addresses and LOGICAL_DNS of one name (gRFC A37), and refuse every other type; several names are an
+ * aggregate of such clusters. Where the caller goes is the name it calls, unless it is a wildcard.
  */
 const grpcDiscoveryType = (
   world: World,
   service: MeshService,
-  { port }: ClusterKey,
+  key: ClusterKey,
   subset: Subset | undefined,
 ): Cluster_DiscoveryType | undefined => {
   switch (service.resolution) {
@@ -70,9 +81,7 @@ const grpcDiscoveryType = (
         : Cluster_DiscoveryType.EDS;
     case 'dns':
     case 'dns-round-robin':
-      return world
-        .endpoints(service.key, port)
-        .filter((endpoint) => subset === undefined || isLabelled(endpoint, subset.labels)).length === 1
+      return endpointsOf(world, service, key, subset).length === 1
         ? Cluster_DiscoveryType.LOGICAL_DNS
         : Cluster_DiscoveryType.EDS;
     default:

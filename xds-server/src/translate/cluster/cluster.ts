@@ -7,12 +7,13 @@ import {
 } from '@inmesh/sdk/internal/gen/cluster';
 import type { MeshService } from '../../registry/read-model.ts';
 import { clusterCallPolicy, clusterPolicyMetadata, healthChecks } from '../call-policy/cluster.ts';
+import { aggregateOf, namesOf } from '../client/aggregate.ts';
 import { duration } from '../duration.ts';
 import { loadAssignment } from '../endpoint/load-assignment.ts';
 import type { MeshSettings } from '../mesh-settings.ts';
 import { clusterName } from '../names.ts';
 import { configPath } from '../origin.ts';
-import { ADS } from '../proto.ts';
+import { ADS, type Fields } from '../proto.ts';
 import { servicePort } from '../service-lookup.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
@@ -28,11 +29,12 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
   if (basis === undefined) return undefined;
   const { key, service, type, policy, spread } = basis;
   const mesh = world.mesh();
+  const sockets = transportSockets(world, view, basis);
+  if (sockets === undefined) return undefined;
   const calls = clusterCallPolicy(world, service.objectKey, view.kind);
   const { connectionPool: pool, loadBalancer, outlierDetection: outlier } = policy;
   return create(ClusterSchema, {
     name,
-    clusterDiscoveryType: { case: 'type', value: type },
     ...discovery(world, view, basis),
     connectTimeout: connectTimeout(pool, mesh),
     ...loadBalancing(loadBalancer, type, view.kind),
@@ -44,11 +46,11 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
         : {}),
     },
     circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget, view.kind)] },
-    ...(outlier && { outlierDetection: outlierDetection(outlier) }),
+    ...(outlier && { outlierDetection: outlierDetection(outlier, view.kind) }),
     ...tcpKeepalive(pool, mesh),
     ...healthChecks(calls, key.host),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol, calls.keepAlive),
-    ...transportSockets(world, view, basis),
+    ...sockets,
     metadata: { filterMetadata: { istio: metadata(basis) }, ...clusterPolicyMetadata(calls, view.kind) },
   });
 };
@@ -60,15 +62,20 @@ const resolver = (mesh: MeshSettings) => ({
   dnsLookupFamily: Cluster_DnsLookupFamily.ALL,
 });
 
-const discovery = (world: World, view: View, { key, type }: ClusterBasis) => {
+const discovery = (world: World, view: View, basis: ClusterBasis): Fields<typeof ClusterSchema> => {
+  const { key, type } = basis;
+  const names = namesOf(world, view, basis);
+  if (names !== undefined) return { clusterDiscoveryType: aggregateOf(clusterName(key), names) };
+  const clusterDiscoveryType = { case: 'type', value: type } as const;
   switch (type) {
     case Cluster_DiscoveryType.EDS:
-      return { edsClusterConfig: { edsConfig: ADS, serviceName: clusterName(key) } };
+      return { clusterDiscoveryType, edsClusterConfig: { edsConfig: ADS, serviceName: clusterName(key) } };
     case Cluster_DiscoveryType.ORIGINAL_DST:
-      return {};
+      return { clusterDiscoveryType };
     default: {
       const assignment = loadAssignment(world, view, clusterName(key));
       return {
+        clusterDiscoveryType,
         ...(assignment && { loadAssignment: assignment }),
         ...(view.kind === 'grpc' ? {} : resolver(world.mesh())),
       };

@@ -2,16 +2,13 @@ import {
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
   type Cluster_SlowStartConfigSchema,
-  type ClusterSchema,
 } from '@inmesh/sdk/internal/gen/cluster';
-import { defaultOf } from '../../defaults.ts';
-import type { ConsistentHash, LoadBalancerSettings } from '../../schema/spec/destination-rule.ts';
+import type { LoadBalancerSettings } from '../../schema/spec/destination-rule.ts';
+import { grpcLoadBalancing } from '../client/load-balancing.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
 import type { View } from '../view.ts';
-
-type ClusterInit = Fields<typeof ClusterSchema>;
-export type LoadBalancing = Pick<ClusterInit, 'lbPolicy' | 'lbConfig'>;
+import { hashing, type LoadBalancing } from './consistent-hash.ts';
 
 /** The cluster goes where the caller goes, whatever its service says. */
 export const isPassthrough = (settings: LoadBalancerSettings | undefined): boolean =>
@@ -24,7 +21,7 @@ export const loadBalancing = (
   client: View['kind'],
 ): LoadBalancing => {
   if (type === Cluster_DiscoveryType.ORIGINAL_DST) return { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED };
-  if (client === 'grpc') return grpcLoadBalancing(settings?.consistentHash);
+  if (client === 'grpc') return grpcLoadBalancing(settings);
   if (settings?.consistentHash !== undefined) return hashing(settings.consistentHash);
   switch (settings?.simple) {
     case 'RANDOM':
@@ -34,39 +31,6 @@ export const loadBalancing = (
     default:
       return { lbPolicy: Cluster_LbPolicy.LEAST_REQUEST, ...warmup('leastRequestLbConfig', settings) };
   }
-};
-
-/**
- * gRPC clients know round robin and ring hash in common: C-core and grpc-js refuse a cluster with least request, all of
- * them one with random or Maglev (gRFC A42, A48). Istio's grpcgen sends round robin for what they do not know.
- */
-const grpcLoadBalancing = (hash: ConsistentHash | undefined): LoadBalancing => {
-  if (hash === undefined) return { lbPolicy: Cluster_LbPolicy.ROUND_ROBIN };
-  const { maglev: _, ...ring } = hash;
-  return hashing(ring);
-};
-
-/** Istio ApplyRingHashLoadBalancer: no ringHash block → a minimum of 1024; an empty one → none sent. */
-const hashing = (hash: ConsistentHash): LoadBalancing => {
-  if (hash.maglev !== undefined) {
-    const { tableSize } = hash.maglev;
-    return {
-      lbPolicy: Cluster_LbPolicy.MAGLEV,
-      ...(tableSize ? { lbConfig: { case: 'maglevLbConfig', value: { tableSize: BigInt(tableSize) } } as const } : {}),
-    };
-  }
-  const written = hash.ringHash === undefined ? hash.minimumRingSize : hash.ringHash.minimumRingSize;
-  const minimumRingSize = written
-    ? BigInt(written)
-    : hash.ringHash === undefined
-      ? BigInt(defaultOf('minimumRingSize'))
-      : undefined;
-  return {
-    lbPolicy: Cluster_LbPolicy.RING_HASH,
-    ...(minimumRingSize === undefined
-      ? {}
-      : { lbConfig: { case: 'ringHashLbConfig', value: { minimumRingSize } } as const }),
-  };
 };
 
 /** `warmup`, or the older `warmupDurationSecs`, as Envoy's slow start. */

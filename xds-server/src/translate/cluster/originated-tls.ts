@@ -11,13 +11,12 @@ interface OriginationContext {
   readonly client: View['kind'];
 }
 
-/** Modes SIMPLE and MUTUAL: TLS to a server that has no identity of the mesh (Istio constructUpstreamTLS). */
+/** Modes SIMPLE and MUTUAL: TLS to a server that has no identity of the mesh (Istio constructUpstreamTLS); not for gRPC clients. */
 export const originatedTls = (tls: ClientTls, { serviceNames, http2, client }: OriginationContext): CommonTlsInit => {
   const names = tls.subjectAltNames.length > 0 ? tls.subjectAltNames : serviceNames;
   return {
-    // gRPC clients refuse both.
-    ...(client === 'grpc' ? {} : TLS_VERSIONS),
-    ...(http2 && client !== 'grpc' ? { alpnProtocols: ['h2'] } : {}),
+    ...TLS_VERSIONS,
+    ...(http2 ? { alpnProtocols: ['h2'] } : {}),
     ...(tls.mode === 'MUTUAL' ? clientCertificate(tls, client) : {}),
     validationContextType: validationContext(tls, names, client),
   };

@@ -1,7 +1,9 @@
 import type { OutlierDetectionSchema } from '@inmesh/sdk/internal/gen/cluster';
 import type { OutlierDetectionSettings } from '../../schema/spec/destination-rule.ts';
+import { grpcOutliers } from '../client/outlier.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
+import type { View } from '../view.ts';
 
 type OutlierInit = Fields<typeof OutlierDetectionSchema>;
 
@@ -9,8 +11,9 @@ type OutlierInit = Fields<typeof OutlierDetectionSchema>;
  * Istio applyOutlierDetection: ejection by success rate is always off; what is not written is not sent, so Envoy's 5
  * errors / 10 s / 30 s / 10 % apply; `{}` switches it on.
  */
-export const outlierDetection = (settings: OutlierDetectionSettings): OutlierInit => ({
+export const outlierDetection = (settings: OutlierDetectionSettings, client: View['kind']): OutlierInit => ({
   enforcingSuccessRate: 0,
+  ...(client === 'grpc' && grpcOutliers(settings)),
   ...consecutive5xx(settings.consecutive5xxErrors),
   // The old consecutiveErrors counted 502, 503 and 504.
   ...gatewayFailures(settings.consecutiveGatewayErrors ?? settings.consecutiveErrors),

@@ -93,7 +93,6 @@ describe('DestinationRule tls.mode, for each kind of client', () => {
   it.each([
     ['sdk', { systemRootCerts: {} }, { tlsParams: TLS_PARAMS }],
     ['envoy', { trustedCa: { filename: '/etc/ssl/certs/ca-certificates.crt' } }, { tlsParams: TLS_PARAMS }],
-    ['grpc', { systemRootCerts: {} }, {}],
   ] as const)('SIMPLE without roots of its own has the platform’s, by the name that %s knows', (kind, roots, rest) => {
     const expected = { transportSocket: tls(HOST, { ...rest, validationContext: roots }) };
     expect(sockets(policy('{ mode: SIMPLE }'), kind)).toEqual(expected);

@@ -2,6 +2,7 @@ import { Cluster_DiscoveryType, type ClusterSchema } from '@inmesh/sdk/internal/
 import { RawBufferSchema, UpstreamTlsContextSchema } from '@inmesh/sdk/internal/gen/tls';
 import { takesMutualTls } from '../../registry/tls-mode.ts';
 import type { ClientTls } from '../../schema/spec/destination-rule.ts';
+import { grpcOrigination } from '../client/origination.ts';
 import { isWildcard, sniName } from '../names.ts';
 import { inboundMode } from '../peer-authentication.ts';
 import { type Fields, packAny } from '../proto.ts';
@@ -18,8 +19,11 @@ type ClusterInit = Fields<typeof ClusterSchema>;
 type SocketsInit = Pick<ClusterInit, 'transportSocket' | 'transportSocketMatches'>;
 type SocketInit = NonNullable<ClusterInit['transportSocket']>;
 
-/** How a cluster's connections are secured: as its DestinationRule says, else as its endpoints can (Istio buildUpstreamTLSSettings). */
-export const transportSockets = (world: World, view: View, basis: ClusterBasis): SocketsInit => {
+/**
+ * How a cluster's connections are secured: as its DestinationRule says, else as its endpoints can (Istio buildUpstreamTLSSettings).
+ * undefined: as this client cannot do it.
+ */
+export const transportSockets = (world: World, view: View, basis: ClusterBasis): SocketsInit | undefined => {
   const { tls } = basis.policy;
   if (tls === undefined) return automatic(world, view, basis);
   switch (tls.mode) {
@@ -27,8 +31,10 @@ export const transportSockets = (world: World, view: View, basis: ClusterBasis):
       return {};
     case 'ISTIO_MUTUAL':
       return { transportSocket: mutual(world, view, basis, tls) };
-    default:
-      return { transportSocket: originated(view, basis, tls) };
+    default: {
+      const transportSocket = originated(view, basis, tls);
+      return transportSocket && { transportSocket };
+    }
   }
 };
 
@@ -94,8 +100,13 @@ const takeNothingElse = (world: World, { service, key }: ClusterBasis): boolean 
 };
 
 /** Anyone else is asked for by host name, and a wildcard's name is known only when it is dialled. */
-const originated = (view: View, { key, service, policy }: ClusterBasis, tls: ClientTls): SocketInit => {
+const originated = (view: View, { key, service, policy }: ClusterBasis, tls: ClientTls): SocketInit | undefined => {
   const http2 = isHttp2(policy.connectionPool, servicePort(service, key.port)?.protocol);
   const sni = tls.sni || (isWildcard(key.host) ? '' : key.host);
+  if (view.kind === 'grpc') {
+    const names = { serverName: sni, serviceNames: service.subjectAltNames };
+    const context = grpcOrigination(tls, names, view);
+    return context && tlsSocket(sni, context);
+  }
   return tlsSocket(sni, originatedTls(tls, { serviceNames: service.subjectAltNames, http2, client: view.kind }));
 };

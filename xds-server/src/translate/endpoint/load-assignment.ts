@@ -9,14 +9,14 @@ import {
 } from '@inmesh/sdk/internal/gen/endpoint';
 import type { EndpointLocality, MeshEndpoint, MeshService } from '../../registry/read-model.ts';
 import { TLS_MODE_LABEL } from '../../registry/tls-mode.ts';
-import { clusterBasis } from '../cluster/basis.ts';
+import { grpcEndpoints } from '../client/endpoints.ts';
+import { clusterBasis, endpointsOf } from '../cluster/basis.ts';
 import { compareText } from '../names.ts';
 import { inboundMode } from '../peer-authentication.ts';
 import type { Fields } from '../proto.ts';
 import { NO_LOCALITY, type View } from '../view.ts';
 import type { World } from '../world.ts';
 import { type LocalityGroup, spreadByLocality } from './locality.ts';
-import { isLabelled } from './topology.ts';
 
 const UINT32_MAX = 4_294_967_295;
 
@@ -34,12 +34,12 @@ export const loadAssignment = (world: World, view: View, name: string): ClusterL
   const basis = clusterBasis(world, view, name);
   if (basis === undefined) return undefined;
   const { key, service, subset, spread, type } = basis;
-  const all =
+  const chosen =
     type === Cluster_DiscoveryType.LOGICAL_DNS && service.resolution === 'none'
       ? [hostItself(service, key.port)]
-      : world.endpoints(service.key, key.port);
-  const chosen = subset === undefined ? all : all.filter((endpoint) => isLabelled(endpoint, subset.labels));
-  const groups = spreadByLocality(byLocality(withinLimit(chosen)), spread, view);
+      : endpointsOf(world, service, key, subset);
+  const taken = view.kind === 'grpc' && type === Cluster_DiscoveryType.EDS ? grpcEndpoints(chosen) : chosen;
+  const groups = spreadByLocality(byLocality(withinLimit(taken)), spread, view);
   const endpoints = groups.map((group) => localityEndpoints(world, group));
   return create(ClusterLoadAssignmentSchema, { clusterName: name, endpoints });
 };
