@@ -5,8 +5,9 @@ import type { ConnectFailure } from '../connection/connect-failure.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Connections } from '../connection/connections.ts';
 import {
+  type AnswerFields,
+  fieldOf,
   flattenHeaders,
-  type ParsedHeaders,
   type RequestController,
   type RequestHandler,
   type WireRequest,
@@ -258,7 +259,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#hasBegun = true;
   }
 
-  onResponseStart(_: RequestController, status: number, headers: ParsedHeaders, statusText = ''): void {
+  onResponseStart(_: RequestController, status: number, headers: AnswerFields, statusText = ''): void {
     this.#limits?.touch();
     if (status < 200) {
       this.#hasBegun = false;
@@ -282,7 +283,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     if (this.#drainLeft < 0) this.#stopDraining();
   }
 
-  onResponseEnd(_: RequestController, trailers: ParsedHeaders): void {
+  onResponseEnd(_: RequestController, trailers: AnswerFields): void {
     const isWanted = this.#phase === 'body';
     const nowMs = this.#parts.patience.clock.now();
     this.#stop();
@@ -302,7 +303,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     }
   }
 
-  onRequestUpgrade(_: RequestController, status: number, headers: ParsedHeaders, socket: Duplex): void {
+  onRequestUpgrade(_: RequestController, status: number, headers: AnswerFields, socket: Duplex): void {
     this.#stop();
     this.status = status;
     this.pick.outcome({ status });
@@ -352,7 +353,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   }
 
   /** Envoy Filter::onUpstreamHeaders: a grpc-status in the head is the outcome. For our clients that in the trailers is, too. */
-  #judgeHead(status: number, headers: ParsedHeaders): void {
+  #judgeHead(status: number, headers: AnswerFields): void {
     const grpcStatus = this.#grpcStatusIn(headers);
     this.grpcStatus = grpcStatus;
     if (grpcStatus !== undefined) this.pick.outcome({ status, grpcStatus });
@@ -360,7 +361,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     else this.pick.outcome({ status });
   }
 
-  #judgeEnd(trailers: ParsedHeaders): void {
+  #judgeEnd(trailers: AnswerFields): void {
     this.grpcStatus ??= this.#grpcStatusIn(trailers);
     // The outcome of any other answer is known by its head.
     if (!this.#parts.isGrpc) return;
@@ -369,7 +370,8 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.pick.outcome({ status: OK, grpcStatus: this.grpcStatus });
   }
 
-  #grpcStatusIn({ 'grpc-status': text }: ParsedHeaders): number | undefined {
+  #grpcStatusIn(fields: AnswerFields): number | undefined {
+    const text = fieldOf(fields, 'grpc-status');
     if (typeof text !== 'string') return undefined;
     return this.#parts.isGrpc || this.#request?.headers.some(isGrpcType) ? codeOfText(text) : undefined;
   }

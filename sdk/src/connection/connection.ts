@@ -1,4 +1,4 @@
-import type { ParsedHeaders, RequestHandler, WireRequest } from './exchange.ts';
+import type { AnswerFields, RequestHandler, WireRequest } from './exchange.ts';
 
 /**
  * What a request is sent on: an HTTP/1.1 connection, or the room for one stream on an HTTP/2 connection. Whoever checked
@@ -13,7 +13,7 @@ export interface Connection {
   readonly isReused: boolean;
   dispatch(request: WireRequest, handler: RequestHandler): void;
   /** The response head as a flat list; takes note of what it says about the connection. */
-  readHead(headers: ParsedHeaders): string[];
+  readHead(headers: AnswerFields): string[];
   /** The request has ended properly, or was never sent. */
   release(nowMs: number): void;
   /** Ends the request, and on HTTP/1.1 the connection. */

@@ -1,6 +1,7 @@
 /** One request and its answer, whichever version of HTTP carries them. */
 
 import type { Duplex } from 'node:stream';
+import { headerValue } from '../match/headers.ts';
 
 export interface WireRequest {
   readonly method: string;
@@ -23,6 +24,9 @@ export interface RequestController {
 /** Header or trailer values by lower-case name. */
 export type ParsedHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
+/** As they come: by name from undici's parser, in one flat list from HTTP/2. */
+export type AnswerFields = ParsedHeaders | string[];
+
 /** Callbacks of one request, in undici's names. After an end, an upgrade or an error none comes. */
 export interface RequestHandler {
   /** The request is about to be written. A throw takes it back and leaves the connection as it was. */
@@ -32,15 +36,16 @@ export interface RequestHandler {
   /** The first byte of the response has come. */
   onResponseStarted(): void;
   /** Also for informational responses, status < 200. */
-  onResponseStart(controller: RequestController, status: number, headers: ParsedHeaders, statusText?: string): void;
+  onResponseStart(controller: RequestController, status: number, headers: AnswerFields, statusText?: string): void;
   onResponseData(controller: RequestController, chunk: Uint8Array): void;
-  onResponseEnd(controller: RequestController, trailers: ParsedHeaders): void;
-  onRequestUpgrade(controller: RequestController, status: number, headers: ParsedHeaders, socket: Duplex): void;
+  onResponseEnd(controller: RequestController, trailers: AnswerFields): void;
+  onRequestUpgrade(controller: RequestController, status: number, headers: AnswerFields, socket: Duplex): void;
   onResponseError(controller: RequestController | null, error: Error): void;
 }
 
 /** Names come lower case; a repeated header stays repeated. Pseudo-headers are none (RFC 9113 §8.3). */
-export function flattenHeaders(headers: ParsedHeaders): string[] {
+export function flattenHeaders(headers: AnswerFields): string[] {
+  if (Array.isArray(headers)) return headers;
   const flat: string[] = [];
   for (const name in headers) {
     const value = headers[name];
@@ -49,3 +54,7 @@ export function flattenHeaders(headers: ParsedHeaders): string[] {
   }
   return flat;
 }
+
+/** One that is not repeated. */
+export const fieldOf = (headers: AnswerFields, name: string): string | string[] | undefined =>
+  Array.isArray(headers) ? headerValue(headers, name) : headers[name];

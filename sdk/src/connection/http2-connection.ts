@@ -1,9 +1,14 @@
-import type { Settings } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Http2Options } from '../model/cluster.ts';
-import { type ClientSession, type SessionListener, startSession } from '../wire/session.ts';
+import { type ClientListener, Http2Client } from '../wire/http2/client.ts';
+import { type ConnectionFault, ERROR } from '../wire/http2/codes.ts';
+import type { PeerSettings } from '../wire/http2/peer-settings.ts';
+import type { ClientStream, StreamListener } from '../wire/http2/stream.ts';
+import { upstreamLimits } from '../wire/http2-settings.ts';
+import { createKeepalive, type Keepalive } from '../wire/keepalive.ts';
+import { afterSockets } from '../wire/late-timer.ts';
 import { ConnectFailure } from './connect-failure.ts';
 import { type Connection, type ConnectionHome, type PooledConnection, UNLIMITED } from './connection.ts';
 import { Http2Stream, type StreamPlace } from './http2-stream.ts';
@@ -34,7 +39,7 @@ export function openHttp2(parts: Http2Parts, on: Http2Listener): void {
 const NO_LIMIT = 2 ** 32 - 1;
 
 /** One HTTP/2 connection: it carries as many requests at a time as its peer and the cluster allow. */
-class Http2Connection implements PooledConnection, SessionListener, StreamPlace {
+class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
   readonly endpoint: string;
   readonly scheme: 'http' | 'https';
   isReady = false;
@@ -42,7 +47,9 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
   takesConnect = false;
   readonly #parts: Http2Parts;
   readonly #on: Http2Listener;
-  #session: ClientSession | undefined;
+  #client: Http2Client | undefined;
+  #keepalive: Keepalive | undefined;
+  #connecting: Timer | undefined;
   #peerStreams = NO_LIMIT;
   #streams = 0;
   #requests = 0;
@@ -53,7 +60,10 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
   #isAnnounced = false;
   #isDraining = false;
   #isClosed = false;
-  #isProtocolError = false;
+  /** No SETTINGS came in time. */
+  #isLate = false;
+  /** What the peer has done. */
+  #fault: ConnectionFault | undefined;
   #lastStream = UNLIMITED;
 
   constructor(parts: Http2Parts, on: Http2Listener) {
@@ -64,27 +74,23 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
   }
 
   open(): void {
-    const { socket, clock, timeoutMs, options, scheme, endpoint } = this.#parts;
-    const { keepAlive } = options ?? {};
-    const origin = `${scheme}://${endpoint}`;
-    this.#session = startSession(
-      socket,
-      URL.canParse(origin) ? origin : 'http://localhost',
-      {
-        kind: 'upstream',
-        clock,
-        timeoutMs,
-        ...(keepAlive?.intervalMs !== undefined && {
-          pingIntervalMs: keepAlive.intervalMs,
-          pingTimeoutMs: keepAlive.timeoutMs,
-        }),
-        settings: settingsOf(options),
-        ...(options?.initialConnectionWindowSize !== undefined && {
-          connectionWindow: options.initialConnectionWindowSize,
-        }),
-      },
-      this,
-    );
+    const { socket, clock, timeoutMs, options = {} } = this.#parts;
+    socket.setNoDelay(true);
+    socket.unref();
+    // A port that takes connections and never speaks is no peer: HTTP/2 begins with its SETTINGS (RFC 9113 §3.4).
+    this.#connecting = afterSockets(clock, timeoutMs, () => {
+      this.#isLate = true;
+      this.#client?.destroy(`no connection within ${timeoutMs} ms`);
+    });
+    const client = new Http2Client(socket, upstreamLimits(options), this);
+    this.#client = client;
+    this.#keepalive = createKeepalive({
+      clock,
+      ping: (answered) => client.ping(answered),
+      intervalMs: options.keepAlive?.intervalMs,
+      timeoutMs: options.keepAlive?.timeoutMs ?? defaultOf('adsPingTimeoutMs'),
+      onDead: (reason) => client.destroy(reason),
+    });
   }
 
   get peer(): string | undefined {
@@ -115,7 +121,7 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
 
   lease(): Connection {
     this.#requests++;
-    if (this.#streams++ === 0) this.#session?.ref();
+    if (this.#streams++ === 0) this.#parts.socket.ref();
     return new Http2Stream(this);
   }
 
@@ -126,27 +132,26 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
     const nowMs = this.#parts.clock.now();
     if (this.#streams === 0) {
       this.#idleSinceMs = nowMs;
-      this.#session?.unref();
+      this.#parts.socket.unref();
     }
     if (!this.#isDraining && (this.#isSpent || !this.isUsable(nowMs))) this.#stop();
     if (this.#isDraining && this.#streams === 0) this.close();
     else if (!this.#isDraining) this.#parts.home.returned(this);
   }
 
-  /** What `error` or code a stream ended with, as the peer meant it. */
-  failureOf(id: number | undefined, code: number, wasLonely: boolean, error: Error | undefined): StreamFailure {
-    const cause = { cause: error };
-    if (code === REFUSED_STREAM || (id ?? 0) > this.#lastStream)
+  /** What a stream ended with, as the peer meant it. */
+  failureOf(id: number, code: number, wasLonely: boolean): StreamFailure {
+    const cause = { cause: this.#fault };
+    if (code === ERROR.refusedStream || id > this.#lastStream)
       return new StreamFailure('refused', 'the peer has not taken the request', cause);
-    if (this.#isProtocolError || (code === PROTOCOL_ERROR && !this.#isLost))
+    if (this.#fault !== undefined || (code === ERROR.protocol && !this.#isLost))
       return new StreamFailure('protocol', 'HTTP/2 protocol error', cause);
-    if (this.#isLost) return new StreamFailure('lost', 'the connection was closed', { isStale: wasLonely, ...cause });
-    return new StreamFailure('reset', `the peer reset the stream (code ${code})`, { resetCode: code, ...cause });
+    if (this.#isLost) return new StreamFailure('lost', 'the connection was closed', { isStale: wasLonely });
+    return new StreamFailure('reset', `the peer reset the stream (code ${code})`, { resetCode: code });
   }
 
-  request(headers: string[], endStream: boolean) {
-    if (this.#session === undefined || this.#isLost || this.#lastStream !== UNLIMITED) return undefined;
-    return this.#session.request(headers, { endStream });
+  request(headers: string[], isEnd: boolean, on: StreamListener): ClientStream | undefined {
+    return this.#isLost ? undefined : this.#client?.request(headers, isEnd, on);
   }
 
   isUsable(nowMs: number): boolean {
@@ -169,34 +174,37 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
   }
 
   close(): void {
-    this.#session?.destroy();
+    this.#client?.destroy();
   }
 
-  connected(): void {
-    this.#openedMs = this.#parts.clock.now();
-    this.#idleSinceMs = this.#openedMs;
-  }
-
-  changed({ maxConcurrentStreams = NO_LIMIT, enableConnectProtocol = false }: Settings): void {
+  onSettings({ maxConcurrentStreams = NO_LIMIT, enableConnectProtocol }: PeerSettings): void {
     this.#peerStreams = maxConcurrentStreams;
     this.takesConnect = enableConnectProtocol;
-    if (!this.#isAnnounced) {
-      this.#isAnnounced = true;
-      this.#on.connected(this);
-    } else if (!this.#isDraining && !this.#isClosed) this.#parts.home.returned(this);
+    if (this.#isAnnounced) {
+      if (!this.#isDraining && !this.#isClosed) this.#parts.home.returned(this);
+      return;
+    }
+    this.#isAnnounced = true;
+    this.#connecting?.cancel();
+    this.#keepalive?.start();
+    this.#openedMs = this.#parts.clock.now();
+    this.#idleSinceMs = this.#openedMs;
+    this.#on.connected(this);
   }
 
-  goingAway(lastStream: number): void {
+  onGoAway(lastStream: number): void {
     this.#lastStream = Math.min(this.#lastStream, lastStream);
     if (!this.#isDraining) this.#stop();
     if (this.#streams === 0) this.close();
   }
 
-  ended(reason: string, cause: 'closed' | 'protocol' | 'timeout'): void {
+  onEnded(reason = 'the connection was closed', fault?: ConnectionFault): void {
     this.#isClosed = true;
-    this.#isProtocolError = cause === 'protocol';
+    this.#fault = fault;
+    this.#connecting?.cancel();
+    this.#keepalive?.stop();
     if (this.#isAnnounced) this.#parts.home.closed(this);
-    else this.#on.failed(new ConnectFailure(KINDS[cause], reason));
+    else this.#on.failed(new ConnectFailure(this.#isLate ? 'timeout' : fault ? 'protocol' : 'lost', reason));
   }
 
   get #isLost(): boolean {
@@ -208,16 +216,4 @@ class Http2Connection implements PooledConnection, SessionListener, StreamPlace 
     this.#isDraining = true;
     if (this.#isAnnounced) this.#parts.home.draining(this);
   }
-}
-
-const REFUSED_STREAM = 7;
-const PROTOCOL_ERROR = 1;
-const KINDS = { closed: 'lost', protocol: 'protocol', timeout: 'timeout' } as const;
-
-function settingsOf(options: Http2Options | undefined): Settings {
-  const { initialStreamWindowSize, headerTableSize } = options ?? {};
-  return {
-    ...(initialStreamWindowSize !== undefined && { initialWindowSize: initialStreamWindowSize }),
-    ...(headerTableSize !== undefined && { headerTableSize }),
-  };
 }

@@ -1,12 +1,9 @@
-import type { ClientHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { ERROR } from '../wire/http2/codes.ts';
+import type { ClientStream, StreamListener } from '../wire/http2/stream.ts';
+import { Tunnel } from '../wire/http2/tunnel.ts';
 import type { Connection } from './connection.ts';
-import {
-  flattenHeaders,
-  type ParsedHeaders,
-  type RequestController,
-  type RequestHandler,
-  type WireRequest,
-} from './exchange.ts';
+import type { RequestController, RequestHandler, WireRequest } from './exchange.ts';
 import { InvalidRequest } from './invalid-request.ts';
 import { StreamFailure } from './stream-failure.ts';
 
@@ -20,29 +17,26 @@ export interface StreamPlace {
   readonly isLonely: boolean;
   readonly takesConnect: boolean;
   /** Undefined where it takes no new streams any more. */
-  request(headers: string[], endStream: boolean): ClientHttp2Stream | undefined;
-  failureOf(id: number | undefined, code: number, wasLonely: boolean, error: Error | undefined): StreamFailure;
+  request(headers: string[], isEnd: boolean, on: StreamListener): ClientStream | undefined;
+  failureOf(id: number, code: number, wasLonely: boolean): StreamFailure;
   left(): void;
 }
 
-const CANCEL = 8;
-const NO_ERROR = 0;
-
 /** The room for one stream, and the stream: one request and its answer. */
-export class Http2Stream implements Connection, RequestController {
+export class Http2Stream implements Connection, RequestController, StreamListener {
   readonly endpoint: string;
   readonly peer: string | undefined;
   readonly isReused: boolean;
   readonly #place: StreamPlace;
   readonly #wasLonely: boolean;
-  #stream: ClientHttp2Stream | undefined;
+  #stream: ClientStream | undefined;
   #handler: RequestHandler | undefined;
-  #head: readonly string[] = [];
-  #trailers: ParsedHeaders = {};
-  #error: Error | undefined;
-  #upgrade = '';
+  #head: string[] = NOTHING;
+  #upgrade: string | null = null;
   #webSocketKey: string | undefined;
-  #hasHead = false;
+  #tunnel: Tunnel | undefined;
+  /** Somebody waits to write on. */
+  #onRoom: (() => void) | undefined;
   #isOver = false;
   #hasLeft = false;
 
@@ -55,21 +49,21 @@ export class Http2Stream implements Connection, RequestController {
   }
 
   dispatch(request: WireRequest, handler: RequestHandler): void {
+    const { body, upgrade } = request;
     this.#handler = handler;
-    if (request.upgrade !== null && !this.#place.takesConnect) {
-      this.#failLater(
-        new StreamFailure('upgrade', `${request.upgrade}: the peer takes no upgrades over HTTP/2 (RFC 8441)`),
-      );
-      return;
-    }
-    if (request.upgrade !== null) {
-      this.#upgrade = request.upgrade;
+    if (upgrade !== null) {
+      if (!this.#place.takesConnect) {
+        const why = `${upgrade}: the peer takes no upgrades over HTTP/2 (RFC 8441)`;
+        this.#failLater(new StreamFailure('upgrade', why));
+        return;
+      }
+      this.#upgrade = upgrade;
       this.#webSocketKey = headerOf(request.headers, 'sec-websocket-key');
     }
-    const isBare = request.body === null && request.upgrade === null;
-    let stream: ClientHttp2Stream | undefined;
+    const isBare = body === null && upgrade === null;
+    let stream: ClientStream | undefined;
     try {
-      stream = this.#place.request(requestHeaders(request, this.#place.scheme), isBare);
+      stream = this.#place.request(requestHeaders(request, this.#place.scheme), isBare, this);
     } catch (error) {
       this.#failLater(new InvalidRequest(error));
       return;
@@ -79,21 +73,13 @@ export class Http2Stream implements Connection, RequestController {
       return;
     }
     this.#stream = stream;
-    this.#listen(stream, request.upgrade !== null);
     handler.onRequestStart(this);
     if (isBare) handler.onRequestSent();
-    else if (request.upgrade === null) this.#send(stream, request.body);
+    else if (upgrade === null) this.#send(stream, body);
   }
 
   readHead(): string[] {
-    const flat: string[] = [];
-    const head = this.#head;
-    for (let i = 0; i < head.length; i += 2) {
-      const name = head[i];
-      const value = head[i + 1];
-      if (name !== undefined && value !== undefined && name.charCodeAt(0) !== COLON) flat.push(name, value);
-    }
-    return flat;
+    return this.#head;
   }
 
   /** A stream that has ended on both sides closes by itself. */
@@ -104,7 +90,7 @@ export class Http2Stream implements Connection, RequestController {
 
   close(): void {
     this.release();
-    if (this.#stream?.closed === false) this.#stream.close(CANCEL);
+    this.#stream?.reset(ERROR.cancel);
   }
 
   pause(): void {
@@ -118,88 +104,98 @@ export class Http2Stream implements Connection, RequestController {
   abort(reason: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#stream?.close(CANCEL);
+    this.#stream?.reset(ERROR.cancel);
     this.#handler?.onResponseError(this, reason);
   }
 
-  #listen(stream: ClientHttp2Stream, isUpgrade: boolean): void {
-    stream.on('headers', (headers, _, raw) => {
-      if (!this.#isOver) this.#informed(headers, raw);
-    });
-    stream.on('response', (headers, _, raw) => {
-      if (!this.#isOver) this.#answered(stream, headers, raw, isUpgrade);
-    });
-    stream.on('trailers', (trailers) => {
-      this.#trailers = trailers as ParsedHeaders;
-    });
-    stream.on('end', () => {
-      if (!this.#isOver && this.#hasHead && stream.rstCode === NO_ERROR) {
-        this.#isOver = true;
-        this.#handler?.onResponseEnd(this, this.#trailers);
-      }
-    });
-    stream.on('error', (error) => {
-      this.#error ??= error;
-    });
-    stream.on('close', () => {
-      this.#leave();
-      if (this.#isOver) return;
-      this.#isOver = true;
-      this.#handler?.onResponseError(
-        this,
-        this.#place.failureOf(stream.id, stream.rstCode ?? NO_ERROR, this.#wasLonely, this.#error),
-      );
-    });
+  onInformational(status: number, headers: string[]): void {
+    if (this.#isOver) return;
+    this.#handler?.onResponseStarted();
+    this.#handler?.onResponseStart(this, status, headers);
   }
 
-  #informed(headers: object, raw: unknown): void {
-    const { status, fields } = headOf(headers);
-    this.#head = rawOf(raw, fields);
+  onHead(status: number, headers: string[]): void {
+    if (this.#isOver) return;
+    this.#head = headers;
     this.#handler?.onResponseStarted();
-    this.#handler?.onResponseStart(this, status, fields);
-  }
-
-  #answered(stream: ClientHttp2Stream, headers: object, raw: unknown, isUpgrade: boolean): void {
-    const { status, fields } = headOf(headers);
-    this.#head = rawOf(raw, fields);
-    this.#hasHead = true;
-    this.#handler?.onResponseStarted();
-    if (isUpgrade && status === 200) {
-      this.#isOver = true;
-      this.#handler?.onRequestUpgrade(this, 101, { ...fields, ...this.#switched(fields) }, stream);
-      return;
+    if (this.#upgrade === null) this.#handler?.onResponseStart(this, status, headers);
+    else if (status === 200) this.#switch(this.#upgrade, headers);
+    else {
+      this.#stream?.end();
+      this.#handler?.onResponseStart(this, status, headers);
     }
-    if (isUpgrade) stream.end();
-    stream.on('data', (chunk: Uint8Array) => {
-      if (!this.#isOver) this.#handler?.onResponseData(this, chunk);
-    });
-    this.#handler?.onResponseStart(this, status, fields);
+  }
+
+  onData(chunk: Buffer): void {
+    if (this.#tunnel !== undefined) this.#tunnel.onData(chunk);
+    else if (!this.#isOver) this.#handler?.onResponseData(this, chunk);
+  }
+
+  onEnd(trailers: string[]): void {
+    if (this.#stream?.isClosed) this.#leave();
+    if (this.#tunnel !== undefined) this.#tunnel.onEnd();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#handler?.onResponseEnd(this, trailers);
+  }
+
+  onSent(): void {
+    if (!this.#isOver && this.#upgrade === null) this.#handler?.onRequestSent();
+  }
+
+  onRoom(): void {
+    this.#onRoom?.();
+    this.#tunnel?.onRoom();
+  }
+
+  onClosed(code: number): void {
+    this.#leave();
+    this.#onRoom?.();
+    this.#tunnel?.onClosed(code);
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#handler?.onResponseError(this, this.#place.failureOf(this.#stream?.id ?? 0, code, this.#wasLonely));
+  }
+
+  #switch(upgrade: string, headers: string[]): void {
+    if (this.#stream === undefined) return;
+    const tunnel = new Tunnel(this.#stream);
+    this.#tunnel = tunnel;
+    this.#isOver = true;
+    const switched = [...headers, 'connection', 'upgrade', 'upgrade', upgrade, ...this.#accepted(headers)];
+    this.#handler?.onRequestUpgrade(this, 101, switched, tunnel as Duplex);
   }
 
   /** For a caller of HTTP/1.1 it is an upgrade (Envoy Http::Utility::transformUpgradeResponseFromH2toH1). */
-  #switched(fields: ParsedHeaders): ParsedHeaders {
-    const switched = { connection: 'upgrade', upgrade: this.#upgrade };
+  #accepted(headers: readonly string[]): string[] {
     const key = this.#webSocketKey;
-    if (key === undefined || fields['sec-websocket-accept'] !== undefined) return switched;
+    if (key === undefined || headerOf(headers, 'sec-websocket-accept') !== undefined) return NOTHING;
     // A peer of HTTP/2 need not prove that it understood (RFC 8441 §5); a WebSocket client waits for it.
     const { createHash } = process.getBuiltinModule('node:crypto');
-    return {
-      ...switched,
-      'sec-websocket-accept': createHash('sha1')
-        .update(key + WEBSOCKET)
-        .digest('base64'),
-    };
+    const proof = createHash('sha1').update(key + WEBSOCKET);
+    return ['sec-websocket-accept', proof.digest('base64')];
   }
 
-  #send(stream: ClientHttp2Stream, body: WireRequest['body']): void {
-    stream.once('finish', () => {
-      if (!this.#isOver && stream.rstCode === NO_ERROR) this.#handler?.onRequestSent();
-    });
+  #send(stream: ClientStream, body: WireRequest['body']): void {
     if (body === null || body instanceof Uint8Array) stream.end(body ?? undefined);
     else
-      pump(body, stream).catch((error: unknown) => {
+      this.#pump(body, stream).catch((error: unknown) => {
         this.abort(error instanceof Error ? error : new Error(String(error)));
       });
+  }
+
+  async #pump(body: AsyncIterable<Uint8Array>, stream: ClientStream): Promise<void> {
+    for await (const chunk of body) {
+      if (stream.isClosed) return;
+      if (!stream.write(chunk)) await this.#room();
+    }
+    stream.end();
+  }
+
+  #room(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onRoom = resolve;
+    return promise;
   }
 
   /** Never before `dispatch` has returned. */
@@ -219,25 +215,7 @@ export class Http2Stream implements Connection, RequestController {
   }
 }
 
-async function pump(body: AsyncIterable<Uint8Array>, stream: ClientHttp2Stream): Promise<void> {
-  for await (const chunk of body) {
-    if (stream.destroyed || stream.closed) return;
-    if (!stream.write(chunk)) await drained(stream);
-  }
-  stream.end();
-}
-
-const drained = (stream: ClientHttp2Stream): Promise<void> =>
-  new Promise((resolve) => {
-    const done = (): void => {
-      stream.off('drain', done).off('close', done);
-      resolve();
-    };
-    stream.on('drain', done).on('close', done);
-    if (stream.destroyed) done();
-  });
-
-const COLON = 58;
+const NOTHING: string[] = [];
 /** RFC 6455 §1.3 */
 const WEBSOCKET = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
@@ -281,17 +259,3 @@ function lengthOf(method: string, body: WireRequest['body']): number | undefined
   if (body instanceof Uint8Array) return body.length;
   return body === null && (method === 'POST' || method === 'PUT' || method === 'PATCH') ? 0 : undefined;
 }
-
-interface Head {
-  readonly status: number;
-  readonly fields: ParsedHeaders;
-}
-
-function headOf(headers: object): Head {
-  const { ':status': status, ...fields } = headers as Record<string, string | string[] | undefined>;
-  return { status: Number(status), fields };
-}
-
-/** With repeated headers as they came; Node joins them in the object. */
-const rawOf = (raw: unknown, fields: ParsedHeaders): readonly string[] =>
-  Array.isArray(raw) ? (raw as string[]) : flattenHeaders(fields);

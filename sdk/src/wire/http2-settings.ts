@@ -1,8 +1,10 @@
 import type { ClientSessionOptions } from 'node:http2';
 import { defaultOf } from '../defaults.ts';
+import type { Http2Options } from '../model/cluster.ts';
+import type { ClientLimits } from './http2/client.ts';
 
 /** What a session is for. Each user of HTTP/2 has its own row: node's defaults fit none of them. */
-export type SessionKind = 'ads' | 'call' | 'upstream';
+export type SessionKind = 'ads' | 'call';
 
 export interface SessionSettings {
   readonly options: ClientSessionOptions;
@@ -40,19 +42,19 @@ const KINDS: Readonly<Record<SessionKind, SessionSettings>> = {
     pingIntervalMs: defaultOf('adsPingIntervalMs'),
     pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
   },
-  upstream: {
-    options: {
-      settings: { enablePush: false, initialWindowSize: MEBIBYTE, maxHeaderListSize: 65_536 },
-      // In MB: as many streams as a peer may allow, each with a body under way.
-      maxSessionMemory: 256,
-      maxOutstandingPings: 4,
-      maxHeaderListPairs: 256,
-    },
-    connectionWindow: 16 * MEBIBYTE,
-    // Envoy Http2ProtocolOptions.connection_keepalive: none unless the cluster asks.
-    pingIntervalMs: undefined,
-    pingTimeoutMs: defaultOf('adsPingTimeoutMs'),
-  },
 };
 
 export const http2Settings = (kind: SessionKind): SessionSettings => KINDS[kind];
+
+/** Of connections to upstreams. */
+export const upstreamLimits = ({
+  initialStreamWindowSize,
+  initialConnectionWindowSize,
+  headerTableSize,
+}: Http2Options): ClientLimits => ({
+  streamWindow: initialStreamWindowSize ?? MEBIBYTE,
+  connectionWindow: Math.max(65_535, initialConnectionWindowSize ?? 16 * MEBIBYTE),
+  headerTableSize,
+  maxHeaderListSize: 65_536,
+  maxHeaderFields: 256,
+});

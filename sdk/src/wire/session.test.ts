@@ -146,7 +146,7 @@ describe('GOAWAY', () => {
     const session = startSession(
       net.connect(port, '127.0.0.1'),
       'http://127.0.0.1',
-      { kind: 'upstream', clock: createFakeClock() },
+      { kind: 'ads', clock: createFakeClock() },
       {
         connected: () => {},
         // Node has begun to close the session by then.

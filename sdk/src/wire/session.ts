@@ -1,8 +1,9 @@
 import type http2 from 'node:http2';
 import type net from 'node:net';
-import type { Clock, Timer } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { http2Settings, type SessionKind } from './http2-settings.ts';
+import { createKeepalive } from './keepalive.ts';
 import { afterSockets } from './late-timer.ts';
 
 /** HTTP/2 error code ENHANCE_YOUR_CALM, with which a gRPC server says "too_many_pings" (gRFC A8). */
@@ -73,7 +74,12 @@ export function startSession(
   let isOver = false;
   const intervalMs = options.pingIntervalMs ?? kind.pingIntervalMs;
   const timeoutMs = options.pingTimeoutMs ?? kind.pingTimeoutMs;
-  const keepalive = createKeepalive({ session, clock, intervalMs, timeoutMs, onDead: destroy });
+  const keepalive = createKeepalive({
+    ping(answered) {
+      if (!session.destroyed) session.ping((error) => error === null && answered());
+    },
+    ...{ clock, intervalMs, timeoutMs, onDead: destroy },
+  });
   const connectMs = options.timeoutMs ?? defaultOf('connectTimeoutMs');
   const connectTimer = afterSockets(clock, connectMs, () => {
     cause = 'timeout';
@@ -128,38 +134,4 @@ export function startSession(
     },
     destroy,
   };
-}
-
-interface KeepaliveParts {
-  readonly session: http2.ClientHttp2Session;
-  readonly clock: Clock;
-  /** No PING where undefined. */
-  readonly intervalMs: number | undefined;
-  readonly timeoutMs: number;
-  readonly onDead: (reason: string) => void;
-}
-
-interface Keepalive {
-  start(): void;
-  stop(): void;
-}
-
-/** A half-open connection (no FIN ever came) is found by PING (gRFC A8); every answer starts the next interval. */
-function createKeepalive({ session, clock, intervalMs, timeoutMs, onDead }: KeepaliveParts): Keepalive {
-  let timer: Timer | undefined;
-
-  function ping(): void {
-    if (session.destroyed) return;
-    timer = afterSockets(clock, timeoutMs, () => onDead(`no answer to a PING within ${timeoutMs} ms`));
-    session.ping((error) => {
-      timer?.cancel();
-      if (error === null) next();
-    });
-  }
-
-  function next(): void {
-    if (intervalMs !== undefined) timer = clock.after(intervalMs, ping);
-  }
-
-  return { start: next, stop: () => timer?.cancel() };
 }

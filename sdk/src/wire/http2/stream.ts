@@ -1,0 +1,336 @@
+import { ERROR, FLAG, FRAME, LARGEST_WINDOW } from './codes.ts';
+import { areFields, contentLength, readHead } from './fields.ts';
+import type { FrameWriter } from './frame-writer.ts';
+
+/** Who made the request. `onClosed` comes last, once; after it nothing does. */
+export interface StreamListener {
+  onInformational(status: number, headers: string[]): void;
+  onHead(status: number, headers: string[]): void;
+  onData(chunk: Buffer): void;
+  /** The answer is whole. */
+  onEnd(trailers: string[]): void;
+  /** All of the request is on its way. */
+  onSent(): void;
+  /** After a `write` that returned false. */
+  onRoom(): void;
+  /** It takes no place on the connection any more. `code`: of RST_STREAM, or none. */
+  onClosed(code: number): void;
+}
+
+/** The connection as its streams need it. */
+export interface StreamConnection {
+  readonly writer: FrameWriter;
+  /** Octets that may be sent, on any stream. */
+  sendWindow: number;
+  readonly peerFrameSize: number;
+  /** Of each stream, in what is received. */
+  readonly streamWindow: number;
+  /** It has something to send and no window for it. */
+  blocked(stream: ClientStream): void;
+  /** It waits for the socket. */
+  crowded(stream: ClientStream): void;
+  closed(stream: ClientStream): void;
+}
+
+export interface StreamInit {
+  readonly id: number;
+  readonly sendWindow: number;
+  readonly isSent: boolean;
+  /** RFC 9110: an answer to HEAD has the length of what it leaves out. */
+  readonly isHead: boolean;
+}
+
+const NOTHING: string[] = [];
+
+/** One request and its answer. */
+export class ClientStream {
+  readonly id: number;
+  readonly #connection: StreamConnection;
+  readonly #on: StreamListener;
+  readonly #isHead: boolean;
+  sendWindow: number;
+  /** Chunks that wait for a window. */
+  readonly #out: Uint8Array[] = [];
+  #isEnding = false;
+  #isSent: boolean;
+  #receiveWindow: number;
+  #consumed = 0;
+  /** Chunks that came while it was paused. */
+  #in: Buffer[] | undefined;
+  #isPaused = false;
+  #isWaking = false;
+  #hasHead = false;
+  #lengthLeft: number | undefined;
+  /** The answer has come whole; with these. */
+  #trailers: string[] | undefined;
+  #isOver = false;
+
+  constructor(connection: StreamConnection, { id, sendWindow, isSent, isHead }: StreamInit, on: StreamListener) {
+    this.#connection = connection;
+    this.#on = on;
+    this.id = id;
+    this.sendWindow = sendWindow;
+    this.#isSent = isSent;
+    this.#isHead = isHead;
+    this.#receiveWindow = connection.streamWindow;
+  }
+
+  /** It has ended on both sides, or was reset. */
+  get isClosed(): boolean {
+    return this.#isOver;
+  }
+
+  /** False asks to wait for `onRoom`. */
+  write(chunk: Uint8Array): boolean {
+    if (this.#isOver || this.#isEnding) return true;
+    if (chunk.length > 0) this.#out.push(chunk);
+    this.#sendAll();
+    if (this.#out.length > 0) return false;
+    if (!this.#connection.writer.isFull) return true;
+    this.#connection.crowded(this);
+    return false;
+  }
+
+  end(chunk?: Uint8Array): void {
+    if (this.#isOver || this.#isEnding) return;
+    this.#isEnding = true;
+    if (chunk !== undefined && chunk.length > 0) this.#out.push(chunk);
+    this.#sendAll();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** What has come meanwhile is handed over a moment later. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    queueMicrotask(() => {
+      this.#isWaking = false;
+      this.#handOver();
+    });
+  }
+
+  reset(code: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#connection.writer.words(FRAME.resetStream, this.id, code);
+    this.#connection.closed(this);
+    process.nextTick(() => this.#on.onClosed(code));
+  }
+
+  /** One frame of what waits for a window; false: there was none to send. */
+  sendSome(): boolean {
+    const chunk = this.#out[0];
+    if (this.#isOver || chunk === undefined) return false;
+    const connection = this.#connection;
+    const length = Math.min(chunk.length, this.sendWindow, connection.sendWindow, connection.peerFrameSize);
+    if (length <= 0) return false;
+    const isWhole = length === chunk.length;
+    if (isWhole) this.#out.shift();
+    else this.#out[0] = chunk.subarray(length);
+    const isLast = this.#isEnding && this.#out.length === 0;
+    this.sendWindow -= length;
+    connection.sendWindow -= length;
+    connection.writer.frame(
+      FRAME.data,
+      isLast ? FLAG.endStream : 0,
+      this.id,
+      isWhole ? chunk : chunk.subarray(0, length),
+    );
+    if (isLast) this.#sent();
+    return true;
+  }
+
+  /** A window or the socket has room again. */
+  roomAgain(): void {
+    if (this.#isOver || this.#isEnding || this.#out.length > 0) return;
+    this.#on.onRoom();
+  }
+
+  get isBlocked(): boolean {
+    return this.#out.length > 0 && !this.#isOver;
+  }
+
+  #sendAll(): void {
+    while (this.sendSome());
+    if (this.#isOver) return;
+    if (this.#out.length > 0) this.#connection.blocked(this);
+    else if (this.#isEnding && !this.#isSent) {
+      this.#connection.writer.frame(FRAME.data, FLAG.endStream, this.id, EMPTY);
+      this.#sent();
+    }
+  }
+
+  #sent(): void {
+    this.#isSent = true;
+    if (this.#trailers !== undefined && this.#in === undefined) this.#close();
+    this.#on.onSent();
+    if (this.#isOver) this.#on.onClosed(ERROR.none);
+  }
+
+  /** A header block; undefined: larger than may be. Wrong ones end the stream, not the connection (RFC 9113 §8.1.1). */
+  onFields(fields: string[] | undefined, isEnd: boolean): void {
+    if (this.#trailers !== undefined) this.fail(ERROR.streamClosed);
+    else if (fields === undefined) this.fail(ERROR.enhanceYourCalm);
+    else if (this.#hasHead) this.#onTrailers(fields, isEnd);
+    else this.#onHead(fields, isEnd);
+  }
+
+  #onHead(fields: string[], isEnd: boolean): void {
+    const head = readHead(fields);
+    if (head === undefined || (head.status < 200 && isEnd)) {
+      this.fail(ERROR.protocol);
+      return;
+    }
+    if (head.status < 200) {
+      this.#on.onInformational(head.status, head.headers);
+      return;
+    }
+    this.#hasHead = true;
+    this.#lengthLeft = this.#isHead || head.status === 304 ? undefined : contentLength(head.headers);
+    if (Number.isNaN(this.#lengthLeft)) {
+      this.fail(ERROR.protocol);
+      return;
+    }
+    try {
+      this.#on.onHead(head.status, head.headers);
+    } finally {
+      if (isEnd) this.#answered(NOTHING);
+    }
+  }
+
+  #onTrailers(fields: string[], isEnd: boolean): void {
+    if (isEnd && areFields(fields)) this.#answered(fields);
+    else this.fail(ERROR.protocol);
+  }
+
+  /** A frame of data begins: `length` counts for the window, with its padding. */
+  onDataFrame(length: number, isEnd: boolean): void {
+    this.#receiveWindow -= length;
+    if (this.#receiveWindow < 0) this.fail(ERROR.flowControl);
+    else if (!this.#hasHead) this.fail(ERROR.protocol);
+    else if (this.#trailers !== undefined) this.fail(ERROR.streamClosed);
+    else if (isEnd && length === 0) this.#answered(NOTHING);
+  }
+
+  onData(chunk: Buffer, isEnd: boolean): void {
+    if (this.#isOver) return;
+    if (this.#lengthLeft !== undefined) {
+      this.#lengthLeft -= chunk.length;
+      if (this.#lengthLeft < 0) {
+        this.fail(ERROR.protocol);
+        return;
+      }
+    }
+    if (this.#isPaused || this.#in !== undefined) {
+      this.#in ??= [];
+      this.#in.push(chunk);
+      if (isEnd) this.#answered(NOTHING);
+      return;
+    }
+    try {
+      this.#give(chunk);
+    } finally {
+      if (isEnd) this.#answered(NOTHING);
+    }
+  }
+
+  /** Padding, or what nobody will read. */
+  skip(length: number): void {
+    this.#consume(length);
+  }
+
+  onReset(code: number): void {
+    // RFC 9113 §8.1: a server that has answered may want no more of the request.
+    if (this.#trailers !== undefined && code === ERROR.none) {
+      this.#isSent = true;
+      this.#out.length = 0;
+      if (this.#in === undefined) this.drop(code);
+      return;
+    }
+    this.drop(code);
+  }
+
+  /** It is over, and nothing of it is sent any more. */
+  drop(code: number): void {
+    if (this.#isOver) return;
+    this.#close();
+    this.#on.onClosed(code);
+  }
+
+  #answered(trailers: string[]): void {
+    if (this.#isOver) return;
+    if (this.#lengthLeft !== undefined && this.#lengthLeft > 0) {
+      this.fail(ERROR.protocol);
+      return;
+    }
+    this.#trailers = trailers;
+    if (this.#in === undefined && !this.#isPaused) this.#finish(trailers);
+    else this.#in ??= [];
+  }
+
+  #finish(trailers: string[]): void {
+    if (!this.#isSent) {
+      this.#on.onEnd(trailers);
+      return;
+    }
+    this.#close();
+    try {
+      this.#on.onEnd(trailers);
+    } finally {
+      this.#on.onClosed(ERROR.none);
+    }
+  }
+
+  #handOver(): void {
+    const chunks = this.#in;
+    if (chunks === undefined) return;
+    while (!this.#isPaused && !this.#isOver) {
+      const chunk = chunks.shift();
+      if (chunk === undefined) break;
+      this.#give(chunk);
+    }
+    if (this.#isPaused || this.#isOver) return;
+    this.#in = undefined;
+    if (this.#trailers !== undefined) this.#finish(this.#trailers);
+  }
+
+  #give(chunk: Buffer): void {
+    this.#consume(chunk.length);
+    this.#on.onData(chunk);
+  }
+
+  #consume(length: number): void {
+    this.#consumed += length;
+    if (this.#consumed * 2 < this.#connection.streamWindow || this.#trailers !== undefined) return;
+    this.#connection.writer.words(FRAME.windowUpdate, this.id, this.#consumed);
+    this.#receiveWindow += this.#consumed;
+    this.#consumed = 0;
+  }
+
+  /** The peer has broken a rule of this stream. */
+  fail(code: number): void {
+    if (this.#isOver) return;
+    this.#connection.writer.words(FRAME.resetStream, this.id, code);
+    this.drop(code);
+  }
+
+  #close(): void {
+    this.#isOver = true;
+    this.#out.length = 0;
+    this.#in = undefined;
+    this.#connection.closed(this);
+  }
+
+  /** WINDOW_UPDATE, or a change of the peer's initial window. False: more than a window can be (RFC 9113 §6.9.1). */
+  widen(by: number): boolean {
+    this.sendWindow += by;
+    return this.sendWindow <= LARGEST_WINDOW;
+  }
+}
+
+const EMPTY = new Uint8Array(0);
