@@ -3,6 +3,8 @@ import type { LoadBalancer } from '../model/cluster.ts';
 import type { Hash64 } from '../model/hash.ts';
 import { type BoundedLoad, pickBounded } from './bounded-load.ts';
 import { createLeastRequest, type LeastRequest, pickLeastRequest } from './least-request.ts';
+import type { ReportedWeight } from './load-weight.ts';
+import { createLoadWeighted, type LoadWeighted, peekLoadWeighted, pickLoadWeighted } from './load-weighted.ts';
 import { buildMaglev, type Maglev, pickMaglev } from './maglev.ts';
 import type { NormalisedWeights } from './normalise.ts';
 import { pickRandom, type RandomChoice } from './random.ts';
@@ -21,10 +23,12 @@ export interface PickableHost {
   readonly hashKey: string;
   /** When it was first seen healthy; undefined while it is not. */
   readonly healthySinceMs: number | undefined;
+  /** By what it says of its load. */
+  readonly reported?: ReportedWeight | undefined;
 }
 
 /** The state of one picker over one list of hosts: a value; its owner keeps it and lends it to `pick`. */
-export type Picker = RoundRobin | LeastRequest | RandomChoice | Ring | Maglev | BoundedLoad;
+export type Picker = RoundRobin | LeastRequest | LoadWeighted | RandomChoice | Ring | Maglev | BoundedLoad;
 
 /** One draw. The hash decides for rings and tables; `attempt` counts the hosts already turned down. */
 export interface Draw {
@@ -33,7 +37,7 @@ export interface Draw {
   readonly random: Random;
   /** Requests under way in the whole cluster; read where loads are bounded. */
   readonly active: number;
-  /** Read where hosts start slowly. */
+  /** Read where hosts start slowly, or are weighed now and then. */
   readonly nowMs: number;
 }
 
@@ -52,6 +56,8 @@ export function pick(picker: Picker, hosts: readonly PickableHost[], draw: Draw)
       return pickRoundRobin(picker, hosts, draw.nowMs);
     case 'least-request':
       return pickLeastRequest(picker, hosts, draw);
+    case 'load-weighted':
+      return pickLoadWeighted(picker, hosts, draw.nowMs);
     case 'random':
       return pickRandom(hosts, draw.random);
     case 'ring':
@@ -70,6 +76,8 @@ export function peek(picker: Picker, hosts: readonly PickableHost[], draw: Draw)
       return peekRoundRobin(picker, hosts);
     case 'least-request':
       return picker.schedule === undefined ? pickLeastRequest(picker, hosts, draw) : peekWeighted(picker.schedule);
+    case 'load-weighted':
+      return peekLoadWeighted(picker, hosts);
     case 'random':
     case 'ring':
     case 'maglev':
@@ -89,6 +97,8 @@ export function createPicker(
       return createRoundRobin(hosts, start, startRamp(balancer.slowStart, hosts, start.nowMs));
     case 'least-request':
       return createLeastRequest(hosts, balancer, start, startRamp(balancer.slowStart, hosts, start.nowMs));
+    case 'load-weighted':
+      return createLoadWeighted(hosts, balancer, start);
     case 'random':
       return { kind: 'random' };
   }

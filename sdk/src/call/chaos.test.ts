@@ -58,6 +58,7 @@ function counted(target: LiveTarget, counts: Counts): LiveTarget {
       host,
       connected: (isAll) => pick.connected(isAll),
       begun: () => pick.begun(),
+      reported: (report) => pick.reported(report),
       outcome(outcome) {
         // A body that breaks off is told besides.
         if (!isTold || outcome.error === undefined) counts.outcomes++;

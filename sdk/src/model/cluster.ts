@@ -13,6 +13,24 @@ export interface SlowStart {
   readonly minWeightPercent: number;
 }
 
+/** Envoy ClientSideWeightedRoundRobin (gRFC A58): in turn, each host as often as what it reports of its load lets it. */
+export interface LoadWeighted {
+  readonly kind: 'load-weighted';
+  /** Reports come on a stream of their own, this often; absent: with the answers. */
+  readonly outOfBandMs?: number;
+  /** A host counts by its reports once they have come for so long. */
+  readonly blackoutMs: number;
+  /** A report counts for so long. */
+  readonly expirationMs: number;
+  /** Between two reckonings of the weights. */
+  readonly updateMs: number;
+  /** Of a server's share of errors, added to its utilisation. */
+  readonly errorPenalty: number;
+  /** What stands for its utilisation where it has none of its application's: `named_metrics.x`, `utilization.*`, … */
+  readonly metricNames: readonly string[];
+  readonly slowStart?: SlowStart;
+}
+
 export type LoadBalancer =
   | { readonly kind: 'round-robin'; readonly slowStart?: SlowStart }
   | {
@@ -25,6 +43,7 @@ export type LoadBalancer =
       readonly slowStart?: SlowStart;
     }
   | { readonly kind: 'random' }
+  | LoadWeighted
   | {
       readonly kind: 'ring-hash';
       readonly minimumRingSize: number;

@@ -1,4 +1,5 @@
 import { addressText, hashKeyOf } from '../balancer/hash-key.ts';
+import type { ReportedWeight } from '../balancer/load-weight.ts';
 import type { Endpoint, Health, Locality } from '../model/cluster.ts';
 import type { HealthState } from './health/state.ts';
 import type { OutlierRecord } from './outlier/record.ts';
@@ -64,6 +65,8 @@ export class LiveHost implements Host {
   outlier: OutlierRecord | undefined;
   /** Of active health checks; undefined where there are none. */
   check: HealthState | undefined;
+  /** By what it says of its load, where that is asked for. */
+  reported: ReportedWeight | undefined;
   #place: Place;
   #useHostname = false;
   #firstHealthyMs: number | undefined;

@@ -1,3 +1,4 @@
+import type { LoadReport } from '../balancer/load-weight.ts';
 import type { Endpoint } from '../model/cluster.ts';
 import { isLate } from '../wire/late-timer.ts';
 import type { Host, LiveHost } from './host.ts';
@@ -27,6 +28,8 @@ export interface Pick {
   /** The head of an answer is there whose outcome its end will tell. */
   begun(): void;
   outcome(outcome: Outcome): void;
+  /** What the host says of its load, with an answer. */
+  reported(report: LoadReport): void;
   release(): void;
 }
 
@@ -48,6 +51,7 @@ export interface PickOwner {
   onConnected(host: LiveHost, isAll: boolean): void;
   onBegun(startMs: number): void;
   onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void;
+  onReport(host: LiveHost, report: LoadReport): void;
 }
 
 const PICKED = 0;
@@ -90,6 +94,10 @@ export class LivePick implements Pick {
     // This process stood still when the time was over: that says nothing about the host.
     if (error === 'timeout' && isLate()) return;
     this.#owner.onOutcome(this.host, outcome, this.#startMs);
+  }
+
+  reported(report: LoadReport): void {
+    this.#owner.onReport(this.host, report);
   }
 
   release(): void {

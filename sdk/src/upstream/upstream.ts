@@ -1,4 +1,5 @@
 import { addressText } from '../balancer/hash-key.ts';
+import { type LoadReport, takeReport } from '../balancer/load-weight.ts';
 import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
@@ -227,6 +228,12 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#detecting()?.onOutcome(host, outcome);
   }
 
+  onReport(host: LiveHost, report: LoadReport): void {
+    const { loadBalancer } = this.#config.cluster;
+    if (loadBalancer.kind !== 'load-weighted') return;
+    host.reported = takeReport(host.reported, report, loadBalancer, this.clock.now());
+  }
+
   hostCount(): number {
     return this.#destinations === undefined ? this.#hosts.all.length : this.#all().length;
   }
@@ -411,7 +418,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     choice.stale = stale;
     choice.hashed = isHashBalancer(loadBalancer);
     choice.active = this.active;
-    if ('slowStart' in loadBalancer) choice.nowMs = this.clock.now();
+    if ('slowStart' in loadBalancer || loadBalancer.kind === 'load-weighted') choice.nowMs = this.clock.now();
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
     return chooseHost(table, choice, exclude, selectionAttempts ?? SELECTION_ATTEMPTS);
   }

@@ -76,6 +76,35 @@ export function leastRequest(config: LeastRequestFields, at: Scope): LoadBalance
   };
 }
 
+interface LoadWeightedFields {
+  readonly enableOobLoadReport?: boolean | undefined;
+  readonly oobReportingPeriod?: Duration | undefined;
+  readonly blackoutPeriod?: Duration | undefined;
+  readonly weightExpirationPeriod?: Duration | undefined;
+  readonly weightUpdatePeriod?: Duration | undefined;
+  readonly errorUtilizationPenalty?: number | undefined;
+  readonly metricNamesForComputingUtilization?: readonly string[];
+  readonly slowStartConfig?: SlowStartFields | undefined;
+}
+
+export function loadWeighted(config: LoadWeightedFields, at: Scope): LoadBalancer {
+  const errorPenalty = config.errorUtilizationPenalty ?? defaultOf('loadErrorPenaltyPercent') / 100;
+  const updateMs = durationMs(config.weightUpdatePeriod, at.at('weight_update_period')) ?? defaultOf('loadUpdateMs');
+  const outOfBandMs =
+    durationMs(config.oobReportingPeriod, at.at('oob_reporting_period')) ?? defaultOf('loadReportPeriodMs');
+  return {
+    kind: 'load-weighted',
+    ...(config.enableOobLoadReport && { outOfBandMs }),
+    blackoutMs: durationMs(config.blackoutPeriod, at.at('blackout_period')) ?? defaultOf('loadBlackoutMs'),
+    expirationMs:
+      durationMs(config.weightExpirationPeriod, at.at('weight_expiration_period')) ?? defaultOf('loadExpirationMs'),
+    updateMs: Math.max(updateMs, defaultOf('loadUpdateLeastMs')),
+    errorPenalty: inRange(errorPenalty, 0, Number.MAX_VALUE, at.at('error_utilization_penalty')),
+    metricNames: config.metricNamesForComputingUtilization ?? [],
+    ...slowStart(config.slowStartConfig, at),
+  };
+}
+
 interface RingFields {
   readonly minimumRingSize?: bigint | undefined;
   readonly maximumRingSize?: bigint | undefined;

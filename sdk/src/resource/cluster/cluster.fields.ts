@@ -113,6 +113,10 @@ export const fields: FieldRows = {
     ignored: { 'Envoy does not read it either': 'enable_full_scan' },
   }),
   ...rowsOf(`${LB}.round_robin.v3.RoundRobin`, { supported: 'slow_start_config locality_lb_config' }),
+  ...rowsOf(`${LB}.client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin`, {
+    supported: `enable_oob_load_report oob_reporting_period blackout_period weight_expiration_period weight_update_period
+      error_utilization_penalty metric_names_for_computing_utilization slow_start_config`,
+  }),
   ...rowsOf(`${LB}.random.v3.Random`, { supported: 'locality_lb_config' }),
   ...rowsOf(`${LB}.wrr_locality.v3.WrrLocality`, { supported: 'endpoint_picking_policy' }),
   ...rowsOf(`${LB}.common.v3.LocalityLbConfig`, {

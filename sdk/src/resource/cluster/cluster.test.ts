@@ -203,13 +203,50 @@ describe('cluster', () => {
 
   it('the first policy that is known counts, through wrr_locality too (gRFC A52)', () => {
     const list = policies(
-      policy('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin'),
+      policy('pick_first.v3.PickFirst'),
       policy('wrr_locality.v3.WrrLocality', {
         endpointPickingPolicy: { policies: [policy('least_request.v3.LeastRequest')] },
       }),
       policy('random.v3.Random'),
     );
     expect(ok(list)).toMatchObject({ loadBalancer: { kind: 'least-request' }, localityWeighted: true });
+  });
+
+  it('client-side weighted round robin has the defaults of gRFC A58, and its limits', () => {
+    const weighted = (fields = {}) =>
+      policies(policy('client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin', fields));
+    expect(ok(weighted()).loadBalancer).toEqual({
+      kind: 'load-weighted',
+      blackoutMs: 10_000,
+      expirationMs: 180_000,
+      updateMs: 1_000,
+      errorPenalty: 1,
+      metricNames: [],
+    });
+    const fields = {
+      enableOobLoadReport: true,
+      blackoutPeriod: '0s',
+      weightExpirationPeriod: '60s',
+      weightUpdatePeriod: '0.001s',
+      errorUtilizationPenalty: 0.5,
+      metricNamesForComputingUtilization: ['named_metrics.queue'],
+      slowStartConfig: { slowStartWindow: '5s' },
+    };
+    expect(ok(weighted(fields)).loadBalancer).toMatchObject({
+      outOfBandMs: 10_000,
+      blackoutMs: 0,
+      expirationMs: 60_000,
+      updateMs: 100,
+      errorPenalty: 0.5,
+      metricNames: ['named_metrics.queue'],
+      slowStart: { windowMs: 5_000 },
+    });
+    expect(ok(weighted({ oobReportingPeriod: '5s', enableOobLoadReport: true })).loadBalancer).toMatchObject({
+      outOfBandMs: 5_000,
+    });
+    expect(decode(weighted({ errorUtilizationPenalty: -1 }))).toMatchObject({
+      errors: [expect.stringContaining('error_utilization_penalty: -1')],
+    });
   });
 
   it('override_host_status: the states in which a session keeps its host', () => {

@@ -1,5 +1,6 @@
 import type { Any } from '@bufbuild/protobuf/wkt';
 import {
+  ClientSideWeightedRoundRobinSchema,
   type Cluster_CommonLbConfig,
   LeastRequestSchema,
   type LoadBalancingPolicy,
@@ -14,7 +15,7 @@ import {
 import type { LoadBalancer } from '../../model/cluster.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import type { Scope } from '../scope.ts';
-import { hashing, leastRequest, maglev, ringHash, slowStart } from './balancer-limits.ts';
+import { hashing, leastRequest, loadWeighted, maglev, ringHash, slowStart } from './balancer-limits.ts';
 import type { LoadBalancing } from './load-balancing.ts';
 
 type Decode = (any: Any, at: Scope) => LoadBalancing | undefined;
@@ -44,6 +45,13 @@ const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
       const message = unpack(any, RandomSchema, at);
       return { loadBalancer: RANDOM, ...decodeLocalities(message?.localityLbConfig) };
     },
+  ],
+  [
+    ClientSideWeightedRoundRobinSchema.typeName,
+    (any, at) => ({
+      loadBalancer: loadWeighted(unpack(any, ClientSideWeightedRoundRobinSchema, at) ?? {}, at),
+      localityWeighted: false,
+    }),
   ],
   [RingHashSchema.typeName, decodeRingHash],
   [
