@@ -26,8 +26,10 @@ export class IncomingMessages {
   readonly #reader: FrameReader;
   readonly #queue: Framed[] = [];
   #algorithm: Algorithm = 'identity';
-  /** One message is all that will ever be asked for. */
+  /** One message is all that will ever be asked for: so it seems until one has come and another is asked for. */
   isSingle = false;
+  #hasGiven = false;
+  #isJudging = false;
   #isWanted = false;
   #isEnded = false;
   #isUnpacking = false;
@@ -59,6 +61,7 @@ export class IncomingMessages {
 
   /** One more message is wanted. */
   read(): void {
+    if (this.#hasGiven) this.isSingle = false;
     this.#isWanted = true;
     this.#deliver();
   }
@@ -82,18 +85,30 @@ export class IncomingMessages {
       else this.#give(asBuffer(next.bytes));
       if (this.#queue.length === 0 && !this.#isEnded && !this.#isOver) this.#on.onRoom();
     }
-    // A server that answers a unary call twice: nobody would ever read on.
-    if (this.isSingle && !this.#isWanted && !this.#isUnpacking && this.#queue.length > 0) {
-      this.#fail(GRPC.unimplemented, 'Too many responses received');
-    }
+    if (this.#isTooMany) this.#judge();
     if (this.#isEnded && this.#queue.length === 0 && !this.#isUnpacking && !this.#isOver) {
       this.#isOver = true;
       this.#on.onDrained();
     }
   }
 
+  get #isTooMany(): boolean {
+    return this.isSingle && !this.#isWanted && !this.#isUnpacking && this.#queue.length > 0;
+  }
+
+  /** A server that answers a unary call twice: nobody would ever read on. Who reads a stream does so within the turn. */
+  #judge(): void {
+    if (this.#isJudging) return;
+    this.#isJudging = true;
+    setImmediate(() => {
+      this.#isJudging = false;
+      if (this.#isTooMany) this.#fail(GRPC.unimplemented, 'Too many responses received');
+    });
+  }
+
   #give(message: Buffer): void {
     this.#isWanted = false;
+    this.#hasGiven = true;
     this.#on.onMessage(message);
   }
 

@@ -285,6 +285,17 @@ describe('an answer', () => {
     expect((await unary(client)).error?.code).toBe(status.RESOURCE_EXHAUSTED);
   });
 
+  it('of several messages at once is a stream to who asks for the first in the turn of the call', async () => {
+    const all = Buffer.concat(['a', 'b', 'c'].map((text) => frame(Buffer.from(text))));
+    const client = clientOf(await serve((stream) => answer(stream, all, { 'grpc-status': 0 })));
+    const parts: string[] = [];
+    for (let turn = 0; turn < 2; turn++) {
+      for await (const part of client.spread(HELLO)) parts.push(String(part));
+      for await (const part of client.chat()) parts.push(String(part));
+    }
+    expect(parts.join('')).toBe('abcabcabcabc');
+  });
+
   it('comes byte by byte as well', async () => {
     const port = await serve((stream) => {
       stream.respond(HEAD, { waitForTrailers: true });
