@@ -37,6 +37,7 @@ export const routeConfiguration = (world: World, view: View, name: string): Tran
   const virtualHost = `${host}:${port}`;
   const domains = virtualHostDomains(host, port, service, {
     namespace: view.namespace,
+    kind: view.kind,
     clusterDomain: world.clusterDomain,
   });
   const { routes, changed } = shaped(view, routesOf(world, view, target), domains);

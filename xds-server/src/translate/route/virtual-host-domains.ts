@@ -1,5 +1,6 @@
 import type { MeshService } from '../../registry/read-model.ts';
 import { isIpLiteral, isWildcard } from '../names.ts';
+import type { View } from '../view.ts';
 
 /**
  * Every authority under which a client in `namespace` may call the service, each with and without the port (Istio
@@ -10,13 +11,15 @@ export const virtualHostDomains = (
   host: string,
   port: number,
   service: MeshService | undefined,
-  { namespace, clusterDomain }: { readonly namespace: string; readonly clusterDomain: string },
+  { namespace, kind, clusterDomain }: Pick<View, 'namespace' | 'kind'> & { readonly clusterDomain: string },
 ): string[] => {
   const names = [host, ...aliases(host, namespace, clusterDomain)];
   // A prefix is no authority: whoever was led here by one of its addresses has no other virtual host.
   for (const address of service?.addresses ?? []) names.push(address.includes('/') ? '*' : address);
   const domains = names.flatMap((name) => (name === '*' ? ['*'] : [domain(name), `${domain(name)}:${port}`]));
-  return [...new Set(domains)];
+  // grpc-java ends the channel over a domain that ends with a dot; no authority of gRPC's is without its port.
+  const wanted = kind === 'grpc' ? domains.filter((one) => !one.endsWith('.')) : domains;
+  return [...new Set(wanted)];
 };
 
 const domain = (name: string): string => (name.includes(':') ? `[${name}]` : name);
