@@ -1,15 +1,16 @@
 import { toBinary } from '@bufbuild/protobuf';
 import { Cluster_DiscoveryType, ClusterSchema } from '@inmesh/sdk/internal/gen/cluster';
-import { ClusterLoadAssignmentSchema } from '@inmesh/sdk/internal/gen/endpoint';
+import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '@inmesh/sdk/internal/gen/endpoint';
 import { RouteSourcesSchema } from '@inmesh/sdk/internal/gen/inmesh';
 import { ListenerSchema } from '@inmesh/sdk/internal/gen/listener';
 import { RouteConfigurationSchema } from '@inmesh/sdk/internal/gen/route';
 import { SecretSchema } from '@inmesh/sdk/internal/gen/tls';
 import type { ObjectKey, Origin } from '../schema/types.ts';
-import { partOf } from './client/aggregate.ts';
+import { namesOf, partOf } from './client/aggregate.ts';
 import { hasStandIn, standInCluster, standInEndpoints } from './client/stand-in.ts';
 import { clusterBasis } from './cluster/basis.ts';
 import { cluster } from './cluster/cluster.ts';
+import { isUnreachable } from './cluster/upstream-tls.ts';
 import { loadAssignment } from './endpoint/load-assignment.ts';
 import { applicationClusterOf } from './inbound/application.ts';
 import { inboundListener } from './inbound/listener.ts';
@@ -64,10 +65,17 @@ export const TRANSLATORS: ReadonlyMap<string, Translate> = new Map<string, Trans
 
 /** Only an EDS cluster has an assignment of its own; DNS clusters carry theirs. */
 function translateEndpoints(world: World, view: View, name: string): Uint8Array | undefined {
-  const basis = clusterBasis(world, view, name);
-  if (basis !== undefined && basis.type !== Cluster_DiscoveryType.EDS) return undefined;
-  const made = loadAssignment(world, view, name) ?? (hasStandIn(view, name) ? standInEndpoints(name) : undefined);
+  const made = endpointsOf(world, view, name);
   return made && toBinary(ClusterLoadAssignmentSchema, made);
+}
+
+function endpointsOf(world: World, view: View, name: string): ClusterLoadAssignment | undefined {
+  const basis = clusterBasis(world, view, name);
+  if (basis === undefined || isUnreachable(world, view, basis)) {
+    return hasStandIn(view, name) ? standInEndpoints(name) : undefined;
+  }
+  const isOwn = basis.type === Cluster_DiscoveryType.EDS && namesOf(world, view, basis) === undefined;
+  return isOwn ? loadAssignment(world, view, name) : undefined;
 }
 
 /** The side table of a route configuration; not in TRANSLATORS because it alone reads positions. */

@@ -38,6 +38,10 @@ export const transportSockets = (world: World, view: View, basis: ClusterBasis):
   }
 };
 
+/** The rule asks for TLS that this client cannot be told of. */
+export const isUnreachable = (world: World, view: View, basis: ClusterBasis): boolean =>
+  view.kind === 'grpc' && basis.policy.tls !== undefined && transportSockets(world, view, basis) === undefined;
+
 const TLS = 'envoy.transport_sockets.tls';
 
 const tlsSocket = (sni: string, commonTlsContext: CommonTlsInit): SocketInit => ({
