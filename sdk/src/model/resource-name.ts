@@ -53,6 +53,9 @@ export function nameFromTemplate(template: string, target: string): string {
   return template.replaceAll('%s', () => (isXdstp(template) ? encodePart(target, IN_PATH) : target));
 }
 
+/** Any text as the id of an xdstp name. */
+export const encodeXdstpId = (text: string): string => encodePart(text, IN_PATH);
+
 /** RFC 3986: unreserved, sub-delims, ":" and "@" of a path, "/" between segments. */
 const IN_PATH = /[A-Za-z0-9\-._~!$&'()*+,;=:@/]/;
 const IN_AUTHORITY = /[A-Za-z0-9\-._~!$&'()*+,;=:@[\]]/;

@@ -10,15 +10,16 @@ import type { EncodedResource } from './encoded-resource.ts';
 /** The xdstp name of what we know as `id`. */
 export type NameOf = (type: string, id: string) => string;
 
-type Rename = (bytes: Uint8Array, nameOf: NameOf) => Uint8Array;
+type Rename = (bytes: Uint8Array, name: string, nameOf: NameOf) => Uint8Array;
 
 /**
- * The same resource under an xdstp name. What it refers to is named in the same authority: a client looks plain names up at
- * the control plane of its top-level bootstrap, which may be another one (gRFC A47).
+ * The same resource under an xdstp name, spelled as it was asked for (grpc-java compares text). What it refers to is named in the
+ * same authority: a client looks plain names up at the control plane of its top-level bootstrap, which may be another one
+ * (gRFC A47).
  */
-export function renamed({ typeUrl, any }: EncodedResource, nameOf: NameOf): Uint8Array {
+export function renamed({ typeUrl, any }: EncodedResource, name: string, nameOf: NameOf): Uint8Array {
   const { value } = fromBinary(AnySchema, any);
-  return RENAMES.get(typeUrl)?.(value, nameOf) ?? value;
+  return RENAMES.get(typeUrl)?.(value, name, nameOf) ?? value;
 }
 
 const CLUSTER = ClusterSchema.typeName;
@@ -30,9 +31,9 @@ const RENAMES: ReadonlyMap<string, Rename> = new Map<string, Rename>([
   [ENDPOINT_TYPE, loadAssignment],
 ]);
 
-function listener(bytes: Uint8Array, nameOf: NameOf): Uint8Array {
+function listener(bytes: Uint8Array, name: string, nameOf: NameOf): Uint8Array {
   const message = fromBinary(ListenerSchema, bytes);
-  message.name = nameOf(ListenerSchema.typeName, message.name);
+  message.name = name;
   const { apiListener } = message;
   const manager = apiListener?.apiListener && anyUnpack(apiListener.apiListener, HttpConnectionManagerSchema);
   if (apiListener !== undefined && manager?.routeSpecifier.case === 'rds') {
@@ -43,9 +44,9 @@ function listener(bytes: Uint8Array, nameOf: NameOf): Uint8Array {
   return toBinary(ListenerSchema, message);
 }
 
-function routeConfiguration(bytes: Uint8Array, nameOf: NameOf): Uint8Array {
+function routeConfiguration(bytes: Uint8Array, name: string, nameOf: NameOf): Uint8Array {
   const message = fromBinary(RouteConfigurationSchema, bytes);
-  message.name = nameOf(RouteConfigurationSchema.typeName, message.name);
+  message.name = name;
   for (const { routes, requestMirrorPolicies } of message.virtualHosts) {
     for (const mirror of requestMirrorPolicies)
       if (mirror.cluster !== '') mirror.cluster = nameOf(CLUSTER, mirror.cluster);
@@ -63,19 +64,19 @@ function renameClusters({ clusterSpecifier, requestMirrorPolicies }: RouteAction
     if (mirror.cluster !== '') mirror.cluster = nameOf(CLUSTER, mirror.cluster);
 }
 
-function cluster(bytes: Uint8Array, nameOf: NameOf): Uint8Array {
+function cluster(bytes: Uint8Array, name: string, nameOf: NameOf): Uint8Array {
   const message = fromBinary(ClusterSchema, bytes);
-  const { edsClusterConfig, name } = message;
-  message.name = nameOf(CLUSTER, name);
+  const { edsClusterConfig } = message;
   if (edsClusterConfig !== undefined) {
-    const service = edsClusterConfig.serviceName === '' ? name : edsClusterConfig.serviceName;
+    const service = edsClusterConfig.serviceName === '' ? message.name : edsClusterConfig.serviceName;
     edsClusterConfig.serviceName = nameOf(ClusterLoadAssignmentSchema.typeName, service);
   }
+  message.name = name;
   return toBinary(ClusterSchema, message);
 }
 
-function loadAssignment(bytes: Uint8Array, nameOf: NameOf): Uint8Array {
+function loadAssignment(bytes: Uint8Array, name: string): Uint8Array {
   const message = fromBinary(ClusterLoadAssignmentSchema, bytes);
-  message.clusterName = nameOf(ClusterLoadAssignmentSchema.typeName, message.clusterName);
+  message.clusterName = name;
   return toBinary(ClusterLoadAssignmentSchema, message);
 }

@@ -1,4 +1,4 @@
-import { formatXdstp, isXdstp, parseXdstp } from '@inmesh/sdk/internal/model/resource-name';
+import { encodeXdstpId, formatXdstp, isXdstp, parseXdstp } from '@inmesh/sdk/internal/model/resource-name';
 import { type EncodedResource, encodeResource, type Hash } from './encoded-resource.ts';
 import { renamed } from './federated-body.ts';
 import type { Lookup } from './lookup.ts';
@@ -42,8 +42,8 @@ export function createFederation({ authorities, hash }: FederationOptions): Fede
     const before = spellings.get(name);
     if (before !== undefined) return before;
     const nameOf = (type: string, id: string): string =>
-      formatXdstp({ authority, type, id: encodeURIComponent(id), context: new Map() });
-    const encoded = encodeResource(resource.typeUrl, name, renamed(resource, nameOf), hash);
+      formatXdstp({ authority, type, id: encodeXdstpId(id), context: new Map() });
+    const encoded = encodeResource(resource.typeUrl, name, renamed(resource, name, nameOf), hash);
     spellings.set(name, encoded);
     return encoded;
   };

@@ -75,6 +75,8 @@ function controlPlane(client: BootstrapClient): object {
   return {
     name: CONTROL_PLANE,
     type: servers.every(({ address }) => isLiteral(address)) ? 'STATIC' : 'STRICT_DNS',
+    // A name may have addresses of either family, and be listened to on one.
+    dns_lookup_family: 'ALL',
     connect_timeout: '5s',
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -150,23 +152,7 @@ function listener({ host, port, address }: Outbound): object {
               stat_prefix: name,
               codec_type: 'AUTO',
               rds: { route_config_name: clusterName({ port, subset: '', host }), config_source: ADS },
-              early_header_mutation_extensions: [
-                {
-                  name: 'envoy.http.early_header_mutation.header_mutation',
-                  typed_config: {
-                    '@type': `${ENVOY}.http.early_header_mutation.header_mutation.v3.HeaderMutation`,
-                    mutations: [
-                      {
-                        append: {
-                          header: { key: ':authority', value: name },
-                          append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
-                        },
-                      },
-                    ],
-                  },
-                },
-              ],
-              http_filters: HTTP_FILTERS,
+              http_filters: [named(name), ...HTTP_FILTERS],
             },
           },
         ],
@@ -174,6 +160,20 @@ function listener({ host, port, address }: Outbound): object {
     ],
   };
 }
+
+/** Lua: header mutations may not touch a host. */
+const named = (authority: string): object => ({
+  name: 'envoy.filters.http.lua',
+  typed_config: {
+    '@type': `${ENVOY}.filters.http.lua.v3.Lua`,
+    default_source_code: {
+      inline_string: `function envoy_on_request(handle)
+  handle:headers():replace(":authority", "${authority}")
+  handle:clearRouteCache()
+end`,
+    },
+  },
+});
 
 /** A cluster that a route names is asked for when it is first used; faults are those of the routes. */
 const HTTP_FILTERS: readonly object[] = [
