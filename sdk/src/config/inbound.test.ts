@@ -39,7 +39,8 @@ function setUp() {
   const tls = { secrets: createSecrets({ discovery, emit }), identity: undefined };
   const inbound = createInbound({ discovery, clock, emit, tls, listenerName: (at) => `in/${at}` });
   const told: (string | undefined)[] = [];
-  const watch = () => inbound.watch('0.0.0.0', 80, (found) => told.push(found && (found.configPath ?? 'found')));
+  const watch = () =>
+    inbound.watch('0.0.0.0', 80, ({ listener: found }) => told.push(found && (found.configPath ?? 'found')));
   return { clock, board, events, inbound, told, watch };
 }
 const NAME = 'in/0.0.0.0:80';
@@ -96,7 +97,7 @@ describe('the listeners of this process', () => {
     await settle();
     expect(inbound.lookup('0.0.0.0', 80).listener).toBeUndefined();
     expect(events).toMatchObject([
-      { message: expect.stringContaining('it is for port 81, 80 was asked for') },
+      { message: expect.stringContaining('it is for 0.0.0.0, port 81; 0.0.0.0, port 80 was asked for') },
       { message: expect.stringContaining('it is a client’s') },
     ]);
   });

@@ -230,6 +230,8 @@ export interface BodyFormat {
 export interface RefuseAction {
   readonly kind: 'refuse';
   readonly reason: string;
+  /** Envoy NonForwardingAction: at a server the request stays where it is (gRFC A36), with the faults of its route. */
+  readonly stays?: { readonly fault?: FaultPolicy };
 }
 
 export type Action = ForwardAction | RedirectAction | RespondAction | RefuseAction;

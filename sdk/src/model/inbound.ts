@@ -1,3 +1,6 @@
+import type { FaultPolicy } from './action.ts';
+import type { IpPrefix } from './l4.ts';
+import type { RouteConfiguration } from './route.ts';
 import type { DownstreamTls } from './tls.ts';
 
 /** How one port of this process takes connections: the server Listener (gRFC A36, and Istio's inbound listener). */
@@ -15,10 +18,14 @@ export interface InboundListener {
 /** Envoy FilterChain of a server. */
 export interface InboundChain {
   readonly name: string;
+  /** Listener.default_filter_chain: only what fits no other. */
+  readonly isDefault?: true;
   /** FilterChainMatch.transport_protocol, told by the first bytes; undefined: either. */
   readonly transport?: 'tls' | 'raw_buffer';
   /** FilterChainMatch.application_protocols: the client offers one of them; empty: any, or none. */
   readonly applicationProtocols: readonly string[];
+  /** What else FilterChainMatch asks for. */
+  readonly addresses?: AddressMatch;
   /** undefined: what comes is plain text, or is the application's own TLS. */
   readonly tls?: DownstreamTls;
   readonly clientCertificate: ForwardClientCertificate;
@@ -26,6 +33,27 @@ export interface InboundChain {
   readonly idleTimeoutMs?: number;
   readonly maxConcurrentStreams?: number;
   readonly maxRequestHeadersKb?: number;
+  /** undefined: all of them are the application's. */
+  readonly requests?: InboundRequests;
+}
+
+/** Where a connection comes from and goes to (FilterChainMatch); empty: anywhere. */
+export interface AddressMatch {
+  readonly destinations: readonly IpPrefix[];
+  readonly sourceType: 'any' | 'same-ip-or-loopback' | 'external';
+  readonly sources: readonly IpPrefix[];
+  readonly sourcePorts: readonly number[];
+}
+
+/** What becomes of a chain's requests: the routes of its HttpConnectionManager (gRFC A36) and its faults (gRFC A33). */
+export interface InboundRequests {
+  readonly routes:
+    | { readonly kind: 'inline'; readonly routeConfiguration: RouteConfiguration }
+    | { readonly kind: 'rds'; readonly routeConfigurationName: string }
+    /** They were asked for by RDS, and nothing usable came. */
+    | { readonly kind: 'missing'; readonly reason: string };
+  /** From the fault filter; routes may override it. */
+  readonly fault?: FaultPolicy;
 }
 
 /** HttpConnectionManager.forward_client_cert_details, and which parts of the peer's certificate go into the header. */

@@ -1,19 +1,44 @@
-import type { InboundChain, InboundListener } from '../model/inbound.ts';
+import { covers, parseIp } from '../match/ip-prefix.ts';
+import type { AddressMatch, InboundChain, InboundListener } from '../model/inbound.ts';
+import type { IpPrefix } from '../model/l4.ts';
 import type { DownstreamTls } from '../model/tls.ts';
 
 /** What a chain is chosen by. */
 export interface Offer {
   readonly transport: 'tls' | 'raw_buffer';
   readonly alpn: readonly string[];
+  readonly ends: Ends;
 }
+
+/** Both ends of a connection; undefined: not known, as of a unix socket. */
+export interface Ends {
+  readonly local: readonly number[] | undefined;
+  readonly remote: readonly number[] | undefined;
+  readonly remotePort: number;
+}
+
+export const NO_ENDS: Ends = { local: undefined, remote: undefined, remotePort: 0 };
+
+/** `::ffff:1.2.3.4` is an IPv4 address. */
+const MAPPED = /^::ffff:(?=[\d.]+$)/i;
+
+const bytesOf = (address: string | undefined): readonly number[] | undefined =>
+  address === undefined ? undefined : parseIp(address.replace(MAPPED, '').replace(/%.*$/, ''));
+
+export const endsOf = ({
+  localAddress,
+  remoteAddress,
+  remotePort,
+}: {
+  readonly localAddress?: string | undefined;
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}): Ends => ({ local: bytesOf(localAddress), remote: bytesOf(remoteAddress), remotePort: remotePort ?? 0 });
 
 /** What to do with connections where no control plane has a say; the names are PeerAuthentication's. */
 export type InboundMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
 
 /**
- * Envoy prefers the chain whose application_protocols name what is offered before one that names none, whichever comes
- * first; transport_protocol is compared before (FilterChainMatch).
- *
  * `onlyMesh`: the application ends no TLS. PERMISSIVE tells the mesh by the ALPN of Istio's proxies, and clients of gRPC offer `h2`
  * alone: TLS that nobody else could take is taken as the mesh's, with all that is asked for there.
  */
@@ -24,15 +49,55 @@ export function chooseChain(listener: InboundListener, offer: Offer, onlyMesh = 
     : chosen;
 }
 
-function choose({ chains }: InboundListener, offer: Offer): InboundChain | undefined {
-  const fitting = chains.filter(({ transport }) => transport === undefined || transport === offer.transport);
-  const exact = fitting.filter(({ transport }) => transport !== undefined);
-  const candidates = exact.length > 0 ? exact : fitting;
-  return (
-    candidates.find(({ applicationProtocols }) => applicationProtocols.some((name) => offer.alpn.includes(name))) ??
-    candidates.find(({ applicationProtocols }) => applicationProtocols.length === 0)
-  );
+/**
+ * Step by step, as Envoy does and gRFC A36 repeats: of each criterion those chains stay that ask for it most closely, and no
+ * later step goes back. Envoy prefers the chain whose application_protocols name what is offered before one that names none.
+ */
+function choose({ chains }: InboundListener, { transport, alpn, ends }: Offer): InboundChain | undefined {
+  let left = chains.filter(({ isDefault }) => !isDefault);
+  for (const closeness of [
+    ({ addresses }: InboundChain) => closest(addresses?.destinations, ends.local),
+    (chain: InboundChain) => among(chain.transport === undefined ? [] : [chain.transport], transport),
+    ({ applicationProtocols }: InboundChain) =>
+      alpn.some((name) => applicationProtocols.includes(name)) ? 1 : applicationProtocols.length > 0 ? -1 : 0,
+    ({ addresses }: InboundChain) => ofSourceType(addresses, ends),
+    ({ addresses }: InboundChain) => closest(addresses?.sources, ends.remote),
+    ({ addresses }: InboundChain) => among(addresses?.sourcePorts ?? [], ends.remotePort),
+  ]) {
+    left = mostClosely(left, closeness);
+  }
+  return left[0] ?? chains.find(({ isDefault }) => isDefault);
 }
+
+/** -1: it asks for something else; 0: it does not ask. */
+function mostClosely(chains: readonly InboundChain[], closeness: (chain: InboundChain) => number): InboundChain[] {
+  const found = chains.map(closeness);
+  const most = Math.max(0, ...found);
+  return chains.filter((_, index) => found[index] === most);
+}
+
+const among = <T>(asked: readonly T[], found: T): number => (asked.length === 0 ? 0 : asked.includes(found) ? 1 : -1);
+
+/** The longest prefix; one of no bits is more than none at all. */
+function closest(prefixes: readonly IpPrefix[] = [], address: readonly number[] | undefined): number {
+  if (prefixes.length === 0) return 0;
+  const lengths = prefixes
+    .filter((one) => address !== undefined && covers(one, address))
+    .map(({ length }) => length + 1);
+  return lengths.length === 0 ? -1 : Math.max(...lengths);
+}
+
+function ofSourceType(addresses: AddressMatch | undefined, { local, remote }: Ends): number {
+  const asked = addresses?.sourceType ?? 'any';
+  if (asked === 'any') return 0;
+  const isHere = remote !== undefined && (isLoopback(remote) || String(remote) === String(local));
+  return (asked === 'same-ip-or-loopback') === isHere ? 1 : -1;
+}
+
+const LOOPBACK_6 = String(parseIp('::1'));
+
+const isLoopback = (address: readonly number[]): boolean =>
+  address.length === 4 ? address[0] === 127 : String(address) === LOOPBACK_6;
 
 /** Connections are all taken alike, as they come: nothing has to be read before. */
 export const needsNoLook = ({ chains }: InboundListener): boolean =>

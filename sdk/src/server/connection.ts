@@ -61,7 +61,10 @@ export class GuardedConnection {
   begin(): void {
     const { maxConnectionDurationMs } = this.#limits();
     if (maxConnectionDurationMs) {
-      this.#duration = this.#clock.after(maxConnectionDurationMs, () => this.drain(defaultOf('guardDrainMs')));
+      // Streams of HTTP/2 go on, as behind Envoy (max_connection_duration) and in gRPC (max_connection_age).
+      this.#duration = this.#clock.after(maxConnectionDurationMs, () =>
+        this.drain(this.session === undefined ? defaultOf('guardDrainMs') : undefined),
+      );
     }
     this.#rest();
   }
@@ -86,10 +89,10 @@ export class GuardedConnection {
     else this.#rest();
   }
 
-  /** No new requests: GOAWAY, or `Connection: close` with the next answer. What is under way has `graceMs`. */
-  drain(graceMs: number): void {
+  /** No new requests: GOAWAY, or `Connection: close` with the next answer. What is under way has `graceMs`; undefined: its own time. */
+  drain(graceMs: number | undefined): void {
     if (this.socket.destroyed) return;
-    this.#bound ??= this.#clock.after(graceMs, () => this.destroy());
+    if (graceMs !== undefined) this.#bound ??= this.#clock.after(graceMs, () => this.destroy());
     this.#sayLast();
     if (this.session === undefined && this.#active === 0) this.#end();
   }

@@ -48,6 +48,13 @@ export class Connections {
     return connection;
   }
 
+  /** Nobody is served any more. */
+  expel(): void {
+    for (const connection of this.#all) {
+      if (connection.taken !== undefined) connection.drain(defaultOf('guardDrainMs'));
+    }
+  }
+
   /** Connections that would not be taken any more, or not in this way, are drained. */
   follow(listener: InboundListener): void {
     this.#limits = listener.limits;

@@ -5,14 +5,22 @@ import { defaultOf } from '../defaults.ts';
 import type { ServerSide } from '../mesh/server-side.ts';
 import type { InboundChain, InboundListener } from '../model/inbound.ts';
 import type { AppServer } from './app-server.ts';
-import { asksTheSame, chooseChain, needsNoLook, type Offer } from './chain.ts';
+import { asksTheSame, chooseChain, endsOf, needsNoLook, type Offer } from './chain.ts';
 import type { GuardedConnection } from './connection.ts';
 import { readFirstBytes } from './first-bytes.ts';
 import type { PortPolicy } from './port-policy.ts';
 import { isHttp2, Terminator } from './terminator.ts';
 
 /** Why a connection was not taken; for metrics. */
-export type DoorReason = 'too-many' | 'first-bytes' | 'no-chain' | 'no-identity' | 'peer' | 'protocol' | 'flood';
+export type DoorReason =
+  | 'too-many'
+  | 'not-serving'
+  | 'first-bytes'
+  | 'no-chain'
+  | 'no-identity'
+  | 'peer'
+  | 'protocol'
+  | 'flood';
 
 export interface DoorParts {
   readonly side: ServerSide;
@@ -40,7 +48,11 @@ export class Door {
   /** Waits until it is known how connections are taken. */
   accept(connection: GuardedConnection): void {
     const { socket } = connection;
-    const taken = this.#parts.policy.whenKnown((listener) => this.#look(connection, listener));
+    const { policy } = this.#parts;
+    const taken = policy.whenKnown((listener) => {
+      if (listener !== undefined) this.#look(connection, listener);
+      else this.refuse(connection, 'not-serving', `nobody is served: ${policy.refusal ?? ''}`);
+    });
     if (taken === undefined) this.refuse(connection, 'too-many', 'too many connections wait for the configuration');
     else socket.once('close', taken);
   }
@@ -58,16 +70,17 @@ export class Door {
   #look(connection: GuardedConnection, listener: InboundListener): void {
     const { socket } = connection;
     if (socket.destroyed) return;
+    const ends = endsOf(socket);
     if (needsNoLook(listener)) {
-      this.#choose(connection, { transport: this.#parts.app.isSecure ? 'tls' : 'raw_buffer', alpn: [] });
+      this.#choose(connection, { transport: this.#parts.app.isSecure ? 'tls' : 'raw_buffer', alpn: [], ends });
       return;
     }
     const limits = { timeoutMs: defaultOf('guardFirstBytesMs'), longestHello: defaultOf('guardHelloBytes') };
     readFirstBytes(socket, this.#parts.side.clock, limits, (found) => {
       if ('left' in found) connection.destroy();
       else if ('refused' in found) this.refuse(connection, 'first-bytes', found.refused);
-      else if (found.transport === 'tls') this.#choose(connection, { transport: 'tls', alpn: found.hello.alpn });
-      else this.#choose(connection, { transport: 'raw_buffer', alpn: [] });
+      else if (found.transport === 'tls') this.#choose(connection, { transport: 'tls', alpn: found.hello.alpn, ends });
+      else this.#choose(connection, { transport: 'raw_buffer', alpn: [], ends });
     });
   }
 

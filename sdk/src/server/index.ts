@@ -3,7 +3,8 @@ export type { FastifyLike, Guardable, Listener, NestLike, NodeServer } from './a
 export type { InboundMode } from './chain.ts';
 export type { DoorReason } from './door.ts';
 export type { GrpcServer, GrpcServerCredentials } from './grpc-server.ts';
-export { type Guarded, type GuardStats, guard } from './guard.ts';
+export { guard } from './guard.ts';
+export type { Guarded, GuardStats } from './guarded.ts';
 export type { GuardOptions, ListenAt, ShutdownOptions } from './options.ts';
 export { type Peer, type PeerSource, peerOf } from './peer.ts';
 export type { ProbeOptions } from './probes.ts';

@@ -122,9 +122,10 @@ describe('Sidecar.inboundConnectionPool', () => {
   it('maxConnectionDuration: a connection ends at its time, with the request under way', async () => {
     const { listener, waiting, release } = held();
     const { port } = await start(createServer(listener), { maxConnectionDurationMs: 100 });
-    const idle = fate(await plain(port));
     const busy = ask(await plain(port));
     await until(() => waiting.length === 1);
+    // Begun later, it ends later.
+    const idle = fate(await plain(port));
     expect(await idle).toBe('closed');
     release();
     expect(await busy).toMatchObject({ status: 200, headers: { connection: 'close' } });

@@ -3,6 +3,7 @@ import type { PropagateOptions } from '../propagation/propagate.ts';
 import type { InboundMode } from './chain.ts';
 import type { GrpcServerCredentials } from './grpc-server.ts';
 import type { ProbeOptions } from './probes.ts';
+import type { ServingCallbacks } from './serving.ts';
 
 /** Where a port of its own listens. */
 export interface ListenAt {
@@ -21,7 +22,7 @@ export interface ShutdownOptions {
 }
 
 /** What `guard` takes. */
-export interface GuardOptions {
+export interface GuardOptions extends ServingCallbacks {
   /** The process's own mesh when left out. */
   readonly mesh?: Mesh;
   /** For `listen()`. */

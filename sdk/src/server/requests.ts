@@ -7,8 +7,11 @@ import { type PropagateMiddleware, type PropagateOptions, propagate } from '../p
 import type { GuardedConnection } from './connection.ts';
 import { type Connections, connectionOf } from './connections.ts';
 import { SessionWatch } from './http2-session.ts';
-import { answerOverflow, answerStreamOverflow } from './refusals.ts';
+import { inboundRequest } from './inbound-request.ts';
+import { isOpen } from './open-requests.ts';
+import { OVERFLOW, type Refusal, refuseRequest, refuseStream } from './refusals.ts';
 import { cleanRequest, cleanStreamHeaders, type HeaderRule } from './request-headers.ts';
+import type { RequestPolicy } from './request-policy.ts';
 
 /** Given to the application as if nothing had been in between. */
 type Pass = () => unknown;
@@ -20,6 +23,8 @@ interface Watched {
   readonly connection: GuardedConnection;
   readonly watch: SessionWatch;
 }
+
+type StreamHead = Partial<Record<':method' | ':path' | ':authority' | 'host', string>>;
 
 interface Asking {
   readonly headers: IncomingHttpHeaders;
@@ -33,6 +38,20 @@ export interface RequestsParts {
   /** Its handlers run when a message has come: by an event of the stream, not within the one that announces it. */
   readonly isGrpc: boolean;
   calmed(connection: GuardedConnection, why: string): void;
+  /** Loaded by the time there is a listener that asks for it. */
+  policy(): Judge | undefined;
+}
+
+/** What `request-policy.ts` has, which is not loaded before a listener needs it. */
+type Judge = Pick<RequestPolicy, 'judge'>;
+
+/** A request on its way to the application. */
+interface Arriving {
+  readonly connection: GuardedConnection | undefined;
+  readonly head: Omit<Parameters<typeof inboundRequest>[0], 'scheme'>;
+  pass(): unknown;
+  refuse(refusal: Refusal): void;
+  onEnd(end: () => void): void;
 }
 
 /** What happens to each request between its connection and the application. */
@@ -65,8 +84,19 @@ export class Requests {
       connection?.requestEnded(response);
       if (isAdmitted) this.#parts.connections.active--;
     });
-    if (isAdmitted) this.#run(request, pass);
-    else answerOverflow(request.headers, response);
+    const refuse = (refusal: Refusal): void => {
+      if (!response.destroyed) refuseRequest(request.headers, response, refusal);
+    };
+    if (isAdmitted) {
+      const { method, url: path, rawHeaders } = request;
+      this.#judge({
+        connection,
+        head: { method, authority: request.headers.host, path, rawHeaders },
+        pass: () => this.#run(request, pass),
+        refuse,
+        onEnd: (end) => response.once('close', end),
+      });
+    } else refuse(OVERFLOW);
   }
 
   /** A connection that becomes something else, as a WebSocket does: one request for as long as it stands. */
@@ -105,9 +135,42 @@ export class Requests {
       connection?.requestEnded();
       if (isAdmitted) this.#parts.connections.active--;
     });
-    if (isAdmitted)
-      this.#run({ headers, socket: connection?.socket }, this.#parts.isGrpc ? inContext(stream, pass) : pass);
-    else answerStreamOverflow(headers, stream);
+    const refuse = (refusal: Refusal): void => refuseStream(headers, stream, refusal);
+    if (isAdmitted) {
+      const { ':method': method, ':path': path, ':authority': authority = headers.host } = headers as StreamHead;
+      const enter = this.#parts.isGrpc ? inContext(stream, pass) : pass;
+      this.#judge({
+        connection,
+        head: { method, authority, path, rawHeaders },
+        pass: () => this.#run({ headers, socket: connection?.socket }, enter),
+        refuse,
+        onEnd: (end) => stream.once('close', end),
+      });
+    } else refuse(OVERFLOW);
+  }
+
+  /** Routes and faults of the listener, by the chain that took the connection, as it is now. */
+  #judge({ connection, head, pass, refuse, onEnd }: Arriving): void {
+    const requests = connection?.chain?.requests;
+    const policy = this.#parts.policy();
+    if (requests === undefined || policy === undefined || isOpen(requests, this.#parts.isGrpc)) {
+      pass();
+      return;
+    }
+    let isOver = false;
+    const request = inboundRequest({ ...head, scheme: connection?.secured === undefined ? 'http' : 'https' });
+    const end = policy.judge(requests, request, {
+      pass: () => {
+        if (!isOver) pass();
+      },
+      refuse: (refusal) => {
+        if (!isOver) refuse(refusal);
+      },
+    });
+    onEnd(() => {
+      isOver = true;
+      end();
+    });
   }
 
   /** Sidecar.inboundConnectionPool.http.http2MaxRequests: of both protocols together. */

@@ -6,6 +6,7 @@ import tls, { type TLSSocket } from 'node:tls';
 import { createTestCa, type TestCa, type TestCertificate } from '../../../test/harness/certificates.ts';
 import { createTestIdentity, type TestIdentity } from '../../../test/harness/test-identity.ts';
 import { systemClock } from '../clock.ts';
+import type { InboundState, InboundWatcher } from '../config/inbound.ts';
 import { createBundles } from '../identity/bundles.ts';
 import { NO_SECRETS } from '../identity/secrets.ts';
 import { createTlsContexts } from '../identity/tls-contexts.ts';
@@ -15,7 +16,8 @@ import type { InboundListener } from '../model/inbound.ts';
 import type { Registration } from '../options.ts';
 import type { Guardable } from './app-server.ts';
 import { type InboundMode, listenerOfMode } from './chain.ts';
-import { type Guarded, guardWith } from './guard.ts';
+import { guardWith } from './guard.ts';
+import type { Guarded } from './guarded.ts';
 import type { GuardOptions } from './options.ts';
 
 /** For tests alone: a guarded server whose mesh is made of values, and clients of every kind. */
@@ -24,8 +26,10 @@ export const REVIEWS = 'spiffe://cluster.local/ns/default/sa/reviews';
 export const PRODUCTPAGE = 'spiffe://cluster.local/ns/default/sa/productpage';
 
 export interface TestSide extends ServerSide {
-  /** undefined: the control plane has not spoken yet. */
+  /** undefined: the control plane has no such listener. */
   listen(found: InboundListener | undefined): void;
+  /** It has one that is not to be served. */
+  refuse(reason: string): void;
   readonly events: MeshEvent[];
   readonly registered: Map<string, Registration>;
   readonly asked: string[];
@@ -33,8 +37,12 @@ export interface TestSide extends ServerSide {
 
 export function createSide(identity: TestIdentity, options: { readonly isOn?: boolean } = {}): TestSide {
   const contexts = createTlsContexts(identity, NO_SECRETS);
-  const watchers = new Set<(found: InboundListener | undefined) => void>();
-  let current: InboundListener | undefined;
+  const watchers = new Set<InboundWatcher>();
+  let current: InboundState | undefined;
+  const tell = (state: InboundState): void => {
+    current = state;
+    for (const watcher of watchers) watcher(state);
+  };
   const side: TestSide = {
     clock: systemClock,
     isOn: options.isOn ?? true,
@@ -42,10 +50,8 @@ export function createSide(identity: TestIdentity, options: { readonly isOn?: bo
     registered: new Map(),
     asked: [],
     emit: (event) => side.events.push(event),
-    listen(found) {
-      current = found;
-      for (const watcher of watchers) watcher(found);
-    },
+    listen: (listener) => tell({ isSettled: true, listener, reason: listener ? '' : 'does not exist' }),
+    refuse: (reason) => tell({ isSettled: true, listener: undefined, reason, isRefused: true }),
     watchInbound(address, port, watcher) {
       side.asked.push(`${address}:${port}`);
       watchers.add(watcher);

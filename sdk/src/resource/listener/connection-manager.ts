@@ -14,7 +14,7 @@ import { decodeHttpFilters } from './http-filters.ts';
 export const CONNECTION_MANAGER = HttpConnectionManagerSchema.typeName;
 
 /** HttpConnectionManager.route_config in http_connection_manager.proto. */
-const ROUTE_CONFIG = 4;
+export const ROUTE_CONFIG = 4;
 
 /** What a client takes from an HttpConnectionManager: where the routes are, its filters, the longest stream. */
 export function* decodeConnectionManager(
@@ -45,12 +45,15 @@ export function* decodeConnectionManager(
   );
 }
 
-function* decodeInline(bytes: Uint8Array, at: Scope): Generator<undefined, Listener['routes'] | undefined> {
-  const routeConfiguration = yield* decodeRouteConfigurationBytes(bytes, at);
+export function* decodeInline(bytes: Uint8Array, at: Scope): Generator<undefined, Listener['routes'] | undefined> {
+  const routeConfiguration = yield* decodeRouteConfigurationBytes(bytes, at, true);
   return routeConfiguration && { kind: 'inline', routeConfiguration };
 }
 
-function decodeRouteSource({ routeSpecifier }: HttpConnectionManager, at: Scope): Listener['routes'] | undefined {
+export function decodeRouteSource(
+  { routeSpecifier }: HttpConnectionManager,
+  at: Scope,
+): Listener['routes'] | undefined {
   if (routeSpecifier.case !== 'rds') {
     at.error(`${routeSpecifier.case ?? 'no routes'}, rds or route_config allowed`);
     return undefined;

@@ -3,20 +3,30 @@ import {
   ConnectionLimitSchema,
   type Filter,
   HttpConnectionManager_ForwardClientCertDetails as Forward,
+  HTTPFaultSchema,
   type HttpConnectionManager,
   HttpConnectionManagerSchema,
   type HttpFilter,
   RouterSchema,
 } from '../../../gen/listener.js';
-import type { ForwardClientCertificate, InboundChain, InboundLimits } from '../../model/inbound.ts';
-import { typeNameOf, unpack } from '../any.ts';
+import type { FaultPolicy } from '../../model/action.ts';
+import type { ForwardClientCertificate, InboundChain, InboundLimits, InboundRequests } from '../../model/inbound.ts';
+import type { RouteConfiguration } from '../../model/route.ts';
+import { parse, typeNameOf, unpack } from '../any.ts';
+import { checkFields } from '../fields.ts';
+import { decodeFault } from '../route/fault.ts';
 import type { Scope } from '../scope.ts';
+import { splitField } from '../split.ts';
 import { durationMs, required } from '../values.ts';
+import { decodeInline, decodeRouteSource, ROUTE_CONFIG } from './connection-manager.ts';
 import { INBOUND_FIELDS } from './inbound.fields.ts';
 
 /** What the filters of one chain say. */
 export interface InboundFilters {
-  readonly chain: Omit<InboundChain, 'name' | 'transport' | 'applicationProtocols' | 'tls'>;
+  readonly chain: Pick<
+    InboundChain,
+    'clientCertificate' | 'idleTimeoutMs' | 'maxConcurrentStreams' | 'maxRequestHeadersKb' | 'requests'
+  >;
   readonly limits: InboundLimits;
 }
 
@@ -31,19 +41,23 @@ const typeOf = ({ configType }: Filter | HttpFilter): string =>
   configType.case === 'typedConfig' ? typeNameOf(configType.value) : '';
 
 /** FilterChain.filters of a server: limits, then exactly one HttpConnectionManager, which is the last (gRFC A36). */
-export function decodeInboundFilters(filters: readonly Filter[], at: Scope): InboundFilters | undefined {
+export function* decodeInboundFilters(
+  filters: readonly Filter[],
+  at: Scope,
+): Generator<undefined, InboundFilters | undefined> {
   let limits: InboundLimits = {};
-  let manager: HttpConnectionManager | undefined;
+  let chain: InboundFilters['chain'] | undefined;
   for (const [index, filter] of filters.entries()) {
     const here = at.at(index);
     const type = typeOf(filter);
     const any = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
     const inside = here.at('typed_config');
-    if (manager !== undefined) here.error('stands behind the HttpConnectionManager, which must be the last');
+    if (chain !== undefined) here.error('stands behind the HttpConnectionManager, which must be the last');
     if (any !== undefined && type === HttpConnectionManagerSchema.typeName) {
-      manager = unpack(any, HttpConnectionManagerSchema, inside, INBOUND_FIELDS);
-      if (manager === undefined) return undefined;
-      limits = { ...limits, ...decodeLimits(manager, inside) };
+      const found = yield* decodeManager(any.value, inside);
+      if (found === undefined) return undefined;
+      chain = found.chain;
+      limits = { ...limits, ...found.limits };
     } else if (any !== undefined && type === ConnectionLimitSchema.typeName) {
       const message = unpack(any, ConnectionLimitSchema, inside, INBOUND_FIELDS);
       limits = { ...limits, ...(message && decodeConnectionLimit(message, inside)) };
@@ -53,11 +67,11 @@ export function decodeInboundFilters(filters: readonly Filter[], at: Scope): Inb
       here.error(`${type === '' ? 'a filter without typed_config' : `filter ${type}`} is not known, ${allowed}`);
     }
   }
-  if (manager === undefined) {
+  if (chain === undefined) {
     at.error('no HttpConnectionManager, exactly one required (gRFC A36)');
     return undefined;
   }
-  return { chain: decodeManager(manager, at.at(filters.length - 1).at('typed_config')), limits };
+  return { chain, limits };
 }
 
 function decodeConnectionLimit({ maxConnections }: ConnectionLimit, at: Scope): InboundLimits {
@@ -79,49 +93,68 @@ function decodeLimits({ commonHttpProtocolOptions: common }: HttpConnectionManag
   };
 }
 
-function decodeManager(message: HttpConnectionManager, at: Scope): InboundFilters['chain'] {
-  checkHttpFilters(message.httpFilters, at.at('http_filters'));
-  checkRoutes(message, at);
+function* decodeManager(bytes: Uint8Array, at: Scope): Generator<undefined, InboundFilters | undefined> {
+  // The inline route configuration, which may be large, stays bytes until it is taken apart.
+  const { parts, rest } = yield* splitField(bytes, ROUTE_CONFIG);
+  const message = parse(HttpConnectionManagerSchema, rest, at);
+  if (message === undefined) return undefined;
+  checkFields(HttpConnectionManagerSchema, message, INBOUND_FIELDS, at);
+  const fault = decodeHttpFilters(message.httpFilters, at.at('http_filters'));
+  const inline = parts.at(-1);
+  const routes = inline ? yield* decodeInline(inline, at.at('route_config')) : decodeRouteSource(message, at);
+  if (routes?.kind === 'inline') tellForwarded(routes.routeConfiguration, at.at('route_config'));
   const { maxRequestHeadersKb, http2ProtocolOptions: http2, commonHttpProtocolOptions: common } = message;
   const idleTimeoutMs = durationMs(common?.idleTimeout, at.at('common_http_protocol_options').at('idle_timeout'));
-  return {
+  const chain = {
     clientCertificate: forwardOf(message, at),
     ...(idleTimeoutMs !== undefined && { idleTimeoutMs }),
     ...(http2?.maxConcurrentStreams !== undefined && { maxConcurrentStreams: http2.maxConcurrentStreams }),
     ...(maxRequestHeadersKb !== undefined && { maxRequestHeadersKb }),
+    ...(routes && { requests: { routes, ...(fault && { fault }) } satisfies InboundRequests }),
   };
+  return { chain, limits: decodeLimits(message, at) };
 }
 
-/** gRFC A39: unique names, the router last; what an unknown filter would enforce must not go missing. */
-function checkHttpFilters(filters: readonly HttpFilter[], list: Scope): void {
+/** gRFC A39: unique names, the router last; what an unknown filter would enforce must not go missing. The fault, where there is one. */
+function decodeHttpFilters(filters: readonly HttpFilter[], list: Scope): FaultPolicy | undefined {
   const names = new Set<string>();
   const active = filters.filter(({ disabled }) => !disabled);
   const last = active.at(-1);
   if (last === undefined || typeOf(last) !== RouterSchema.typeName) list.error('the router filter must stand last');
+  let fault: FaultPolicy | undefined;
   for (const [index, filter] of filters.entries()) {
     const here = list.at(index);
-    const type = typeOf(filter);
     required(filter.name, here.at('name'));
     if (names.has(filter.name)) here.at('name').error(`"${filter.name}" stands twice, each name once allowed`);
     names.add(filter.name);
-    if (filter.disabled || filter === last) continue;
-    if (RBAC.has(type)) here.error(NO_AUTHORIZATION);
-    else if (filter.isOptional) here.warn(`ignored: filter ${type}, which is not known, is optional`);
-    else here.error(`filter ${type} is not known, ${RouterSchema.typeName} and optional ones allowed`);
+    if (!filter.disabled && filter !== last) fault = decodeHttpFilter(filter, here) ?? fault;
   }
+  return fault;
+}
+
+function decodeHttpFilter(filter: HttpFilter, at: Scope): FaultPolicy | undefined {
+  const type = typeOf(filter);
+  const any = filter.configType.case === 'typedConfig' ? filter.configType.value : undefined;
+  if (any !== undefined && type === HTTPFaultSchema.typeName) {
+    const message = unpack(any, HTTPFaultSchema, at.at('typed_config'));
+    return message && decodeFault(message, at.at('typed_config'));
+  }
+  if (filter.isOptional) at.warn(`ignored: filter ${type}, which is not known, is optional`);
+  else if (RBAC.has(type)) at.error(NO_AUTHORIZATION);
+  else
+    at.error(
+      `filter ${type} is not known, ${HTTPFaultSchema.typeName}, ${RouterSchema.typeName} and optional ones allowed`,
+    );
+  return undefined;
 }
 
 /** gRFC A36: the request is the application's own, so each route must leave it where it is. */
-function checkRoutes({ routeSpecifier }: HttpConnectionManager, at: Scope): void {
-  if (routeSpecifier.case !== 'routeConfig') {
-    if (routeSpecifier.case !== 'rds') at.error(`${routeSpecifier.case ?? 'no routes'}, rds or route_config allowed`);
-    return;
-  }
-  for (const [hostIndex, { routes }] of routeSpecifier.value.virtualHosts.entries()) {
+function tellForwarded({ virtualHosts }: RouteConfiguration, at: Scope): void {
+  for (const [hostIndex, { routes }] of virtualHosts.entries()) {
     for (const [index, { action }] of routes.entries()) {
-      if (action.case === 'nonForwardingAction') continue;
-      const route = at.at('route_config').at('virtual_hosts').at(hostIndex).at('routes').at(index);
-      route.warn(`ignored: ${action.case ?? 'no action'}, a server's own requests are not forwarded (gRFC A36)`);
+      if (action.kind === 'refuse' && action.stays !== undefined) continue;
+      const route = at.at('virtual_hosts').at(hostIndex).at('routes').at(index);
+      route.warn('ignored: a server’s own requests are not forwarded; calls of gRPC that fit are refused (gRFC A36)');
     }
   }
 }

@@ -21,7 +21,7 @@ const here = {
 const manager = (rest: JsonObject = {}) =>
   named(
     any(`${NETWORK}.http_connection_manager.v3.HttpConnectionManager`, {
-      routeConfig: here,
+      ...(!('rds' in rest) && { routeConfig: here }),
       httpFilters: [router],
       ...rest,
     }),
@@ -90,7 +90,9 @@ describe('a server’s listener (gRFC A36)', () => {
       ],
     });
     expect(warnings.filter((text) => !text.includes('stat_prefix'))).toEqual([]);
-    expect(listener).toEqual({
+    expect(listener.chains.map(({ requests }) => requests?.routes.kind)).toEqual(['inline', 'inline', 'inline']);
+    const chains = listener.chains.map(({ requests: _, ...rest }) => rest);
+    expect({ ...listener, chains }).toEqual({
       name: 'in/0.0.0.0:9080',
       address: '0.0.0.0',
       port: 9080,
@@ -135,27 +137,95 @@ describe('a server’s listener (gRFC A36)', () => {
     });
   });
 
-  it('a chain that asks for more than can be told is never chosen; the default chain is the last', () => {
+  it('a chain that asks for more than can be told is never chosen; the default chain asks for nothing', () => {
     const { ok: listener, warnings } = ok({
       filterChains: [
-        chain({ name: 'far', filterChainMatch: { sourcePrefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }] } }),
+        chain({ name: 'port', filterChainMatch: { destinationPort: 80 } }),
+        chain({ name: 'name', filterChainMatch: { serverNames: ['a'] } }),
       ],
       defaultFilterChain: chain({ name: 'rest', filterChainMatch: { transportProtocol: 'tls' } }),
     });
-    expect(listener.chains).toMatchObject([{ name: 'rest', applicationProtocols: [] }]);
+    expect(listener.chains).toMatchObject([{ name: 'rest', applicationProtocols: [], isDefault: true }]);
     expect(listener.chains[0]?.transport).toBeUndefined();
     expect(warnings.join()).toContain('the chain is never chosen');
   });
 
-  it('routes other than its own are ignored, unknown filters where they are optional', () => {
-    const rbac = named(any('filters.http.rbac.v3.RBAC'), { disabled: true });
-    const stats = named(any('filters.http.fault.v3.HTTPFault'), { isOptional: true });
-    const forward = { virtualHosts: [{ name: 'v', domains: ['*'], routes: [{ match: {}, route: { cluster: 'c' } }] }] };
-    const { warnings } = ok({
-      filterChains: [chain({ filters: [manager({ routeConfig: forward, httpFilters: [rbac, stats, router] })] })],
+  it('addresses and source ports', () => {
+    const { ok: listener } = ok({
+      filterChains: [
+        chain({
+          filterChainMatch: {
+            prefixRanges: [{ addressPrefix: '10.0.0.0', prefixLen: 8 }],
+            sourceType: 'EXTERNAL',
+            sourcePrefixRanges: [{ addressPrefix: '::1', prefixLen: 128 }],
+            sourcePorts: [7],
+          },
+        }),
+      ],
     });
-    expect(warnings.join()).toContain('routes[0]: ignored: route, a server');
+    expect(listener.chains[0]?.addresses).toMatchObject({
+      destinations: [{ length: 8 }],
+      sourceType: 'external',
+      sources: [{ length: 128 }],
+      sourcePorts: [7],
+    });
+  });
+
+  it('TLS on raw_buffer is TLS: a gRPC server does not look what comes (gRFC A36)', () => {
+    const filterChainMatch = { transportProtocol: 'raw_buffer' };
+    const { ok: listener } = ok({ filterChains: [chain({ filterChainMatch, transportSocket: tls() })] });
+    expect(listener.chains[0]?.transport).toBeUndefined();
+    expect(listener.chains[0]?.tls).toBeDefined();
+  });
+
+  it('routes that forward are told of, unknown filters left out where they are optional', () => {
+    const disabled = named(any('filters.http.rbac.v3.RBAC'), { disabled: true });
+    const optional = named(any('filters.http.rbac.v3.RBAC'), { isOptional: true, name: 'optional' });
+    const forward = {
+      virtualHosts: [{ name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'c' } }] }],
+    };
+    const { warnings } = ok({
+      filterChains: [
+        chain({ filters: [manager({ routeConfig: forward, httpFilters: [disabled, optional, router] })] }),
+      ],
+    });
+    expect(warnings.join()).toContain('routes[0]: ignored: a server’s own requests are not forwarded');
     expect(warnings.join()).toContain('http_filters[1]: ignored: filter');
+  });
+
+  it('routes inline or by RDS, and faults of the listener and of a route', () => {
+    const abort = any('filters.http.fault.v3.HTTPFault', {
+      abort: { grpcStatus: 5, percentage: { numerator: 100 } },
+    });
+    const own = {
+      virtualHosts: [
+        {
+          name: 'v',
+          domains: ['*'],
+          routes: [
+            { match: { prefix: '/a' }, nonForwardingAction: {}, typedPerFilterConfig: { fault: abort } },
+            { match: { prefix: '/' }, nonForwardingAction: {} },
+          ],
+        },
+      ],
+    };
+    const rds = { configSource: { ads: {} }, routeConfigName: 'r' };
+    const { ok: listener } = ok({
+      filterChains: [
+        chain({ filters: [manager({ routeConfig: own, httpFilters: [named(abort), router] })] }),
+        chain({ filterChainMatch: { transportProtocol: 'tls' }, filters: [manager({ rds })] }),
+      ],
+    });
+    const fault = { abort: { grpcStatus: 5 } };
+    expect(listener.chains[0]?.requests).toMatchObject({
+      fault,
+      routes: {
+        routeConfiguration: {
+          virtualHosts: [{ routes: [{ action: { stays: { fault } } }, { action: { stays: {} } }] }],
+        },
+      },
+    });
+    expect(listener.chains[1]?.requests?.routes).toEqual({ kind: 'rds', routeConfigurationName: 'r' });
   });
 
   const one = (rest: JsonObject): JsonObject => ({ filterChains: [chain(rest)] });
@@ -180,8 +250,8 @@ describe('a server’s listener (gRFC A36)', () => {
       'http_filters[0]: authorization is not enforced here yet',
     ],
     [
-      one({ filters: [manager({ httpFilters: [named(any('filters.http.fault.v3.HTTPFault')), router] })] }),
-      'http_filters[0]: filter envoy.extensions.filters.http.fault.v3.HTTPFault is not known',
+      one({ filters: [manager({ httpFilters: [named(any('filters.http.cors.v3.Cors')), router] })] }),
+      'http_filters[0]: filter envoy.extensions.filters.http.cors.v3.Cors is not known',
     ],
     [one({ filters: [manager({ httpFilters: [] })] }), 'http_filters: the router filter must stand last'],
     [one({ filters: [manager({ httpFilters: [router, router] })] }), 'stands twice'],
@@ -205,6 +275,28 @@ describe('a server’s listener (gRFC A36)', () => {
       'pins (verify_certificate_spki',
     ],
     [one({ transportSocket: named(any('filters.http.router.v3.Router')) }), 'DownstreamTlsContext or'],
+    [
+      { filterChains: [chain({ filterChainMatch: {} }), chain()] },
+      'filter_chains[1].filter_chain_match: the same as that of filter_chains[0]',
+    ],
+    [one({ filterChainMatch: { sourcePorts: [0] } }), 'source_ports[0]: 0, 1 to 65535'],
+    [
+      one({ filterChainMatch: { prefixRanges: [{ addressPrefix: 'x' }] } }),
+      'prefix_ranges[0].address_prefix: "x", an IP address',
+    ],
+    [one({ filters: [manager({ routeConfig: null })] }), 'no routes, rds or route_config allowed'],
+    [
+      one({
+        filters: [
+          manager({
+            routeConfig: {
+              virtualHosts: [{ name: 'v', domains: ['*'], routes: [{ match: { safeRegex: { regex: '(' } } }] }],
+            },
+          }),
+        ],
+      }),
+      'virtual_hosts[0].routes[0].match.safe_regex',
+    ],
     [{ ...one({}), additionalAddresses: [{ address }] }, 'additional_addresses: set, but not supported'],
   ])('what cannot be enforced is refused: %#', (rest: JsonObject, expected) => {
     expect(errors(rest)).toContain(expected);

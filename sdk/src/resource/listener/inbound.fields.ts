@@ -34,10 +34,10 @@ export const INBOUND_FIELDS: FieldRows = {
     rejected: { 'the PROXY protocol is not read': 'use_proxy_proto' },
   }),
   ...rowsOf('envoy.config.listener.v3.FilterChainMatch', {
-    supported: 'transport_protocol application_protocols',
+    supported: 'transport_protocol application_protocols prefix_ranges source_type source_prefix_ranges source_ports',
     ignored: {
-      'a chain that asks for it is never chosen': `destination_port prefix_ranges server_names address_suffix suffix_len
-        direct_source_prefix_ranges source_type source_prefix_ranges source_ports`,
+      'a chain that asks for it is never chosen': `destination_port server_names address_suffix suffix_len
+        direct_source_prefix_ranges`,
     },
   }),
   ...rowsOf('envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit', {
@@ -46,10 +46,9 @@ export const INBOUND_FIELDS: FieldRows = {
     rejected: { 'there is no runtime here to switch it off': 'runtime_enabled' },
   }),
   ...rowsOf('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', {
-    supported: `route_config http_filters common_http_protocol_options http2_protocol_options max_request_headers_kb
+    supported: `route_config rds http_filters common_http_protocol_options http2_protocol_options max_request_headers_kb
       forward_client_cert_details set_current_client_cert_details`,
     ignored: {
-      'requests stay in this process, whatever their route': 'rds',
       [STATISTICS]: 'stat_prefix proxy_status_config',
       [LOGS]: 'access_log access_log_flush_interval flush_access_log_on_new_request access_log_options',
       'spans are made by the SDK': 'tracing',

@@ -33,7 +33,7 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<AnyListener> {
   if (message === undefined) return { errors: findings.errors, name: '' };
   const { name } = message;
   if (message.apiListener === undefined && message.address !== undefined) {
-    const inbound = decodeInboundListener(message, root);
+    const inbound = yield* decodeInboundListener(message, root);
     if (findings.errors.length > 0) return { errors: findings.errors, name };
     const holdsKey = inbound.chains.some(({ tls }) => tls !== undefined && holdsKeyIn(tls));
     return { ok: inbound, name, warnings: findings.warnings, ...(holdsKey && { holdsKey }) };

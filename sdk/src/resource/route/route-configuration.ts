@@ -41,6 +41,7 @@ function* decodeSteps(bytes: Uint8Array): DecodeSteps<RouteConfiguration> {
 export function* decodeRouteConfigurationBytes(
   bytes: Uint8Array,
   at: Scope,
+  isInline = false,
 ): Generator<undefined, RouteConfiguration | undefined> {
   const { parts, rest } = yield* splitField(bytes, VIRTUAL_HOSTS);
   const message = parse(RouteConfigurationSchema, rest, at);
@@ -58,7 +59,8 @@ export function* decodeRouteConfigurationBytes(
   }
   checkDomains(virtualHosts, at);
   return {
-    name: sharedName(required(message.name, at.at('name'))),
+    // Nobody asks for an inline one by its name.
+    name: sharedName(isInline ? message.name : required(message.name, at.at('name'))),
     virtualHosts: trimmed(virtualHosts),
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),

@@ -119,9 +119,12 @@ function decodeAction(
       return decodeRedirect(action.value, at.at('redirect'));
     case 'directResponse':
       return decodeDirectResponse(action.value, context.maxDirectResponseBytes, at.at('direct_response'));
-    case 'nonForwardingAction':
+    case 'nonForwardingAction': {
       // gRFC A36: it belongs to servers; a call that hits it fails, the other routes work.
-      return { kind: 'refuse', reason: `${at.path}: a non_forwarding_action cannot be called` };
+      const { fault } = context.inherited.filters;
+      const reason = `${at.path}: a non_forwarding_action cannot be called`;
+      return { kind: 'refuse', reason, stays: fault === undefined ? {} : { fault } };
+    }
     default:
       return { kind: 'refuse', reason: `${at.path}: ${action.case ?? 'no'} action, which this client does not know` };
   }
