@@ -253,6 +253,12 @@ export const DEFAULTS = {
     'pause after a stream of load reports has failed, at first',
   ),
   loadRetryMaxMs: entry(120_000, 'ms', 'gRPC connection-backoff.md', 'longest of those pauses'),
+  loadPingIntervalMs: entry(
+    360_000,
+    'ms',
+    'Inmesh (grpc-go takes one in 5 min)',
+    'between two PINGs on a stream of load reports',
+  ),
   loadReportBytes: entry(65_536, 'bytes', 'Inmesh', 'largest report of load that is read'),
   originalDestinationHosts: entry(
     1_024,

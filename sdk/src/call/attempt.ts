@@ -19,6 +19,7 @@ import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { AttemptStory, ResponseFlag } from '../model/events.ts';
 import type { Breaker } from '../upstream/breaker.ts';
+import { loadReportIn } from '../upstream/load/report.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
 import { codeOfText, GRPC } from '../wire/grpc-status.ts';
 import { type Patience, patientTimer } from '../wire/late-timer.ts';
@@ -126,6 +127,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   #isSent = false;
   #hasBegun = false;
   #isCounted = false;
+  #hasReported = false;
   #request: WireRequest | undefined;
   /** Its own time, or what is left for reading an answer that nobody wants. */
   #timer: Timer | undefined;
@@ -270,6 +272,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#timer?.cancel();
     this.status = status;
     this.#judgeHead(status, headers);
+    this.#readLoad(headers);
     this.#parts.owner.onHead(this, { status, headers: this.#connection?.readHead(headers) ?? [], statusText });
   }
 
@@ -292,6 +295,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     else this.#connection?.close();
     if (!isWanted) return;
     this.#judgeEnd(trailers);
+    this.#readLoad(trailers);
     this.#release();
     try {
       this.#parts.owner.onEnd(flattenHeaders(trailers), nowMs);
@@ -368,6 +372,16 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     // An answer without a status is its server's fault.
     this.grpcStatus ??= GRPC.internal;
     this.pick.outcome({ status: OK, grpcStatus: this.grpcStatus });
+  }
+
+  /** Envoy Filter::maybeProcessOrcaLoadReport: of the head, else of the trailers. */
+  #readLoad(headers: AnswerFields): void {
+    const { loadBalancer } = this.#parts.cluster;
+    if (loadBalancer.kind !== 'load-weighted' || loadBalancer.outOfBandMs !== undefined || this.#hasReported) return;
+    const report = loadReportIn(headers);
+    if (report === undefined) return;
+    this.#hasReported = true;
+    this.pick.reported(report);
   }
 
   #grpcStatusIn(fields: AnswerFields): number | undefined {

@@ -9,6 +9,7 @@ import type { ClusterConfig, TargetConfig } from '../model/target.ts';
 import { compileRouteTable, compileRouteTableSteps } from '../route/compile.ts';
 import type { RouteTable } from '../route/table.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
+import type { StartLoadStream } from '../upstream/load/stream.ts';
 import { runSliced } from '../upstream/slices.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 
@@ -43,6 +44,8 @@ export interface LiveTargetsDeps {
   readonly resolver?: Resolver;
   /** How hosts are asked for their health; over the network where absent. */
   readonly probe?: StartProbe;
+  /** How a host is asked for its load; over the network where absent. */
+  readonly loadStream?: StartLoadStream;
 }
 
 /** Routes up to which a table is compiled by its first decision: it takes about as long as that decision. */
@@ -100,8 +103,15 @@ class PreparedTarget implements LiveTarget {
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
 export function createLiveTargets(deps: LiveTargetsDeps): LiveTargets {
-  const { clock, random, emit, onHostsChanged, resolver, probe } = deps;
-  const upstreamDeps = { clock, random, emit, ...(onHostsChanged && { onHostsChanged }), ...(probe && { probe }) };
+  const { clock, random, emit, onHostsChanged, resolver, probe, loadStream } = deps;
+  const upstreamDeps = {
+    clock,
+    random,
+    emit,
+    ...(onHostsChanged && { onHostsChanged }),
+    ...(probe && { probe }),
+    ...(loadStream && { loadStream }),
+  };
   const dns = new DnsClusters(
     () => createNames({ clock, random, resolver: resolver ?? createResolver() }),
     () => onHostsChanged?.(),

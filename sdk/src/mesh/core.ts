@@ -21,6 +21,7 @@ import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
 import { overNetwork } from '../upstream/health/over-network.ts';
+import { loadOverNetwork } from '../upstream/load/over-network.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Events } from './events.ts';
 import { createCoreIdentity, waitForProof } from './identity.ts';
@@ -82,7 +83,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   const connections = createConnections({ clock, random, secure });
   const onHostsChanged = () => connections.drainRemoved();
   const probe = parts.probe ?? overNetwork(secure);
-  const live = createLiveTargets({ clock, random, emit, onHostsChanged, probe });
+  const live = createLiveTargets({ clock, random, emit, onHostsChanged, probe, loadStream: loadOverNetwork(secure) });
   const targets = createTargets({
     discovery,
     clock,

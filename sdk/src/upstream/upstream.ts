@@ -3,6 +3,7 @@ import { type LoadReport, takeReport } from '../balancer/load-weight.ts';
 import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
+import type { Cluster } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { ClusterConfig } from '../model/target.ts';
@@ -22,6 +23,9 @@ import { overNetwork } from './health/over-network.ts';
 import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
 import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { Latencies } from './latency.ts';
+import { loadOverNetwork } from './load/over-network.ts';
+import type { StartLoadStream } from './load/stream.ts';
+import { LoadWatcher } from './load/watcher.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
 import { statusOf } from './outlier/counts.ts';
@@ -84,11 +88,17 @@ export interface UpstreamDeps {
   readonly emit: EventSink;
   /** How a host's health is asked; over the network where absent. */
   readonly probe?: StartProbe;
+  /** How a host is asked for its load; over the network where absent. */
+  readonly loadStream?: StartLoadStream;
   /** Told when hosts may have gone some time after an update: many are brought in line in slices. */
   readonly onHostsChanged?: () => void;
 }
 
 export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
+
+/** undefined: no reports out of band are asked for. */
+const reportPeriodOf = ({ loadBalancer }: Cluster): number | undefined =>
+  loadBalancer.kind === 'load-weighted' ? loadBalancer.outOfBandMs : undefined;
 
 /** Hosts, old and new ones, up to which they are brought in line and tabled at once: about a millisecond. */
 const FEW_HOSTS = 1_000;
@@ -125,6 +135,8 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
   /** There is none before the first outcome. */
   #detector: OutlierDetector | undefined;
   #checker: HealthChecker | undefined;
+  /** Where hosts report their load out of band. */
+  #watcher: LoadWatcher | undefined;
   #latencies: Latencies | undefined;
   #addresses: { readonly of: HostSet; readonly hosts: ReadonlyMap<string, LiveHost> } | undefined;
   #isClosed = false;
@@ -159,6 +171,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#breakers?.high.adopt(next.cluster.circuitBreakers.high);
     this.#adoptOutlierDetection(next);
     this.#adoptHealthChecks(next);
+    this.#adoptLoadReports(next);
     if (this.#tables !== undefined) {
       if (!isSameForPicks(previous, next)) this.#apply(this.#tables);
     } else if (!isQuicklyMade(next)) this.#liveTables();
@@ -180,7 +193,9 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     choice.take = true;
     choice.random = this.#deps.random;
     const found = this.#find(context);
-    return 'kind' in found ? found : new LivePick(found, this);
+    if ('kind' in found) return found;
+    this.#watching()?.watch(found);
+    return new LivePick(found, this);
   }
 
   peek(context: PickContext, chance: Random = () => 0): Peek | PickFailure {
@@ -264,6 +279,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#tables?.close();
     this.#detector?.stop();
     this.#checker?.close();
+    this.#watcher?.close();
     for (const host of this.#all()) host.removed = true;
   }
 
@@ -339,6 +355,24 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     }
   }
 
+  #watching(): LoadWatcher | undefined {
+    if (this.#watcher !== undefined) return this.#watcher;
+    const { cluster } = this.#config;
+    const periodMs = reportPeriodOf(cluster);
+    if (periodMs === undefined || this.#isClosed) return undefined;
+    this.#watcher = new LoadWatcher(cluster, periodMs, this, this.#deps.loadStream ?? loadOverNetwork());
+    return this.#watcher;
+  }
+
+  #adoptLoadReports({ cluster }: ClusterConfig): void {
+    const periodMs = reportPeriodOf(cluster);
+    if (periodMs !== undefined) this.#watcher?.adopt(cluster, periodMs);
+    else {
+      this.#watcher?.close();
+      this.#watcher = undefined;
+    }
+  }
+
   #adoptOutlierDetection({ cluster: { outlierDetection } }: ClusterConfig): void {
     if (outlierDetection !== undefined) this.#detector?.adopt(outlierDetection);
     else {
@@ -369,6 +403,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     // A call that began before the end may still pick; its connections are not kept.
     if (this.#isClosed) for (const host of hosts.all) host.removed = true;
     this.#detector?.forgetRemoved();
+    this.#watcher?.forgetRemoved();
     if (!this.#isClosed) this.#checking(this.#config)?.follow(hosts.all);
     this.#tables?.rebuild(this.#isSlow());
   }

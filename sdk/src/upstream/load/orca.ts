@@ -56,6 +56,24 @@ export function readOrca(bytes: Uint8Array): LoadReport | undefined {
   return { ...numbers, metrics };
 }
 
+/** xds.service.orca.v3.OrcaLoadReportRequest: `google.protobuf.Duration report_interval = 1`. */
+export function encodeReportRequest(periodMs: number): Uint8Array {
+  const seconds = Math.floor(periodMs / 1_000);
+  const nanos = Math.round((periodMs - seconds * 1_000) * 1_000_000);
+  const duration = [
+    ...(seconds > 0 ? [0x08, ...varintOf(seconds)] : []),
+    ...(nanos > 0 ? [0x10, ...varintOf(nanos)] : []),
+  ];
+  return Uint8Array.from([0x0a, duration.length, ...duration]);
+}
+
+function varintOf(value: number): number[] {
+  const bytes: number[] = [];
+  let left = value;
+  for (; left > 0x7f; left = Math.floor(left / 128)) bytes.push((left % 128) | 0x80);
+  return [...bytes, left];
+}
+
 function readEntry(bytes: Uint8Array): { key: string; value: number } | undefined {
   const entry = { key: '', value: 0 };
   for (const field of fieldsOf(bytes)) {
