@@ -1,214 +1,91 @@
-import { once } from 'node:events';
-import * as grpc from '@grpc/grpc-js';
+import { Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { told } from '../../../sdk/src/grpc/peer.fixture.ts';
-import { startTestMesh, type TestMesh } from '../../harness/test-mesh.ts';
 import {
-  aggregatedSize,
-  payloadSize,
-  simpleRequest,
-  streamingInputRequest,
-  streamingOutputRequest,
-} from './messages.ts';
-import { buildServer, type GoServer, startServer } from './server.ts';
+  destinationRule,
+  idOf,
+  peerAuthentication,
+  service,
+  startWorld,
+  type World,
+} from '../../harness/secure-world.ts';
+import { startTestMesh, type TestMesh } from '../../harness/test-mesh.ts';
+import { freePort } from '../envoy-policy/free-port.ts';
+import { clientCases, clientOf, type Place } from './client-cases.ts';
+import { IMPLEMENTATIONS, type InteropServer, secureWay, startServer } from './peers.ts';
 
-/** gRPC's interop test cases (grpc/doc/interop-test-descriptions.md) of a client on the mesh against grpc-go's own server. */
+/** A client of grpc-js on the mesh against the interop servers of other implementations. */
 
-const asIs = (bytes: Buffer): Buffer => bytes;
+type Client = ReturnType<typeof clientOf>;
 
-const define = (name: string, requestStream = false, responseStream = false) => ({
-  path: `/grpc.testing.${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
+describe.each(IMPLEMENTATIONS)("%s's interop server", (_, command) => {
+  describe.skipIf(command === undefined)('in plain', () => {
+    let test: TestMesh;
+    let server: InteropServer;
+    let place: Place;
+    let client: Client;
+
+    beforeAll(async () => {
+      test = await startTestMesh((_, response) => response.end());
+      server = await startServer(command, { kind: 'plain' }, '127.0.0.1:0');
+      test.host('interop:80', server.port);
+      place = { mesh: test.mesh, target: 'interop:80' };
+      client = clientOf(place);
+    });
+    afterAll(async () => {
+      client?.close();
+      server?.stop();
+      await test?.[Symbol.asyncDispose]();
+    });
+
+    clientCases(
+      () => place,
+      () => client,
+    );
+  });
 });
 
-const Client = grpc.makeClientConstructor(
-  {
-    empty: define('TestService/EmptyCall'),
-    unary: define('TestService/UnaryCall'),
-    input: define('TestService/StreamingInputCall', true),
-    output: define('TestService/StreamingOutputCall', false, true),
-    duplex: define('TestService/FullDuplexCall', true, true),
-    unimplemented: define('TestService/UnimplementedCall'),
-    noService: define('UnimplementedService/UnimplementedCall'),
-  },
-  'TestService',
-);
+describe.each(IMPLEMENTATIONS)("%s's interop server", (_, command) => {
+  describe.skipIf(command === undefined)('by mutual TLS', () => {
+    let world: World;
+    let place: Place;
+    let client: Client;
+    const peers = new Set<string | undefined>();
 
-type Any = InstanceType<typeof Client>;
-type Answer = grpc.requestCallback<Buffer>;
+    beforeAll(async () => {
+      const port = await freePort();
+      const rule = destinationRule('interop', '{ mode: ISTIO_MUTUAL }');
+      world = await startWorld(service('interop', 'interop', port, 'grpc') + peerAuthentication('STRICT') + rule);
+      const server = await startServer(command, await secureWay(world, 'interop'), `127.0.0.1:${port}`);
+      world.onClose(() => server.stop());
+      const { mesh } = await world.mesh('web');
+      mesh.on((event) => {
+        if (event.kind === 'call') peers.add(event.story.peer);
+      });
+      place = { mesh, target: 'interop.shop:9080' };
+      client = clientOf(place);
+      // grpc-go's opens its port before it serves.
+      await new Promise<void>((resolve, reject) => {
+        const call = client.empty as (...all: unknown[]) => unknown;
+        const metadata = new Metadata({ waitForReady: true });
+        const options = { deadline: Date.now() + 60_000 };
+        call.call(client, Buffer.alloc(0), metadata, options, (error: Error | null) =>
+          error === null ? resolve() : reject(error),
+        );
+      });
+    });
+    afterAll(async () => {
+      client?.close();
+      await world?.close();
+    });
 
-const NOTHING = Buffer.alloc(0);
-const binary = buildServer();
-
-describe.skipIf(binary === undefined)("grpc-go's interop server", () => {
-  let test: TestMesh;
-  let server: GoServer;
-  let client: Any;
-
-  beforeAll(async () => {
-    test = await startTestMesh((_, response) => response.end());
-    server = await startServer(binary ?? '');
-    test.host('interop:80', server.port);
-    client = new Client('interop:80', grpc.credentials.createInsecure(), test.mesh.grpc());
-  });
-  afterAll(async () => {
-    client.close();
-    server.stop();
-    await test[Symbol.asyncDispose]();
-  });
-
-  const call = (name: string, message: Buffer, metadata = new grpc.Metadata(), options: grpc.CallOptions = {}) =>
-    told((done: Answer) =>
-      (client[name] as (...all: unknown[]) => grpc.ClientUnaryCall).call(client, message, metadata, options, done),
+    clientCases(
+      () => place,
+      () => client,
     );
 
-  const open = (
-    metadata = new grpc.Metadata(),
-    options: grpc.CallOptions = {},
-  ): grpc.ClientDuplexStream<Buffer, Buffer> => {
-    const stream = (client.duplex as (...all: unknown[]) => grpc.ClientDuplexStream<Buffer, Buffer>).call(
-      client,
-      metadata,
-      options,
-    );
-    return stream.on('error', () => {});
-  };
-
-  const statusOf = (stream: grpc.ClientReadableStream<Buffer>) =>
-    new Promise<grpc.StatusObject>((resolve) => {
-      stream.on('status', resolve);
+    it('every answer came from whom the certificate names', () => {
+      peers.delete(undefined);
+      expect([...peers]).toEqual([idOf('interop')]);
     });
-
-  it('empty_unary', async () => {
-    expect(await call('empty', NOTHING)).toMatchObject({ value: NOTHING, status: { code: 0 } });
-  });
-
-  it('large_unary', async () => {
-    const { value } = await call('unary', simpleRequest({ size: 314_159, payload: 271_828 }));
-    expect(payloadSize(value ?? NOTHING)).toBe(314_159);
-  });
-
-  it('client_streaming', async () => {
-    const { value } = await told((done: Answer) => {
-      const stream = (client.input as (done: Answer) => grpc.ClientWritableStream<Buffer>).call(client, done);
-      for (const size of [27_182, 8, 1_828, 45_904]) stream.write(streamingInputRequest(size));
-      stream.end();
-      return stream;
-    });
-    expect(aggregatedSize(value ?? NOTHING)).toBe(74_922);
-  });
-
-  it('server_streaming', async () => {
-    const sizes = [31_415, 9, 2_653, 58_979];
-    const output = client.output as (message: Buffer) => grpc.ClientReadableStream<Buffer>;
-    const heard: number[] = [];
-    for await (const message of output.call(client, streamingOutputRequest(sizes))) heard.push(payloadSize(message));
-    expect(heard).toEqual(sizes);
-  });
-
-  it('ping_pong', async () => {
-    const stream = open();
-    const [asked, sent] = [
-      [31_415, 9, 2_653, 58_979],
-      [27_182, 8, 1_828, 45_904],
-    ];
-    for (const [index, size] of asked.entries()) {
-      stream.write(streamingOutputRequest([size], { payload: sent[index] ?? 0 }));
-      const [heard] = await once(stream, 'data');
-      expect(payloadSize(heard)).toBe(size);
-    }
-    const status = statusOf(stream);
-    stream.end();
-    expect((await status).code).toBe(0);
-  });
-
-  it('empty_stream', async () => {
-    const stream = open().resume();
-    const status = statusOf(stream);
-    stream.end();
-    expect((await status).code).toBe(0);
-  });
-
-  it('cancel_after_begin', async () => {
-    const { error } = await told((done: Answer) => {
-      const stream = (client.input as (done: Answer) => grpc.ClientWritableStream<Buffer>).call(client, done);
-      setImmediate(() => stream.cancel());
-      return stream;
-    });
-    expect(error?.code).toBe(grpc.status.CANCELLED);
-  });
-
-  it('cancel_after_first_response', async () => {
-    const stream = open();
-    stream.write(streamingOutputRequest([31_415], { payload: 27_182 }));
-    await once(stream, 'data');
-    const status = statusOf(stream);
-    stream.cancel();
-    expect((await status).code).toBe(grpc.status.CANCELLED);
-  });
-
-  it('timeout_on_sleeping_server', async () => {
-    const stream = open(new grpc.Metadata(), { deadline: Date.now() + 20 }).resume();
-    const status = statusOf(stream);
-    stream.write(streamingOutputRequest([], { payload: 27_182 }));
-    expect((await status).code).toBe(grpc.status.DEADLINE_EXCEEDED);
-  });
-
-  it('custom_metadata', async () => {
-    const metadata = new grpc.Metadata();
-    metadata.set('x-grpc-test-echo-initial', 'test_initial_metadata_value');
-    metadata.set('x-grpc-test-echo-trailing-bin', Buffer.from('ababab', 'hex'));
-    const check = (head: grpc.Metadata | undefined, { metadata: trailer }: grpc.StatusObject): void => {
-      expect(head?.get('x-grpc-test-echo-initial')).toEqual(['test_initial_metadata_value']);
-      expect(trailer.get('x-grpc-test-echo-trailing-bin')).toEqual([Buffer.from('ababab', 'hex')]);
-    };
-    const unary = await call('unary', simpleRequest({ size: 314_159, payload: 271_828 }), metadata);
-    check(unary.metadata, unary.status);
-    const stream = open(metadata).resume();
-    const [head, status] = [once(stream, 'metadata'), statusOf(stream)];
-    stream.end(streamingOutputRequest([314_159], { payload: 271_828 }));
-    check((await head)[0], await status);
-  });
-
-  it('status_code_and_message', async () => {
-    const status = { code: 2, message: 'test status message' };
-    const { error } = await call('unary', simpleRequest({ status }));
-    expect(error).toMatchObject({ code: 2, details: status.message });
-    const stream = open().resume();
-    const ended = statusOf(stream);
-    stream.end(streamingOutputRequest([], { status }));
-    expect(await ended).toMatchObject({ code: 2, details: status.message });
-  });
-
-  it('special_status_message', async () => {
-    const message = '\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n';
-    const { error } = await call('unary', simpleRequest({ status: { code: 2, message } }));
-    expect(error).toMatchObject({ code: 2, details: message });
-  });
-
-  it('unimplemented_method', async () => {
-    expect((await call('unimplemented', NOTHING)).error?.code).toBe(grpc.status.UNIMPLEMENTED);
-  });
-
-  it('unimplemented_service', async () => {
-    expect((await call('noService', NOTHING)).error?.code).toBe(grpc.status.UNIMPLEMENTED);
-  });
-
-  it('client_compressed_unary, and an answer compressed by the server', async () => {
-    const packed = new Client('interop:80', grpc.credentials.createInsecure(), {
-      'grpc.default_compression_algorithm': 2,
-      ...test.mesh.grpc(),
-    });
-    const unary = packed.unary as (message: Buffer, done: Answer) => grpc.ClientUnaryCall;
-    const { value } = await told((done: Answer) =>
-      unary.call(packed, simpleRequest({ size: 314_159, payload: 271_828 }), done),
-    );
-    expect(payloadSize(value ?? NOTHING)).toBe(314_159);
-    packed.close();
   });
 });
