@@ -1,0 +1,304 @@
+import type { JsonObject } from '@bufbuild/protobuf';
+import type { CaseCluster, CaseLocality, GrpcCase, Step } from '../case.ts';
+import { policies } from './pieces.ts';
+
+const balance = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase => ({
+  name: `balance-${name}`,
+  area: 'balancing',
+  hosts: ['a', 'b', 'c'],
+  ...given,
+});
+
+const spread = (cluster: CaseCluster): Pick<GrpcCase, 'clusters' | 'routes'> => ({
+  clusters: { all: cluster },
+  routes: [{ match: { prefix: '' }, route: { cluster: 'all' } }],
+});
+const places = (...localities: readonly CaseLocality[]) => spread({ localities });
+const three = (fields: JsonObject) => spread({ hosts: ['a', 'b', 'c'], fields });
+
+/** Connections are made before anything is counted. */
+const WARM: Step = { times: 20, quiet: true };
+const DISTINCT: readonly Step[] = [WARM, { times: 30, tell: ['distinct'] }];
+const shares = (share: Readonly<Record<string, number>>): readonly Step[] => [
+  WARM,
+  { waitMs: 300 },
+  { times: 600, atOnce: 20, share },
+];
+const REFUSED: readonly Step[] = [{ timeoutMs: 3_000 }];
+
+const drops = (numerator: number): JsonObject => ({
+  policy: { drop_overloads: [{ category: 'lb', drop_percentage: { numerator, denominator: 'HUNDRED' } }] },
+});
+
+const LOCALITIES: readonly GrpcCase[] = [
+  balance('round-robin', {
+    rule: 'ROUND_ROBIN reaches every host',
+    ci: true,
+    ...three({ lb_policy: 'ROUND_ROBIN' }),
+    steps: DISTINCT,
+  }),
+  balance('locality-weights', {
+    rule: 'localities of one priority share by `load_balancing_weight`',
+    ci: true,
+    ...places({ hosts: ['a'], weight: 3 }, { hosts: ['b'], weight: 1 }),
+    steps: shares({ a: 0.75, b: 0.25 }),
+  }),
+  balance('locality-no-weight', {
+    rule: 'a locality without a weight gets nothing',
+    ci: true,
+    ...places({ hosts: ['a'] }, { hosts: ['b'], weight: null }),
+    steps: shares({ a: 1 }),
+    differs:
+      'Where no locality weights are in use they are not looked at, as in Envoy: a locality that has none is a place like others.',
+  }),
+  balance('locality-no-weights', {
+    rule: 'no locality has a weight',
+    ...places({ hosts: ['a'], weight: null }),
+    steps: REFUSED,
+    differs: 'Endpoints without locality weights are used, as in Envoy.',
+  }),
+  balance('locality-zero', {
+    rule: 'a locality of weight 0 gets nothing',
+    ...places({ hosts: ['a'] }, { hosts: ['b'], weight: 0 }),
+    steps: shares({ a: 1 }),
+  }),
+  balance('locality-overflow', {
+    rule: 'locality weights that add up to more than 2³² − 1 are refused',
+    ...places({ hosts: ['a'], weight: 4_294_967_295 }, { hosts: ['b'], weight: 2 }),
+    steps: REFUSED,
+  }),
+  balance('locality-twice', {
+    rule: 'a locality that comes twice in a priority is refused',
+    ...places({ hosts: ['a'], region: 'r' }, { hosts: ['b'], region: 'r' }),
+    steps: REFUSED,
+  }),
+  balance('locality-empty', {
+    rule: 'a locality without endpoints does no harm',
+    ...places({ hosts: [] }, { hosts: ['a'] }),
+    steps: [{ times: 5 }],
+  }),
+  balance('locality-twice-priorities', {
+    rule: 'a locality may come in two priorities',
+    ...places({ hosts: ['a'], region: 'r' }, { hosts: ['b'], region: 'r', priority: 1 }),
+    steps: [{ times: 5 }],
+  }),
+  balance('endpoint-weights', {
+    rule: 'ROUND_ROBIN: weights of endpoints',
+    ...spread({
+      hosts: [
+        { host: 'a', weight: 3 },
+        { host: 'b', weight: 1 },
+      ],
+    }),
+    steps: shares({ a: 0.5, b: 0.5 }),
+    differs: "Endpoint weights are heeded by ROUND_ROBIN, as in Envoy; gRPC's round robin has none.",
+  }),
+  balance('endpoint-twice', {
+    rule: 'an address that comes twice is refused',
+    ...places({ hosts: ['a', 'a'] }),
+    steps: REFUSED,
+  }),
+  balance('priority', {
+    rule: 'the second priority is not used while the first is well',
+    ...places({ hosts: ['a'] }, { hosts: ['b'], priority: 1 }),
+    steps: [{ times: 10 }],
+  }),
+  balance('priority-refused', {
+    rule: 'the second priority is used where nobody of the first can be connected to',
+    ci: true,
+    hosts: [{ name: 'a', refuses: true }, 'b'],
+    ...places({ hosts: ['a'] }, { hosts: ['b'], priority: 1 }),
+    steps: [{ until: 'OK b' }, { times: 5 }],
+  }),
+  balance('priority-unhealthy', {
+    rule: 'the second priority is used where all of the first are UNHEALTHY',
+    ...places({ hosts: [{ host: 'a', health: 'UNHEALTHY' }] }, { hosts: ['b'], priority: 1 }),
+    steps: [{ times: 5 }],
+  }),
+  balance('priority-part', {
+    rule: 'no overprovisioning: one of three that is well keeps the whole priority',
+    ...places(
+      {
+        hosts: [{ host: 'a', health: 'UNHEALTHY' }, { host: 'b', health: 'UNHEALTHY' }, 'c'],
+      },
+      { hosts: ['d'], priority: 1 },
+    ),
+    hosts: ['a', 'b', 'c', 'd'],
+    steps: [{ times: 200, atOnce: 10, share: { c: 1 } }],
+    differs:
+      "Envoy's overprovisioning factor (1.4) holds for gRPC calls too, so that both halves of a mesh spill over alike.",
+  }),
+  balance('priority-gap', {
+    rule: 'a gap in the priorities is refused',
+    ci: true,
+    ...places({ hosts: ['a'] }, { hosts: ['b'], priority: 2 }),
+    steps: REFUSED,
+  }),
+  balance('priority-order', {
+    rule: 'priorities may come in any order',
+    ...places({ hosts: ['b'], priority: 1 }, { hosts: ['a'], priority: 0 }),
+    steps: [{ times: 5 }],
+  }),
+];
+
+const HEALTH: readonly GrpcCase[] = [
+  balance('health', {
+    rule: 'UNKNOWN and HEALTHY endpoints are used; UNHEALTHY, TIMEOUT, DEGRADED and DRAINING are not',
+    hosts: ['a', 'b', 'c', 'd', 'e', 'f'],
+    ...places({
+      hosts: [
+        { host: 'a', health: 'HEALTHY' },
+        { host: 'b', health: 'UNKNOWN' },
+        { host: 'c', health: 'UNHEALTHY' },
+        { host: 'd', health: 'DRAINING' },
+        { host: 'e', health: 'TIMEOUT' },
+        { host: 'f', health: 'DEGRADED' },
+      ],
+    }),
+    steps: [WARM, { times: 200, atOnce: 10, share: { a: 0.5, b: 0.5 } }],
+  }),
+  balance('health-draining', {
+    rule: 'a DRAINING endpoint alone',
+    ...places({ hosts: [{ host: 'a', health: 'DRAINING' }] }),
+    steps: REFUSED,
+  }),
+  balance('health-degraded', {
+    rule: 'a DEGRADED endpoint alone',
+    ...places({ hosts: [{ host: 'a', health: 'DEGRADED' }] }),
+    steps: REFUSED,
+    differs: 'A DEGRADED endpoint is used where there is no better one, as in Envoy.',
+  }),
+  balance('health-none', {
+    rule: 'all endpoints UNHEALTHY',
+    ...places({ hosts: [{ host: 'a', health: 'UNHEALTHY' }] }),
+    steps: REFUSED,
+  }),
+  balance('empty', {
+    rule: 'no endpoints',
+    ...spread({ assignment: { endpoints: [] } }),
+    steps: REFUSED,
+  }),
+  balance('refused-one', {
+    rule: 'a host that refuses connections is left out',
+    hosts: ['a', { name: 'b', refuses: true }],
+    ...places({ hosts: ['a', 'b'] }),
+    steps: [WARM, { times: 20 }],
+  }),
+  balance('refused-all', {
+    rule: 'nobody takes connections',
+    hosts: [{ name: 'a', refuses: true }],
+    ...places({ hosts: ['a'] }),
+    steps: REFUSED,
+  }),
+  balance('drops', {
+    rule: '`drop_overloads` of 100 %',
+    ...spread({ hosts: ['a'], assignment: drops(100) }),
+    steps: [{ times: 3 }],
+  }),
+  balance('drops-share', {
+    rule: '`drop_overloads` of 40 %',
+    ...spread({ hosts: ['a'], assignment: drops(40) }),
+    steps: [
+      { quiet: true, times: 10 },
+      { times: 400, atOnce: 20, share: { a: 0.6, UNAVAILABLE: 0.4 } },
+    ],
+  }),
+];
+
+const ROUND_ROBIN_ONLY: JsonObject = policies(['round_robin.v3.RoundRobin']);
+const within = (inner: JsonObject): JsonObject => ({ endpoint_picking_policy: inner.load_balancing_policy ?? {} });
+
+const POLICIES: readonly GrpcCase[] = [
+  balance('least-request', {
+    rule: '`lb_policy: LEAST_REQUEST`',
+    ci: true,
+    ...three({ lb_policy: 'LEAST_REQUEST' }),
+    steps: DISTINCT,
+  }),
+  balance('typed-least-request', {
+    rule: 'a typed LeastRequest alone',
+    ...three(policies(['least_request.v3.LeastRequest', { choice_count: 2 }])),
+    steps: DISTINCT,
+  }),
+  balance('typed-least-request-behind', {
+    rule: 'a typed LeastRequest, RoundRobin behind it',
+    ...three(policies(['least_request.v3.LeastRequest'], ['round_robin.v3.RoundRobin'])),
+    steps: DISTINCT,
+  }),
+  balance('typed-round-robin', { rule: 'a typed RoundRobin', ...three(ROUND_ROBIN_ONLY), steps: DISTINCT }),
+  balance('typed-wrr-locality', {
+    rule: 'a typed WrrLocality over RoundRobin shares by locality weights',
+    ...spread({
+      localities: [
+        { hosts: ['a'], weight: 3 },
+        { hosts: ['b'], weight: 1 },
+      ],
+      fields: policies(['wrr_locality.v3.WrrLocality', within(ROUND_ROBIN_ONLY)]),
+    }),
+    steps: shares({ a: 0.75, b: 0.25 }),
+  }),
+  balance('typed-round-robin-localities', {
+    rule: 'a typed RoundRobin alone does not look at locality weights',
+    ...spread({
+      localities: [
+        { hosts: ['a'], weight: 3 },
+        { hosts: ['b'], weight: 1 },
+      ],
+      fields: ROUND_ROBIN_ONLY,
+    }),
+    steps: shares({ a: 0.5, b: 0.5 }),
+  }),
+  balance('typed-before-enum', {
+    rule: '`load_balancing_policy` goes before `lb_policy`',
+    ...three({ lb_policy: 'MAGLEV', ...ROUND_ROBIN_ONLY }),
+    steps: DISTINCT,
+  }),
+  balance('typed-first-known', {
+    rule: 'the first policy of the list that is known is taken',
+    ...three(policies(['cluster_provided.v3.ClusterProvided'], ['round_robin.v3.RoundRobin'])),
+    steps: DISTINCT,
+  }),
+  balance('typed-unknown', {
+    rule: 'no policy of the list is known: refused',
+    ...three(policies(['subset.v3.Subset'])),
+    steps: REFUSED,
+  }),
+  balance('typed-empty', { rule: 'an empty list is refused', ...three({ load_balancing_policy: {} }), steps: REFUSED }),
+  balance('typed-pick-first', {
+    rule: 'a typed PickFirst keeps to one host',
+    ...three(policies(['pick_first.v3.PickFirst', { shuffle_address_list: false }])),
+    steps: [WARM, { times: 10, tell: ['distinct'] }],
+  }),
+  balance('typed-weighted', {
+    rule: 'a typed ClientSideWeightedRoundRobin',
+    ...three(policies(['client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin'])),
+    steps: DISTINCT,
+  }),
+  balance('typed-random', { rule: 'a typed Random alone', ...three(policies(['random.v3.Random'])), steps: DISTINCT }),
+  balance('typed-struct', {
+    rule: 'a policy as TypedStruct, by its name in gRPC',
+    ...three({
+      load_balancing_policy: {
+        policies: [
+          {
+            typed_extension_config: {
+              name: 'custom',
+              typed_config: {
+                '@type': 'type.googleapis.com/xds.type.v3.TypedStruct',
+                type_url: 'type.googleapis.com/round_robin',
+                value: {},
+              },
+            },
+          },
+        ],
+      },
+    }),
+    steps: DISTINCT,
+    differs:
+      'Names of policies that an application registers with grpc-js mean nothing to the mesh: its own balancers are all there are.',
+  }),
+  balance('random', { rule: '`lb_policy: RANDOM`', ...three({ lb_policy: 'RANDOM' }), steps: DISTINCT }),
+  balance('maglev', { rule: '`lb_policy: MAGLEV`', ...three({ lb_policy: 'MAGLEV' }), steps: DISTINCT }),
+];
+
+export const BALANCING: readonly GrpcCase[] = [...LOCALITIES, ...HEALTH, ...POLICIES];
