@@ -35,6 +35,9 @@ export function openHttp2(parts: Http2Parts, on: Http2Listener): void {
   new Http2Connection(parts, on).open();
 }
 
+/** RFC 9113 §5.1.1: a connection has no more numbers for streams of a client. */
+const MAX_STREAMS = 2 ** 30 - 1;
+
 /** RFC 9113 §6.5.2: no limit, as long as the peer gives none. */
 const NO_LIMIT = 2 ** 32 - 1;
 
@@ -115,8 +118,8 @@ class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
   }
 
   get #isSpent(): boolean {
-    const { maxRequests } = this.#parts.home.limits;
-    return maxRequests !== undefined && this.#requests >= maxRequests;
+    const { maxRequests = MAX_STREAMS } = this.#parts.home.limits;
+    return this.#requests >= Math.min(maxRequests, MAX_STREAMS);
   }
 
   lease(): Connection {

@@ -31,7 +31,7 @@ export class FrameWriter {
     const at = this.#header(type, flags, stream, payload.length);
     if (payload.length > COPIED) {
       this.flush();
-      this.#socket.write(payload);
+      this.#write(payload);
       return;
     }
     // Small ones: a copy costs less than one more buffer in the write.
@@ -58,8 +58,12 @@ export class FrameWriter {
     if (this.#at === this.#from) return;
     const bytes = this.#slab.subarray(this.#from, this.#at);
     this.#from = this.#at;
-    if (!this.#socket.destroyed && this.#socket.writable) this.#socket.write(bytes);
+    this.#write(bytes);
   };
+
+  #write(bytes: Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(bytes);
+  }
 
   #header(type: number, flags: number, stream: number, length: number): number {
     this.#room(HEADER + Math.min(length, COPIED));

@@ -41,6 +41,8 @@ export interface StreamInit {
 }
 
 const NOTHING: string[] = [];
+/** Of a stream that is paused. */
+const MAX_CHUNKS = 1_024;
 
 /** One request and its answer. */
 export class ClientStream {
@@ -229,6 +231,8 @@ export class ClientStream {
     if (this.#isPaused || this.#in !== undefined) {
       this.#in ??= [];
       this.#in.push(chunk);
+      // Chunks of a byte would cost a hundred times what the window allows.
+      if (this.#in.length >= MAX_CHUNKS) this.#in = [Buffer.concat(this.#in)];
       if (isEnd) this.#answered(NOTHING);
       return;
     }
