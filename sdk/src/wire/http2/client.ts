@@ -249,7 +249,6 @@ export class Http2Client implements FrameSink, StreamConnection {
     if (code !== ERROR.none) this.#reason ??= `GOAWAY with code ${code}`;
     this.#on.onGoAway(lastStream, code);
     for (const stream of this.#streams.values()) if (stream.id > lastStream) stream.drop(ERROR.refusedStream);
-    if (code !== ERROR.none) this.destroy();
   }
 
   #windowUpdate(frame: Frame, bytes: Buffer, from: number): void {
