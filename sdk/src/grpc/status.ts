@@ -44,7 +44,12 @@ export function endOf(error: unknown): CallEnd {
 /** Nobody was there to take the call: what a call that waits for that (wait-for-ready) goes on waiting after. */
 export const isNobodyThere = (error: unknown): boolean => error instanceof MeshError && UNREACHED.has(error.code);
 
-const UNREACHED: ReadonlySet<string> = new Set(['MESH_NOT_READY', 'MESH_NO_HEALTHY_UPSTREAM', 'MESH_CONNECT_FAILED']);
+const UNREACHED: ReadonlySet<string> = new Set([
+  'MESH_NOT_READY',
+  'MESH_NO_CLUSTER',
+  'MESH_NO_HEALTHY_UPSTREAM',
+  'MESH_CONNECT_FAILED',
+]);
 
 export const NO_STATUS: CallEnd = { code: GRPC.internal, details: 'The server ended the answer without a gRPC status' };
 
