@@ -6,6 +6,8 @@ export interface ServiceProcess {
   readonly service: string;
   readonly version: string;
   readonly port: number;
+  /** It listens for another service as well. */
+  readonly second?: { readonly service: string; readonly port: number };
   readonly child: ChildProcess;
 }
 
@@ -16,11 +18,11 @@ interface Call {
   readonly peer?: string;
   /** The mesh itself answered. */
   readonly local: boolean;
-  readonly status: number;
+  readonly failed: boolean;
 }
 
 interface Message {
-  readonly ready?: { readonly service: string; readonly version: string; readonly port: number };
+  readonly ready?: Omit<ServiceProcess, 'child'>;
   /** A request has come. */
   readonly asked?: true;
   readonly call?: Call;
@@ -94,11 +96,12 @@ export async function startServices(access: MeshAccess, on: ServicesListener): P
       const one = await startOne(service, version, access, {
         call(from, call) {
           const callee = names.get(call.endpoint) ?? call.cluster.split('|').filter(Boolean).at(-1) ?? '?';
-          on.traffic({ from, to: callee, status: call.status, peer: call.peer, isLocal: call.local });
+          on.traffic({ from, to: callee, failed: call.failed, peer: call.peer, isLocal: call.local });
         },
         asked: () => on.asked(service, version),
       });
       names.set(`127.0.0.1:${one.port}`, service === 'reviews' ? `${service} ${version}` : service);
+      if (one.second) names.set(`127.0.0.1:${one.second.port}`, one.second.service);
       return one;
     }),
   );

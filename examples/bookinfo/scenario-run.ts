@@ -31,7 +31,7 @@ async function answers(url: string, scenario: Scenario, requests: number): Promi
           user: scenario.user?.(index),
           headers: scenario.headers?.(index) ?? {},
         });
-        if (scenario.holds?.(answer) !== false) versions[index] = answer.version;
+        if (scenario.holds?.(answer, index) !== false) versions[index] = answer.version;
       } catch {
         versions[index] = undefined;
       }

@@ -12,7 +12,7 @@ export interface Scenario {
   /** Shares by version; `sticky` = each caller keeps the version that answered it first, wherever the hash puts it. */
   readonly expected: Readonly<Record<string, number>> | { readonly sticky: (index: number) => string };
   /** What every page has to be besides; one that is not counts as failed. */
-  readonly holds?: (answer: PageAnswer) => boolean;
+  readonly holds?: (answer: PageAnswer, index: number) => boolean;
   /** Copies of a request that reach versions of reviews which answer nobody. */
   readonly mirrored?: Readonly<Record<string, number>>;
 }
@@ -79,5 +79,12 @@ export const SCENARIOS: readonly Scenario[] = [
     user: () => 'jason',
     expected: { v2: 1 },
     holds: ({ hasRatings }) => !hasRatings,
+  },
+  {
+    name: 'http-and-grpc',
+    summary: 'v2 asks for ratings by HTTP, v3 by gRPC: one VirtualService lets both fail for jason, for nobody else',
+    user: (index) => (index % 2 === 0 ? 'jason' : undefined),
+    expected: { v2: 0.5, v3: 0.5 },
+    holds: ({ hasRatings }, index) => hasRatings === (index % 2 === 1),
   },
 ];

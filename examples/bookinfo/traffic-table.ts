@@ -2,7 +2,7 @@
 export interface Traffic {
   readonly from: string;
   readonly to: string;
-  readonly status: number;
+  readonly failed: boolean;
   /** SPIFFE ID that the other end proved; undefined: in clear. */
   readonly peer: string | undefined;
   /** Answered by the mesh itself: nobody was called. */
@@ -22,7 +22,7 @@ const KEY_SEPARATOR = '\u0000';
 export class TrafficTable {
   readonly #rows = new Map<string, Row>();
 
-  record({ from, to, status, peer, isLocal }: Traffic): void {
+  record({ from, to, failed, peer, isLocal }: Traffic): void {
     const key = `${from}${KEY_SEPARATOR}${to}`;
     let row = this.#rows.get(key);
     if (!row) {
@@ -31,7 +31,7 @@ export class TrafficTable {
     }
     row.total++;
     row.window++;
-    if (status >= 500) row.failed++;
+    if (failed) row.failed++;
     if (isLocal) return;
     row.sent++;
     if (peer !== undefined) row.mutual++;

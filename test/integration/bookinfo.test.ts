@@ -71,6 +71,14 @@ describe('npm start -- --scenario', () => {
     expect(last).toMatchObject({ scenario: 'v1-v2-80-20', requests: 200, failures: 0, within: true });
     expect(last.distribution.v1 + last.distribution.v2).toBe(200);
   }, 60_000);
+
+  it('ratings are asked for by gRPC too, steered by the same VirtualService, each call by mutual TLS', async () => {
+    const child = start(['--scenario', 'http-and-grpc', '--requests', '200', '--once']);
+    expect(await exited(child), child.printed()).toBe(0);
+    const last = JSON.parse(child.printed().trim().split('\n').at(-1) ?? '');
+    // Of two pages one is jason's, whose ratings the mesh refuses.
+    expect(last).toMatchObject({ failures: 0, within: true, mutualTls: { calls: 500, of: 500 } });
+  }, 60_000);
 });
 
 describe.skipIf(BROWSER === undefined)(

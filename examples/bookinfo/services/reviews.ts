@@ -1,4 +1,8 @@
+import { create } from '@bufbuild/protobuf';
 import { meshFetch } from '@inmesh/sdk';
+import { client } from '@inmesh/sdk/grpc';
+import { GetRequestSchema } from '../gen/ratings.ts';
+import { RatingsClient } from './ratings-service.ts';
 import { json, serve } from './service.ts';
 
 const VERSION = process.env.SERVICE_VERSION ?? 'v1';
@@ -16,11 +20,26 @@ const TEXTS = [
   },
 ];
 
-async function ratingsOf(id: string): Promise<Record<string, number> | undefined> {
+type Stars = ReadonlyMap<string, number>;
+
+async function byHttp(id: string): Promise<Stars | undefined> {
   const response = await meshFetch(`http://ratings:9080/ratings/${id}`);
   if (!response.ok) return undefined;
-  return ((await response.json()) as { ratings: Record<string, number> }).ratings;
+  return new Map(Object.entries(((await response.json()) as { ratings: Record<string, number> }).ratings));
 }
+
+const ratingsClient = client(RatingsClient, 'ratings-grpc:9080'); // mesh: the client is grpc-js's, its channel the mesh's
+
+const byGrpc = (id: string): Promise<Stars | undefined> =>
+  new Promise((resolve) => {
+    ratingsClient.get(create(GetRequestSchema, { product: Number(id) }), (error, answer) => {
+      if (error !== null || answer === undefined) resolve(undefined);
+      else resolve(new Map(answer.ratings.map(({ reviewer, stars }) => [reviewer, stars])));
+    });
+  });
+
+/** v3 asks by gRPC. */
+const ratingsOf = VERSION === 'v3' ? byGrpc : byHttp;
 
 await serve('reviews', async (_request, url) => {
   const id = /^\/reviews\/(\d+)$/.exec(url.pathname)?.[1];
@@ -29,7 +48,7 @@ await serve('reviews', async (_request, url) => {
   const ratings = color === undefined ? undefined : await ratingsOf(id);
   const reviews = TEXTS.map((entry) => {
     if (color === undefined) return entry;
-    const stars = ratings?.[entry.reviewer];
+    const stars = ratings?.get(entry.reviewer);
     return {
       ...entry,
       rating: stars === undefined ? { error: 'Ratings service is currently unavailable' } : { stars, color },
