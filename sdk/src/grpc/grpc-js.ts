@@ -1,7 +1,7 @@
 import { MeshError } from '../errors.ts';
 import type { GrpcCallCredentials, GrpcChannel, GrpcChannelCredentials } from './types.ts';
 
-/** All that is asked of `@grpc/grpc-js` beside its types: the only file that loads it, and only for hosts that are none of the mesh's. */
+/** All that is asked of `@grpc/grpc-js` beside its types: the only file that loads it, for hosts that are none of the mesh's and for channelz. */
 
 interface ChannelPlace {
   readonly target: string;
@@ -19,6 +19,21 @@ export async function openPlainChannel({ target, credentials, options }: Channel
   const own = credentials?._isSecure() ? credentials : grpc.credentials.createInsecure();
   const channel: unknown = new grpc.Channel(target, own as ReturnType<typeof grpc.credentials.createInsecure>, options);
   return channel as GrpcChannel;
+}
+
+/** What channelz is made of, and the class of its servers. */
+export interface ChannelzModule {
+  readonly Server: new () => object;
+  getChannelzServiceDefinition(): object;
+  getChannelzHandlers(): object;
+}
+
+/** undefined: it is not there. */
+export async function loadChannelz(): Promise<ChannelzModule | undefined> {
+  return import('@grpc/grpc-js').then(
+    (grpc) => grpc as ChannelzModule,
+    () => undefined,
+  );
 }
 
 /** What older and newer releases have for it; neither is documented, both are part of the public classes. */

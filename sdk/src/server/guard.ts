@@ -29,8 +29,8 @@ export function guardWith(side: ServerSide, app: Guardable, options: GuardOption
   const appServer = appServerOf(app, options.credentials);
   const { server, grpc } = appServer;
   if (GUARDED in server) throw guardedAlready();
-  for (const one of new Set([server, grpc ?? server])) Object.defineProperty(one, GUARDED, { value: true });
   const guarded = new GuardedServer(side, appServer, options);
+  for (const one of new Set([server, grpc ?? server])) Object.defineProperty(one, GUARDED, { value: guarded });
   if (grpc !== undefined) {
     const { credentials } = options;
     takeOver(grpc, { credentials, listen: (where) => guarded.listen(where), leave: () => guarded.leave() });
@@ -41,3 +41,6 @@ export function guardWith(side: ServerSide, app: Guardable, options: GuardOption
 const guardedAlready = () => new MeshError('MESH_CONFIG_INVALID', 'guard: this server is guarded already');
 
 const GUARDED: unique symbol = Symbol.for('inmesh.guarded.1') as never;
+
+/** What a server is guarded by. */
+export const guardedOf = (server: object): Guarded | undefined => (server as { readonly [GUARDED]?: Guarded })[GUARDED];

@@ -1,4 +1,7 @@
 /** Servers of the mesh: mutual TLS, the caller's identity, limits and a graceful end around an application's own server. */
+
+export type { ChannelzModule } from '../grpc/grpc-js.ts';
+export { type AdminCall, type AdminOptions, addAdminServices } from './admin/admin-services.ts';
 export type { FastifyLike, Guardable, Listener, NestLike, NodeServer } from './app-server.ts';
 export type { InboundMode } from './chain.ts';
 export type { DoorReason } from './door.ts';
