@@ -44,7 +44,7 @@ const REFUSED: Readonly<Record<PeerKind, RegExp>> = {
   'grpc-go': /Sending NACK/,
   grpcio: /will NACK/,
   'grpc-js-xds': /response validation errors|Nack/i,
-  'grpc-java': /NACK/,
+  'grpc-java': /NACK|validation error/,
 };
 
 /** Lines in which a client says that it refuses something. */

@@ -41,6 +41,14 @@ describe('routeConfiguration', () => {
     expect(made?.virtualHosts[0]?.domains).toEqual(names.flatMap((name) => [name, `${name}:9080`]));
   });
 
+  it('gRPC gets no domain that ends with a dot: grpc-java would end the channel', () => {
+    const grpc = viewFrom('default', { kind: 'grpc' });
+    const domains = routeConfiguration(worldFromYaml(REVIEWS), grpc, REVIEWS_ROUTES)?.configuration.virtualHosts[0]
+      ?.domains;
+    expect(domains?.filter((one) => one.endsWith('.'))).toEqual([]);
+    expect(domains).toContain('reviews.default.svc.cluster.local.:9080');
+  });
+
   it('knows the bare short name only in the service’s own namespace', () => {
     const made = routeConfiguration(worldFromYaml(REVIEWS), viewFrom('shop'), REVIEWS_ROUTES)?.configuration;
     expect(made?.virtualHosts[0]?.domains).not.toContain('reviews');

@@ -1,0 +1,51 @@
+import { expect } from 'vitest';
+import { type Backend, type Misbehaviour, type Seen, startBackend } from '../grpc-peers/backend.ts';
+import type { Peer, PeerAnswer } from '../grpc-peers/peer.ts';
+import type { PeerKind } from '../grpc-peers/peers.ts';
+import type { Ask, Told, Want } from './features/feature.ts';
+
+/** Three of them, v1, v2 and v3, that answer what they saw. */
+export async function startBackends(): Promise<readonly Backend[]> {
+  const backends = await Promise.all(['v1', 'v2', 'v3'].map((name) => startBackend(name)));
+  for (const backend of backends) backend.behave(behaviour);
+  return backends;
+}
+
+/** `x-fail: TIMES STATUS` and `x-delay: MS`, as the caller asks. */
+function behaviour({ headers }: Seen): Misbehaviour | undefined {
+  const [times = '0', grpcStatus = '14'] = (headers['x-fail'] ?? '').split(' ');
+  const before = Number(headers['grpc-previous-rpc-attempts'] ?? 0);
+  if (before < Number(times)) return { grpcStatus: Number(grpcStatus) };
+  return headers['x-delay'] === undefined ? undefined : { delayMs: Number(headers['x-delay']) };
+}
+
+/** With the ports of the backends, and a namespace. */
+export const placed = (yaml: string, backends: readonly Backend[], namespace = 'default'): string =>
+  yaml
+    .replaceAll(/\bNS\b/g, namespace)
+    .replaceAll(/\bPORT(\d)/g, (_, version) => String(backends[Number(version) - 1]?.port));
+
+const tell = (answer: PeerAnswer): Told =>
+  answer.status === 'OK' ? { ...answer, seen: JSON.parse(answer.body ?? '{}') } : answer;
+
+/** One word for what a call came to. */
+const outcome = ({ status, seen }: Told): string => (status === 'OK' ? (seen?.backend ?? 'nobody') : `!${status}`);
+
+function check(want: Want, told: readonly Told[]): void {
+  if (typeof want === 'function') {
+    want(told);
+    return;
+  }
+  const failure = told.find(({ status }) => status !== 'OK');
+  expect([...new Set(told.map(outcome))].sort().join('|'), JSON.stringify(failure)).toBe(want);
+}
+
+/** On a channel of its own; `xds` credentials, so that TLS is spoken where we say so. */
+export async function ask(kind: PeerKind, peer: Peer, one: Ask, namespace = 'default'): Promise<void> {
+  const { target = 'echo.NS:7070', want, except, ...call } = one;
+  const channel = target.replaceAll('NS', namespace);
+  await peer.open(channel, `xds:///${channel}`, 'xds');
+  const told = (await peer.call(channel, call)).map(tell);
+  await peer.close(channel);
+  check(except?.[kind] ?? want, told);
+}
