@@ -23,6 +23,7 @@ import { endpointOrigin } from './embedded/endpoint-origin.ts';
 import { MeshIdentity } from './embedded/identity.ts';
 import { podLabels, podLookupOf } from './embedded/pod-lookup.ts';
 import { ProblemBook } from './embedded/problems.ts';
+import { ttlsOf } from './embedded/ttls.ts';
 import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
 import { createRegistry } from './registry/registry.ts';
@@ -65,7 +66,7 @@ class EmbeddedServer implements XdsServer {
 
   constructor(options: XdsServerOptions) {
     const { source, authorities = [''], retryAttempts = 'retries', plaintext = false, clock = systemClock } = options;
-    const { ca = {}, authentication = {} } = options;
+    const { ca = {}, authentication = {}, resourceTtlMs = {} } = options;
     this.#source = source;
     this.#federation = createFederation({ authorities, hash });
     this.#snapshots = createSnapshots({
@@ -86,7 +87,7 @@ class EmbeddedServer implements XdsServer {
       problem: (message) => this.#problems.tell(message),
     });
     this.#secrets = this.#identity.hasCa ? this.#createSecrets(clock) : undefined;
-    this.#service = this.#createService(clock);
+    this.#service = this.#createService(clock, ttlsOf(resourceTtlMs));
     const problem = (message: string): void => this.#problems.tell(message);
     const { metrics, service, identity } = { metrics: this.#metrics, service: this.#service, identity: this.#identity };
     this.#doors = new Doors({ service, identity, metrics, problem, clock });
@@ -242,7 +243,7 @@ class EmbeddedServer implements XdsServer {
     for (const listener of [...this.#changeListeners]) for (const line of lines) listener(line);
   }
 
-  #createService(clock: Clock): AdsService {
+  #createService(clock: Clock, ttlsMs: ReadonlyMap<string, number>): AdsService {
     const access = createAccess({
       secrets: this.#secrets,
       isAnothers: createAddressOwners(this.#registry, () => this.#snapshots.current().revision),
@@ -258,6 +259,12 @@ class EmbeddedServer implements XdsServer {
         return this.#federation.lookup(typeUrl, access.lookup(identity, typeUrl, served));
       },
       podLabels: ({ principal }) => podLabels(this.#registry, principal),
+      absence: (identity, typeUrl, name) => {
+        const plain = this.#federation.plainName(typeUrl, name);
+        if (plain === undefined) return this.#federation.fault(typeUrl, name);
+        return access.refusal(identity, typeUrl, plain);
+      },
+      ttlsMs,
       waits: secretsWait,
       revision: () => this.#snapshots.current().revision,
       registrations: this.#registrations(),

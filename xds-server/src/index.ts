@@ -3,6 +3,7 @@ export type { JwtIssuerRule } from './auth/jwt-issuer.ts';
 export type {
   Listening,
   ListenOptions,
+  ResourceTtls,
   WorkloadIdentity,
   XdsServer,
   XdsServerOptions,

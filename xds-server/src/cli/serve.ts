@@ -5,7 +5,8 @@ import { createXdsServer } from '../embedded.ts';
 import { hostOf, isLoopback } from '../loopback.ts';
 import { DEFAULT_CA_DIRECTORY } from './ca-directory.ts';
 import { CONFIG_OPTIONS, folderOf, retryAttemptsOf, sourceOf } from './check.ts';
-import { addressOf, type Command, plural } from './usage.ts';
+import { durationOf } from './token.ts';
+import { addressOf, type Command, plural, UsageError } from './usage.ts';
 
 const DEFAULT_XDS = '127.0.0.1:15010';
 const DEFAULT_SECURE = '127.0.0.1:15012';
@@ -28,7 +29,9 @@ Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processe
   --node-agents NS/SA[,NS/SA]  service accounts (istio-system/ztunnel) whose Pods may have certificates of what runs on their node
   --plaintext      no CA, no identities, no TLS between workloads
   --admin ADDRESS  health, readiness, metrics, clients, problems, CSDS (${DEFAULT_ADMIN}); loopback only
-  --authority NAME  serves xdstp://NAME/… too (gRFC A47)`;
+  --authority NAME  serves xdstp://NAME/… too (gRFC A47)
+  --ttl TYPE=TIME  lds, rds, cds or eds: Envoys and SDKs drop such resources TIME (90s, 15m) after they last heard from here; may be
+                   repeated`;
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
 
@@ -72,6 +75,7 @@ const parse = (args: readonly string[]) =>
       plaintext: { type: 'boolean', default: false },
       admin: { type: 'string', default: DEFAULT_ADMIN },
       authority: { type: 'string', multiple: true, default: [] },
+      ttl: { type: 'string', multiple: true, default: [] },
     },
   }).values;
 
@@ -111,6 +115,7 @@ function serverOf(values: Values, folder: string): XdsServer {
     source,
     retryAttempts: retryAttemptsOf(values['retry-attempts']),
     authorities: ['', ...values.authority],
+    resourceTtlMs: Object.fromEntries(values.ttl.map(ttlOf)),
     plaintext,
     ca: plaintext ? false : caOf(caDirectory(values)),
     authentication: {
@@ -119,6 +124,12 @@ function serverOf(values: Values, folder: string): XdsServer {
       nodeAgents: values['node-agents'].flatMap((list) => list.split(',')),
     },
   });
+}
+
+function ttlOf(text: string): readonly [string, number] {
+  const [, type = '', time = ''] = /^(lds|rds|cds|eds)=(.+)$/.exec(text) ?? [];
+  if (type === '') throw new UsageError(`--ttl: got "${text}", want lds, rds, cds or eds and a time, as in eds=90s`);
+  return [type, durationOf(time, '--ttl')];
 }
 
 const IN_KUBERNETES = 'kubernetes:';

@@ -25,6 +25,8 @@ export interface AccessParts {
 export interface Access {
   /** `plain` finds what is served to clients that have the asker's View. */
   lookup(identity: ClientIdentity, typeUrl: string, plain: Lookup): Lookup;
+  /** Why a name is not the asker's; undefined: it may ask for it. */
+  refusal(identity: ClientIdentity, typeUrl: string, name: string): string | undefined;
 }
 
 export const ROOT_SECRET = 'ROOTCA';
@@ -54,20 +56,20 @@ export function createAccess(parts: AccessParts): Access {
     names.add(name);
     parts.denied(identity, typeUrl, name, why);
   };
+  const refusal: Access['refusal'] = (identity, typeUrl, name) => {
+    if (typeUrl === SECRET_TYPE) return secretFault(identity, name);
+    if (typeUrl !== LISTENER_TYPE || !name.startsWith(INBOUND)) return undefined;
+    return inboundFault(identity, name.slice(INBOUND.length), parts);
+  };
   return {
+    refusal,
     lookup(identity, typeUrl, plain) {
-      if (typeUrl === LISTENER_TYPE)
-        return (name) => {
-          if (!name.startsWith(INBOUND)) return plain(name);
-          const fault = inboundFault(identity, name.slice(INBOUND.length), parts);
-          return fault === undefined ? plain(name) : deny(identity, typeUrl, name, fault);
-        };
-      if (typeUrl === SECRET_TYPE)
-        return (name) => {
-          const fault = secretFault(identity, name);
-          return fault === undefined ? secret(identity, name, parts, plain) : deny(identity, typeUrl, name, fault);
-        };
-      return plain;
+      if (typeUrl !== LISTENER_TYPE && typeUrl !== SECRET_TYPE) return plain;
+      return (name) => {
+        const fault = refusal(identity, typeUrl, name);
+        if (fault !== undefined) return deny(identity, typeUrl, name, fault);
+        return typeUrl === SECRET_TYPE ? secret(identity, name, parts, plain) : plain(name);
+      };
     },
   };
 }

@@ -39,6 +39,18 @@ export class Acknowledgements {
     return this.#nonce;
   }
 
+  /** The nonce of a response that repeats what was answered: what the client said to it still stands. */
+  repeat(): string {
+    this.#counter++;
+    this.#nonce = this.#counter.toString(36);
+    return this.#nonce;
+  }
+
+  /** The last version that the client took. */
+  get acknowledged(): string | undefined {
+    return this.#acknowledged;
+  }
+
   /** What a request's nonce says about it. A stale one speaks of a response that a newer one has overtaken. */
   classify(nonce: string): 'initial' | 'current' | 'stale' {
     if (nonce === '') return 'initial';

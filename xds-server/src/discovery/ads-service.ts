@@ -6,6 +6,7 @@ import { Admission } from './admission.ts';
 import type { ClientIdentity } from './client-identity.ts';
 import type { Peer } from './peer.ts';
 import { Registrations, type RegistrationTarget } from './registrations.ts';
+import { type Renewals, startRenewals } from './renewals.ts';
 import { type EndpointOrigin, ReturnGrace } from './return-grace.ts';
 import { Session, type StreamTerms } from './session.ts';
 import type { Link, SessionHost, StreamLimits, Waits } from './session-host.ts';
@@ -27,6 +28,10 @@ export interface AdsServiceOptions {
   readonly waits?: (identity: ClientIdentity, typeUrl: string) => Waits | undefined;
   /** As `SessionHost.podLabels`; `podsChanged` says when it answers otherwise. */
   readonly podLabels?: (peer: Peer) => ReadonlyMap<string, string> | undefined;
+  /** As `SessionHost.absence`. */
+  readonly absence?: (identity: ClientIdentity, typeUrl: string, name: string) => string | undefined;
+  /** How long resources live at clients that keep the time, by type URL; they are renewed three times as often. */
+  readonly ttlsMs?: ReadonlyMap<string, number>;
   readonly on?: Partial<AdsEvents>;
 }
 
@@ -57,6 +62,7 @@ export class AdsService {
   readonly #admission: Admission;
   readonly #grace: ReturnGrace;
   readonly #host: SessionHost;
+  readonly #renewals: readonly Renewals[];
   #isPumping = false;
   #pushedAt: number | undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
@@ -76,6 +82,8 @@ export class AdsService {
       refused: (count) => options.on?.refusedNames?.(count),
       lookup: options.lookup,
       podLabels: (peer) => options.podLabels?.(peer),
+      absence: (identity, typeUrl, name) => options.absence?.(identity, typeUrl, name),
+      ttlMs: (typeUrl) => options.ttlsMs?.get(typeUrl),
       revision: options.revision,
       identified: (session, identity) => {
         // A stream for secrets alone says nothing of what its process serves.
@@ -85,6 +93,9 @@ export class AdsService {
       warn: (_session, message) => options.on?.warning?.(message),
       answered: (session, typeUrl, status) => options.on?.answered?.(session, typeUrl, status),
     };
+    this.#renewals = [...(options.ttlsMs ?? [])].map(([typeUrl, ttlMs]) =>
+      startRenewals(clock, ttlMs, () => this.#renew(typeUrl)),
+    );
   }
 
   get sessions(): readonly Session[] {
@@ -196,6 +207,11 @@ export class AdsService {
     }
     this.#registrations.close();
     this.#grace.close();
+    for (const renewals of this.#renewals) renewals.close();
+  }
+
+  #renew(typeUrl: string): void {
+    for (const session of this.#sessions.keys()) session.renew(typeUrl);
   }
 
   #wake(session: Session): void {

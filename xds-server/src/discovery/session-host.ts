@@ -41,6 +41,10 @@ export interface SessionHost {
   podLabels?(peer: Peer): ReadonlyMap<string, string> | undefined;
   /** undefined: nothing waits. Who makes something wait calls `changed` when it may be answered. */
   waits(identity: ClientIdentity, typeUrl: string): Waits | undefined;
+  /** Why a client is told of no such resource (gRFC A88); a word of the server's own where undefined. */
+  absence?(identity: ClientIdentity, typeUrl: string, name: string): string | undefined;
+  /** How long resources of a type live where they are not renewed; undefined: for ever. */
+  ttlMs?(typeUrl: string): number | undefined;
   /** The node of a stream became known or changed. */
   identified(session: Session, identity: ClientIdentity): void;
   /** The session has something to say: `serve` is wanted. */

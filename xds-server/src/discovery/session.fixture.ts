@@ -34,7 +34,11 @@ export interface Heard {
 }
 
 /** A session at a server of plain texts: `world` holds them by `type/name`, what the peer hears is decoded. */
-export function scripted(method: 'delta' | 'sotw', limits: Partial<StreamLimits> = {}) {
+export function scripted(
+  method: 'delta' | 'sotw',
+  limits: Partial<StreamLimits> = {},
+  more: Partial<SessionHost> = {},
+) {
   const world = new Map<string, string>();
   const heard: Heard[] = [];
   const warnings: string[] = [];
@@ -57,9 +61,12 @@ export function scripted(method: 'delta' | 'sotw', limits: Partial<StreamLimits>
     warn: (_session, message) => warnings.push(message),
     answered: () => {},
     revision: () => String(revision),
+    ...more,
   };
+  const raw: Buffer[] = [];
   const link = {
     send(bytes: Buffer) {
+      raw.push(bytes);
       heard.push(method === 'delta' ? readDelta(bytes) : readSotw(bytes));
       return !isSlow;
     },
@@ -78,6 +85,8 @@ export function scripted(method: 'delta' | 'sotw', limits: Partial<StreamLimits>
     session,
     world,
     warnings,
+    /** The bytes of all that was heard. */
+    raw,
     identities,
     ended: () => ended,
     clock,

@@ -12,6 +12,7 @@ import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
 import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import { changeDelta } from './delta-subscription.ts';
+import { type EntryStyle, isUnwrapping, keepsTime } from './entry-style.ts';
 import { type Find, NOT_YET } from './not-yet.ts';
 import { LOCAL, type Peer } from './peer.ts';
 import { Preparation } from './preparation.ts';
@@ -56,6 +57,7 @@ export class Session {
   readonly #bucket: TokenBucket;
   /** By type, for the identity as it is. */
   readonly #lookups = new Map<string, Lookup>();
+  readonly #styles = new Map<string, EntryStyle>();
   /** Types that may have something to send. */
   readonly #due = new Set<string>();
   readonly #preparation = new Preparation();
@@ -154,7 +156,7 @@ export class Session {
     const identity = this.#identityOf(this.#node);
     if (identity.podLabels === this.#identity?.podLabels) return;
     this.#identity = identity;
-    this.#lookups.clear();
+    this.#forget();
     this.#host.identified(this, identity);
     this.changed();
   }
@@ -176,6 +178,17 @@ export class Session {
       this.#answer(typeUrl, false);
     }
     return true;
+  }
+
+  /** Renews the time to live of what the client has of a type. */
+  renew(typeUrl: string): void {
+    const type = this.#types().get(typeUrl);
+    const ttlMs = this.#ttlMs(typeUrl);
+    if (type === undefined || ttlMs === undefined || this.#slow || this.#ended) return;
+    const renewal = type.renew(ttlMs, this.#host.revision());
+    if (renewal === undefined) return;
+    const { version } = renewal;
+    if (!this.#link.send(renewal.write({ version, typeUrl, nonce: type.book.repeat() }))) this.#slow = true;
   }
 
   drained(): void {
@@ -214,7 +227,7 @@ export class Session {
         return false;
       }
       this.#identity = identity;
-      this.#lookups.clear();
+      this.#forget();
       for (const fault of this.#identity.faults) this.#warn(fault);
       this.#host.identified(this, this.#identity);
       // Other labels or another place may mean other resources.
@@ -364,13 +377,41 @@ export class Session {
     const lookup = this.#lookupOf(identity, typeUrl);
     const waits = this.#host.waits(identity, typeUrl);
     const find = waits === undefined ? lookup : patient(lookup, waits);
-    const { write, names, isKeeping } = type.answer({ isWhole: isWhole(typeUrl), keepsGone }, find);
+    const shape = { isWhole: isWhole(typeUrl), keepsGone, style: this.#styleOf(identity, typeUrl) };
+    const { write, names, isKeeping } = type.answer(shape, find);
     if (write === undefined) return isKeeping;
     const version = this.#host.revision();
     const nonce = type.book.send(version);
     type.ledger.send(names, { number: type.book.count, atMs: this.#host.clock.wallTime() }, type.names);
     if (!this.#link.send(write({ version, typeUrl, nonce }))) this.#slow = true;
     return isKeeping;
+  }
+
+  #styleOf(identity: ClientIdentity, typeUrl: string): EntryStyle {
+    const known = this.#styles.get(typeUrl);
+    if (known !== undefined) return known;
+    const absence = (name: string): string =>
+      this.#host.absence?.(identity, typeUrl, name) ?? `nothing of this type is served as "${name.slice(0, 200)}"`;
+    const style: EntryStyle = {
+      isWrapped: this.#node !== undefined && isUnwrapping(this.#node),
+      ttlMs: this.#ttlMs(typeUrl),
+      // Envoy has no use for it.
+      ...(identity.view.kind !== 'envoy' && { absence }),
+    };
+    this.#styles.set(typeUrl, style);
+    return style;
+  }
+
+  /** What was made for the identity as it was. */
+  #forget(): void {
+    this.#lookups.clear();
+    this.#styles.clear();
+  }
+
+  #ttlMs(typeUrl: string): number | undefined {
+    const [kind, node] = [this.#identity?.view.kind, this.#node];
+    if (kind === undefined || node === undefined || !keepsTime(this.#method, kind, node)) return undefined;
+    return this.#host.ttlMs?.(typeUrl);
   }
 }
 

@@ -26,8 +26,21 @@ export interface XdsServerOptions {
   readonly authentication?: AuthenticationOptions;
   /** No identities and no TLS between workloads, whatever PeerAuthentications say. */
   readonly plaintext?: boolean;
+  /**
+   * How long what they were told lives at Envoys and SDKs that hear nothing more of it (Envoy Resource.ttl): it is renewed three times
+   * as often while the control plane is there, and dropped when it is gone. For ever where a type is not named.
+   */
+  readonly resourceTtlMs?: ResourceTtls;
   /** The time by which it waits; the system's where none is given. */
   readonly clock?: Clock;
+}
+
+/** Milliseconds, by type of resource. */
+export interface ResourceTtls {
+  readonly lds?: number;
+  readonly rds?: number;
+  readonly cds?: number;
+  readonly eds?: number;
 }
 
 /** Addresses to listen on: `host:port` (port 0 chooses a free one) or `unix:PATH`. */

@@ -12,6 +12,10 @@ export interface EncodedResource {
   readonly sotwEntry: Uint8Array;
   /** The same of a DeltaDiscoveryResponse: a discovery.v3.Resource with name and version. */
   readonly deltaEntry: Uint8Array;
+  /** That discovery.v3.Resource alone; further fields may be put behind it. */
+  readonly wrapper: Uint8Array;
+  /** The `resources` field of a DiscoveryResponse with the same in it, for clients that unwrap it. */
+  readonly wrappedEntry: Uint8Array;
 }
 
 /** Text that is the same for the same bytes and, for all that matters, for no others. */
@@ -29,9 +33,11 @@ class Encoded implements EncodedResource {
   readonly name: string;
   readonly version: string;
   readonly deltaEntry: Uint8Array;
+  readonly #start: number;
   readonly #anyStart: number;
   readonly #anyEnd: number;
   #sotwEntry: Uint8Array | undefined;
+  #wrappedEntry: Uint8Array | undefined;
 
   constructor(typeUrl: string, name: string, version: string, body: Uint8Array) {
     const any = anyOf(typeUrl, body);
@@ -42,6 +48,7 @@ class Encoded implements EncodedResource {
     this.name = name;
     this.version = version;
     this.deltaEntry = entry(resource);
+    this.#start = this.deltaEntry.length - resource.length;
     this.#anyEnd = this.deltaEntry.length - tail.length;
     this.#anyStart = this.#anyEnd - any.length;
   }
@@ -54,9 +61,21 @@ class Encoded implements EncodedResource {
     this.#sotwEntry ??= entry(this.any);
     return this.#sotwEntry;
   }
+
+  get wrapper(): Uint8Array {
+    return this.deltaEntry.subarray(this.#start);
+  }
+
+  get wrappedEntry(): Uint8Array {
+    this.#wrappedEntry ??= entry(anyOf(WRAPPER_TYPE, this.wrapper));
+    return this.#wrappedEntry;
+  }
 }
 
-const anyOf = (typeUrl: string, body: Uint8Array): Uint8Array =>
+const WRAPPER_TYPE = 'type.googleapis.com/envoy.service.discovery.v3.Resource';
+
+/** An encoded google.protobuf.Any. */
+export const anyOf = (typeUrl: string, body: Uint8Array): Uint8Array =>
   new BinaryWriter()
     .tag(1, WireType.LengthDelimited)
     .string(typeUrl)
@@ -64,7 +83,8 @@ const anyOf = (typeUrl: string, body: Uint8Array): Uint8Array =>
     .bytes(body)
     .finish();
 
-const entry = (bytes: Uint8Array): Uint8Array =>
+/** One `resources` field of a response, tag included. */
+export const entry = (bytes: Uint8Array): Uint8Array =>
   new BinaryWriter().tag(RESOURCES, WireType.LengthDelimited).bytes(bytes).finish();
 
 /** One object for resources that are the same byte for byte, whichever View they were made for; held while someone holds it. */

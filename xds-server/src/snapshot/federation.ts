@@ -9,6 +9,8 @@ export interface Federation {
   lookup(typeUrl: string, plain: Lookup): Lookup;
   /** The name by which we know it; undefined: it is not ours. A plain name is itself. */
   plainName(typeUrl: string, name: string): string | undefined;
+  /** Why an xdstp name is none of ours; undefined: it is, or it is a plain name. */
+  fault(typeUrl: string, name: string): string | undefined;
 }
 
 export interface FederationOptions {
@@ -25,13 +27,20 @@ export function createFederation({ authorities, hash }: FederationOptions): Fede
   const served = new Set(authorities.map((authority) => authority.toLowerCase()));
   const known = new WeakMap<EncodedResource, Map<string, EncodedResource>>();
 
-  const parse = (typeUrl: string, name: string) => {
+  const read = (typeUrl: string, name: string): string | { readonly id: string; readonly authority: string } => {
     const parsed = parseXdstp(name);
-    if (typeof parsed === 'string' || !served.has(parsed.authority)) return undefined;
+    if (typeof parsed === 'string') return parsed;
+    if (!served.has(parsed.authority)) return `the authority "${parsed.authority}" is not served here`;
+    if (`${TYPE_PREFIX}${parsed.type}` !== typeUrl) return `it names a ${parsed.type}`;
     // None of ours depends on a context; one with other parameters is another resource.
-    if (`${TYPE_PREFIX}${parsed.type}` !== typeUrl || parsed.context.size > 0) return undefined;
+    if (parsed.context.size > 0) return `nothing here has the context parameter "${[...parsed.context.keys()][0]}"`;
     const id = decoded(parsed.id);
-    return id === undefined || isXdstp(id) ? undefined : { id, authority: parsed.authority };
+    if (id === undefined) return 'its id is no UTF-8';
+    return isXdstp(id) ? 'its id is an xdstp name' : { id, authority: parsed.authority };
+  };
+  const parse = (typeUrl: string, name: string) => {
+    const ours = read(typeUrl, name);
+    return typeof ours === 'string' ? undefined : ours;
   };
   const made = (resource: EncodedResource, name: string, authority: string): EncodedResource => {
     let spellings = known.get(resource);
@@ -53,6 +62,10 @@ export function createFederation({ authorities, hash }: FederationOptions): Fede
       const ours = parse(typeUrl, name);
       const found = ours && plain(ours.id);
       return found && made(found, name, ours.authority);
+    },
+    fault(typeUrl, name) {
+      const ours = isXdstp(name) ? read(typeUrl, name) : undefined;
+      return typeof ours === 'string' ? ours : undefined;
     },
     plainName: (typeUrl, name) => (isXdstp(name) ? parse(typeUrl, name)?.id : name),
   };
