@@ -1,4 +1,4 @@
-import { createFrameReader, type FrameReader } from '../wire/grpc-frames.ts';
+import { FrameReader } from '../wire/grpc-frames.ts';
 import { GRPC } from '../wire/grpc-status.ts';
 import type { Algorithm } from './algorithms.ts';
 import { decompress, isTooLarge } from './compression.ts';
@@ -41,7 +41,7 @@ export class IncomingMessages {
     const take = (bytes: Uint8Array, isCompressed: boolean): void => {
       this.#queue.push({ bytes, isCompressed });
     };
-    this.#reader = createFrameReader(maxBytes, take, { takesCompressed: true });
+    this.#reader = new FrameReader(maxBytes, take, { takesCompressed: true });
   }
 
   /** As the head of the answer says. */

@@ -12,69 +12,76 @@ export function frameMessage(message: Uint8Array): Uint8Array {
 /** `compressed`: although no encoding was offered; `flag`: neither 0 nor 1. */
 export type FrameFault = 'compressed' | 'flag' | 'too-large';
 
-export interface FrameReader {
-  /** Takes the next bytes; returns what is wrong with them, after which nothing more may be pushed. */
-  push(chunk: Uint8Array): FrameFault | undefined;
-  /** True between two messages: a stream that ends elsewhere was cut. */
-  readonly isAtBoundary: boolean;
-}
+/** Of a message that is copied out of what has come. */
+type OnMessage = (message: Buffer, isCompressed: boolean) => void;
 
 /**
  * Cuts a byte stream into messages. The claimed length is checked before a byte of the message is kept, so a peer that
- * announces 4 GiB costs nothing. A message is one fresh Uint8Array: a decoder may keep parts of it.
+ * announces 4 GiB costs nothing. A message is a copy: a decoder may keep parts of it without what came beside it.
  */
-export function createFrameReader(
-  maxBytes: number,
-  onMessage: (message: Uint8Array, isCompressed: boolean) => void,
-  { takesCompressed = false } = {},
-): FrameReader {
-  const prefix = new Uint8Array(PREFIX);
-  const view = new DataView(prefix.buffer);
-  let prefixFilled = 0;
-  let message: Uint8Array | undefined;
-  let filled = 0;
+export class FrameReader {
+  readonly #maxBytes: number;
+  readonly #onMessage: OnMessage;
+  readonly #takesCompressed: boolean;
+  /** Of a prefix that has not come whole, byte by byte. */
+  #flag = 0;
+  #length = 0;
+  #prefixFilled = 0;
+  #message: Buffer | undefined;
+  #filled = 0;
 
-  function take(chunk: Uint8Array, from: number, into: Uint8Array, at: number): number {
-    const length = Math.min(chunk.length - from, into.length - at);
-    into.set(chunk.subarray(from, from + length), at);
-    return length;
+  constructor(maxBytes: number, onMessage: OnMessage, { takesCompressed = false } = {}) {
+    this.#maxBytes = maxBytes;
+    this.#onMessage = onMessage;
+    this.#takesCompressed = takesCompressed;
   }
 
-  function startMessage(): FrameFault | undefined {
-    const length = view.getUint32(1);
-    // Where no encoding is advertised a compressed message is the peer's fault (gRPC compression.md).
-    if (prefix[0] !== 0 && !takesCompressed) return 'compressed';
-    if ((prefix[0] ?? 0) > 1) return 'flag';
-    if (length > maxBytes) return 'too-large';
-    message = new Uint8Array(length);
-    filled = 0;
-    return undefined;
-  }
-
-  return {
-    push(chunk) {
-      let at = 0;
-      for (;;) {
-        if (message === undefined) {
-          const taken = take(chunk, at, prefix, prefixFilled);
-          at += taken;
-          prefixFilled += taken;
-          if (prefixFilled < PREFIX) return undefined;
-          const fault = startMessage();
-          if (fault !== undefined || message === undefined) return fault;
-        }
-        const taken = take(chunk, at, message, filled);
-        at += taken;
-        filled += taken;
-        if (filled < message.length) return undefined;
-        const complete = message;
-        message = undefined;
-        prefixFilled = 0;
-        onMessage(complete, prefix[0] === 1);
+  /** Takes the next bytes; returns what is wrong with them, after which nothing more may be pushed. */
+  push(chunk: Uint8Array): FrameFault | undefined {
+    let at = 0;
+    for (;;) {
+      if (this.#message === undefined) {
+        at = this.#readPrefix(chunk, at);
+        if (this.#prefixFilled < PREFIX) return undefined;
+        const fault = this.#fault();
+        if (fault !== undefined) return fault;
+        this.#message = Buffer.allocUnsafe(this.#length);
+        this.#filled = 0;
       }
-    },
-    get isAtBoundary() {
-      return message === undefined && prefixFilled === 0;
-    },
-  };
+      const message = this.#message;
+      const length = Math.min(chunk.length - at, message.length - this.#filled);
+      message.set(at === 0 && length === chunk.length ? chunk : chunk.subarray(at, at + length), this.#filled);
+      at += length;
+      this.#filled += length;
+      if (this.#filled < message.length) return undefined;
+      this.#message = undefined;
+      this.#prefixFilled = 0;
+      this.#onMessage(message, this.#flag === 1);
+    }
+  }
+
+  /** True between two messages: a stream that ends elsewhere was cut. */
+  get isAtBoundary(): boolean {
+    return this.#message === undefined && this.#prefixFilled === 0;
+  }
+
+  #readPrefix(chunk: Uint8Array, from: number): number {
+    let at = from;
+    for (; this.#prefixFilled < PREFIX && at < chunk.length; at++) {
+      const byte = chunk[at] ?? 0;
+      if (this.#prefixFilled === 0) {
+        this.#flag = byte;
+        this.#length = 0;
+      } else this.#length = this.#length * 256 + byte;
+      this.#prefixFilled++;
+    }
+    return at;
+  }
+
+  #fault(): FrameFault | undefined {
+    // Where no encoding is advertised a compressed message is the peer's fault (gRPC compression.md).
+    if (this.#flag !== 0 && !this.#takesCompressed) return 'compressed';
+    if (this.#flag > 1) return 'flag';
+    return this.#length > this.#maxBytes ? 'too-large' : undefined;
+  }
 }

@@ -1,7 +1,7 @@
 import type { ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import type { Clock } from '../clock.ts';
 import type { Channel } from './channel.ts';
-import { createFrameReader, frameMessage } from './grpc-frames.ts';
+import { FrameReader, frameMessage } from './grpc-frames.ts';
 import { codeOfReset, GRPC, type GrpcStatus, statusOfHeaders, statusOfTrailers } from './grpc-status.ts';
 import type { SessionKind } from './http2-settings.ts';
 import { type ClientSession, startSession } from './session.ts';
@@ -116,7 +116,7 @@ class LiveStream implements GrpcStream {
 
   #watch(): void {
     const stream = this.#stream;
-    const reader = createFrameReader(this.#options.maxMessageBytes, (message) => {
+    const reader = new FrameReader(this.#options.maxMessageBytes, (message) => {
       if (!this.#isOver) this.#on.message(message);
     });
     stream.on('response', (headers) => this.#onHeaders(headers));

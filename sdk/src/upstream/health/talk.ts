@@ -3,7 +3,7 @@ import { type ClientHttp2Stream, connect, type IncomingHttpHeaders } from 'node:
 import type { Socket } from 'node:net';
 import type { HeaderMutation } from '../../model/headers.ts';
 import type { HealthCheckRequest, StatusRange } from '../../model/health-check.ts';
-import { createFrameReader, frameMessage } from '../../wire/grpc-frames.ts';
+import { FrameReader, frameMessage } from '../../wire/grpc-frames.ts';
 import type { CheckResult } from './state.ts';
 
 /** One check on a connection that is there. */
@@ -95,7 +95,7 @@ function talkGrpc(talking: Talk, check: GrpcCheck, done: Done): void {
   const stream = openStream(talking, head, done);
   let serving: number | undefined;
   let grpcStatus: string | undefined;
-  const reader = createFrameReader(MOST_BYTES, (message) => {
+  const reader = new FrameReader(MOST_BYTES, (message) => {
     serving = servingStatus(message);
   });
   const note = (headers: IncomingHttpHeaders): void => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../connection/origin.fixture.ts';
 import { ERROR } from './codes.ts';
-import { connectTo, frame, framesOf, HELLO, POST, type RawPeer, startRawPeer } from './peer.fixture.ts';
+import { connectTo, frame, framesOf, HELLO, POST, type RawPeer, startRawPeer, type Told } from './peer.fixture.ts';
 
 /** Servers that break rules: what they break ends, their stream or their connection, and nothing else. */
 const peers: RawPeer[] = [];
@@ -73,7 +73,7 @@ describe('a connection ends with a GOAWAY, and its streams with it, when its pee
       expect(told.events.filter((event) => event.startsWith('closed'))).toHaveLength(1);
       expect(told.closedWith).not.toBe(0);
     }
-    expect(client.request(POST, true, asked[0].told)).toBeUndefined();
+    expect(client.request(POST, true, asked[0]?.told as Told)).toBeUndefined();
     const last = () => framesOf(Buffer.concat(peer.received)).at(-1);
     await until(() => last()?.type === GOAWAY);
     expect(last()?.payload.readUInt32BE(4)).toBe(code);
