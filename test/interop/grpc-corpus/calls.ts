@@ -1,12 +1,21 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { type Backend, type Misbehaviour, type Seen, startBackend } from '../grpc-peers/backend.ts';
 import type { Peer, PeerAnswer } from '../grpc-peers/peer.ts';
 import type { PeerKind } from '../grpc-peers/peers.ts';
+import type { Issuer } from './certificate-files.ts';
 import type { Ask, Told, Want } from './features/feature.ts';
 
-/** Three of them, v1, v2 and v3, that answer what they saw. */
-export async function startBackends(): Promise<readonly Backend[]> {
-  const backends = await Promise.all(['v1', 'v2', 'v3'].map((name) => startBackend(name)));
+/** v1, v2 and v3, that answer what they saw; v4 takes nothing but mutual TLS, as the service account `default/echo`. */
+export async function startBackends(issuer: Issuer): Promise<readonly Backend[]> {
+  const files = await issuer.issue('echo');
+  const tls = {
+    cert: readFileSync(files.certificate_file, 'utf8'),
+    key: readFileSync(files.private_key_file, 'utf8'),
+    ca: readFileSync(files.ca_certificate_file, 'utf8'),
+  };
+  const plain = ['v1', 'v2', 'v3'].map((name) => startBackend(name));
+  const backends = await Promise.all([...plain, startBackend('v4', { tls })]);
   for (const backend of backends) backend.behave(behaviour);
   return backends;
 }

@@ -11,10 +11,11 @@ import { destinationRule, type Feature, service, workloadEntry } from './feature
 import { MATCHES } from './features/matches.ts';
 import { PLACES } from './features/places.ts';
 import { POLICIES } from './features/policies.ts';
+import { SECURITY } from './features/security.ts';
 
 /** All that Istio can say, at once: each feature in a namespace of its own, each called by every gRPC client there is. */
 
-const FEATURES = [...MATCHES, ...ACTIONS, ...POLICIES, ...PLACES].map((feature, index) => ({
+const FEATURES = [...MATCHES, ...ACTIONS, ...POLICIES, ...PLACES, ...SECURITY].map((feature, index) => ({
   ...feature,
   namespace: `n${index}`,
 }));
@@ -41,7 +42,7 @@ const yamlOf = ({ yaml, isBare, namespace }: Feature & { readonly namespace: str
 
 beforeAll(async () => {
   issuer = await createIssuer();
-  backends = await startBackends();
+  backends = await startBackends(issuer);
   plane = await startControlPlane(FEATURES.map(yamlOf).join(''));
   const places = { locality: { region: 'eu', zone: 'a' } };
   for (const kind of PEER_KINDS.filter(isHere))

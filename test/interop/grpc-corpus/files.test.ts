@@ -57,7 +57,7 @@ let plane: ControlPlane;
 
 beforeAll(async () => {
   issuer = await createIssuer();
-  backends = await startBackends();
+  backends = await startBackends(issuer);
   plane = await startControlPlane();
   for (const kind of PEER_KINDS.filter(isHere))
     peers.set(kind, await startClient(kind, { xds: plane.xds, files: await issuer.issue(kind) }));

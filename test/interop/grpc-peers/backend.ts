@@ -1,5 +1,12 @@
-import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+  createSecureServer,
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 /** What a backend saw of a call; its answer, in JSON. */
 export interface Seen {
@@ -7,6 +14,8 @@ export interface Seen {
   readonly path: string;
   readonly authority: string;
   readonly headers: Readonly<Record<string, string>>;
+  /** subjectAltName of the caller's certificate. */
+  readonly caller?: string;
 }
 
 /** Trailers only, after `delayMs`; without a status the call is answered. */
@@ -36,6 +45,12 @@ const seen = (backend: string, headers: IncomingHttpHeaders): Seen => {
   };
 };
 
+function callerOf({ session }: ServerHttp2Stream): { readonly caller?: string } {
+  const socket = session?.socket;
+  const caller = socket instanceof TLSSocket ? socket.getPeerCertificate().subjectaltname : undefined;
+  return caller === undefined ? {} : { caller };
+}
+
 /** Length-prefixed, not compressed (gRPC over HTTP/2). */
 function frame(message: Buffer): Buffer {
   const head = Buffer.alloc(5);
@@ -55,17 +70,24 @@ function answer(stream: ServerHttp2Stream, told: Seen, grpcStatus: number | unde
   stream.end(frame(Buffer.from(JSON.stringify(told))));
 }
 
-export async function startBackend(name: string, port = 0): Promise<Backend> {
+export interface BackendOptions {
+  /** A free one where absent. */
+  readonly port?: number;
+  /** In PEM: then it takes nothing but mutual TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+}
+
+export async function startBackend(name: string, { port = 0, tls }: BackendOptions = {}): Promise<Backend> {
   const calls: Seen[] = [];
   const sessions = new Set<ServerHttp2Session>();
   let behave: (one: Seen) => Misbehaviour | undefined = () => undefined;
-  const server = createServer();
+  const server = tls ? createSecureServer({ ...tls, requestCert: true, rejectUnauthorized: true }) : createServer();
   server.on('session', (session) => {
     sessions.add(session);
     session.on('error', () => {}).on('close', () => sessions.delete(session));
   });
   server.on('stream', (stream, headers) => {
-    const told = seen(name, headers);
+    const told = { ...seen(name, headers), ...callerOf(stream) };
     calls.push(told);
     const { grpcStatus, delayMs = 0 } = behave(told) ?? {};
     stream.on('error', () => {}).resume();
