@@ -1,6 +1,8 @@
 import type { Cell, Family, Graph, Read } from '../graph/graph.ts';
+import { grpcClient } from '../translate/client/grpc-client.ts';
 import { NOT_FOR_GRPC } from '../translate/client/routes.ts';
 import { clusterBasis } from '../translate/cluster/basis.ts';
+import { type Limit, limitsOf } from '../translate/limit/limits.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, ROUTE_SOURCES_TYPE, ROUTE_TYPE } from '../translate/resource-types.ts';
 import { referencedClusters } from '../translate/route/referenced-clusters.ts';
 import { routeConfiguration } from '../translate/route/route-configuration.ts';
@@ -22,6 +24,8 @@ export interface Resources {
   has(typeUrl: string, key: string): boolean;
   /** Whether the View of `key` has this cluster. */
   clusterExists(key: string, cluster: string): boolean;
+  /** What of the resource will not happen as written at this client, which `view` names. */
+  limits(view: View, typeUrl: string, name: string, relevance: Relevance): readonly Limit[];
 }
 
 type Encoded = EncodedResource | undefined;
@@ -99,6 +103,11 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
     return basis?.spread !== undefined;
   });
 
+  const limits = derive<readonly Limit[]>('limits', [], (world, { view, name }) => {
+    const [client, typeUrl = '', resource = ''] = name.split(SEPARATOR);
+    return limitsOf(world, { ...view, client: grpcClient(client) }, typeUrl, resource);
+  });
+
   const { keyOf, isFixed } = createKeys(placed);
   // The same bytes name the same clusters.
   const routeVersions = new WeakMap<EncodedResource, RouteVersion>();
@@ -116,6 +125,11 @@ export const createResources = (graph: Graph, { cells, hash, failed }: Resources
       const made = { resource, clusters: clustersOf.at(key).get() };
       routeVersions.set(resource, made);
       return made;
+    },
+    limits: (view, typeUrl, name, relevance) => {
+      if (view.kind !== 'grpc') return [];
+      const who = viewKey({ ...canonicalView(view, relevance), locality: NO_LOCALITY });
+      return limits.at([who, view.client ?? 'unknown', typeUrl, name].join(SEPARATOR)).get();
     },
     clusterExists: (key, cluster) => exists.at(key.slice(0, key.indexOf(SEPARATOR) + 1) + cluster).get(),
   };

@@ -4,6 +4,7 @@ import { createGraph, type Input } from '../graph/graph.ts';
 import type { Registry } from '../registry/registry.ts';
 import { byPosition } from '../schema/problem.ts';
 import type { ChangeEvent, ObjectKey, Problem } from '../schema/types.ts';
+import type { Limit } from '../translate/limit/limits.ts';
 import type { MeshOptions, MeshSettings } from '../translate/mesh-settings.ts';
 import { sameRelevance } from '../translate/relevance.ts';
 import { ROUTE_TYPE } from '../translate/resource-types.ts';
@@ -38,6 +39,8 @@ export interface Snapshots {
   current(): Snapshot;
   /** The same answers as `current().resource`, always the newest, for a client that asks for the same names again and again. */
   lookup(view: View, typeUrl: string): Lookup;
+  /** What of a route configuration or a cluster will not happen as written at a gRPC client, which `view.client` names. */
+  limits(view: View, typeUrl: string, name: string): readonly Limit[];
   /** Called when answers may differ, and after every change of configuration. */
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void;
   /** What is the same for the whole mesh, as it is served. */
@@ -125,6 +128,10 @@ class LiveSnapshots implements Snapshots {
       relevance: () => this.#relevance.get(),
       generation: () => this.#swept.at,
     });
+  }
+
+  limits(view: View, typeUrl: string, name: string): readonly Limit[] {
+    return this.#resources.limits(view, typeUrl, name, this.#relevance.get());
   }
 
   onChange(listener: (snapshot: Snapshot, urgency: Urgency) => void): () => void {

@@ -24,6 +24,8 @@ export interface MessageCapabilities {
   readonly sentAs?: Readonly<Record<string, string>>;
   /** Why every gRPC client refuses a resource with it → the fields. */
   readonly rejected?: Readonly<Record<string, string>>;
+  /** Why every gRPC client ignores them → the fields. */
+  readonly ignored?: Readonly<Record<string, string>>;
   /** Why gRPC clients ignore all other fields. */
   readonly rest?: string;
   /** Why Envoy ignores them → the fields. */
@@ -39,10 +41,10 @@ const reasonIn = (reasons: Readonly<Record<string, string>> | undefined, name: s
   Object.entries(reasons ?? {}).find(([, list]) => names(list).includes(name))?.[0];
 
 /** The fields that a message's entry names; whatever else it has is the rest. */
-export const namedFields = ({ grpc, partly, sentAs, rejected, envoy }: MessageCapabilities): readonly string[] => [
+export const namedFields = ({ grpc, partly, envoy, ...all }: MessageCapabilities): readonly string[] => [
   ...names(grpc),
   ...Object.keys(partly ?? {}),
-  ...[sentAs, rejected, envoy].flatMap((reasons) => Object.values(reasons ?? {}).flatMap(names)),
+  ...[all.sentAs, all.rejected, all.ignored, envoy].flatMap((reasons) => Object.values(reasons ?? {}).flatMap(names)),
 ];
 
 /** One field's cells; undefined: nothing is said of it. */
@@ -58,11 +60,12 @@ export const cellsOf = (message: MessageCapabilities, name: string): Capability 
   return all && { go: all, core: all, java: all, node: all, envoy };
 };
 
-const cellOfAll = ({ grpc, sentAs, rejected, rest }: MessageCapabilities, name: string): Cell | undefined => {
+const cellOfAll = ({ grpc, sentAs, rejected, ignored, rest }: MessageCapabilities, name: string): Cell | undefined => {
   if (names(grpc).includes(name)) return 'supported';
   const how = reasonIn(sentAs, name);
   if (how !== undefined) return { sentAs: how };
   const why = reasonIn(rejected, name);
   if (why !== undefined) return { rejected: why };
-  return rest === undefined ? undefined : { ignored: rest };
+  const because = reasonIn(ignored, name) ?? rest;
+  return because === undefined ? undefined : { ignored: because };
 };

@@ -26,6 +26,10 @@ export const route: MessageTable = {
   },
   'envoy.config.route.v3.Route': {
     grpc: 'name match route typed_per_filter_config',
+    ignored: {
+      [NO_MUTATION]:
+        'request_headers_to_add request_headers_to_remove response_headers_to_add response_headers_to_remove',
+    },
     sentAs: { [FAILS]: 'redirect direct_response filter_action non_forwarding_action' },
     rest: 'not read (A28)',
   },
@@ -57,6 +61,13 @@ export const route: MessageTable = {
       auto_host_rewrite: AUTHORITY,
     },
     sentAs: { 'max_stream_duration beside it (A31)': 'timeout' },
+    ignored: {
+      [NO_REWRITE]: 'prefix_rewrite regex_rewrite path_rewrite_policy path_rewrite',
+      [NO_MIRRORS]: 'request_mirror_policies',
+      'the authority is that of the target (A81 has auto_host_rewrite alone)':
+        'host_rewrite_literal host_rewrite_header host_rewrite_path_regex host_rewrite',
+      'nothing is hedged': 'hedge_policy',
+    },
     rest: 'not read (A28, A31)',
   },
   'envoy.config.route.v3.RouteAction.MaxStreamDuration': {
@@ -129,6 +140,3 @@ export const route: MessageTable = {
   },
   'envoy.type.http.v3.Cookie': { rest: NO_SESSIONS },
 };
-
-/** For what is said of a route as it was written. */
-export const WHY = { NO_MUTATION, NO_MIRRORS, NO_REWRITE };

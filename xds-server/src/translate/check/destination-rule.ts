@@ -9,6 +9,7 @@ import { selectService } from '../service-lookup.ts';
 import type { DestinationRule, World } from '../world.ts';
 import { checkClientTls } from './client-tls.ts';
 import { type Finding, warning } from './finding.ts';
+import { checkPolicyForGrpc } from './grpc-clients.ts';
 import { ownView } from './virtual-service.ts';
 
 /** What of a DestinationRule will not happen as written. */
@@ -26,7 +27,7 @@ export const checkDestinationRule = (world: World, rule: DestinationRule): reado
     findings.push(...checkPolicy(subset.trafficPolicy, `spec.subsets[${index}].trafficPolicy`));
   }
   findings.push(...checkClientTls(world, rule, service));
-  return findings;
+  return [...findings, ...checkPolicyForGrpc(world, rule)];
 };
 
 /** Rules of one namespace for one host are one rule: the oldest one's policy and the first of each subset count. */

@@ -13,6 +13,7 @@ import { appliesToMesh, virtualServicesFor } from '../virtual-service-lookup.ts'
 import type { VirtualService, World } from '../world.ts';
 import { checkConnectionRoutes } from './connection-routes.ts';
 import { type Finding, warning } from './finding.ts';
+import { checkRoutesForGrpc } from './grpc-clients.ts';
 
 /** What of a VirtualService will not happen as written, seen by a client of its own namespace. */
 export const checkVirtualService = (world: World, rule: VirtualService): readonly Finding[] => {
@@ -37,7 +38,7 @@ export const checkVirtualService = (world: World, rule: VirtualService): readonl
   for (const { path, message } of delegated(world, rule).lost) findings.push(warning(path, message));
   for (const [index, http] of spec.http.entries())
     findings.push(...checkHttp(world, rule, http, `spec.http[${index}]`));
-  return findings;
+  return [...findings, ...checkRoutesForGrpc(world, rule)];
 };
 
 export const ownView = (namespace: string): View => ({

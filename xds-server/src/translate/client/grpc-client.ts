@@ -11,6 +11,10 @@ export type Ability =
   /** CertificateValidationContext.system_root_certs (gRFC A82). */
   'systemRoots';
 
+/** From text that was written from one. */
+export const grpcClient = (text: string | undefined): GrpcClient =>
+  GRPC_CLIENTS.find((client) => client === text) ?? 'unknown';
+
 export interface GrpcTraits {
   readonly client: GrpcClient;
   /** Sorted. */
@@ -34,10 +38,11 @@ const NAMES: readonly (readonly [prefix: string, client: KnownGrpcClient])[] = [
 
 export const grpcTraits = ({ userAgent, version }: Said): GrpcTraits => {
   const client = NAMES.find(([prefix]) => userAgent.startsWith(prefix))?.[1] ?? 'unknown';
-  // Java has system roots without being asked; Go and C-core want an environment variable that nobody here can see.
-  const abilities: readonly Ability[] = client === 'java' && isAtLeast(version, 1, 69) ? ['systemRoots'] : [];
-  return { client, abilities };
+  return { client, abilities: client === 'java' && isAtLeast(version, 1, 69) ? newestAbilities(client) : [] };
 };
+
+/** Java has system roots without being asked; Go and C-core want an environment variable that nobody here can see. */
+export const newestAbilities = (client: GrpcClient): readonly Ability[] => (client === 'java' ? ['systemRoots'] : []);
 
 /** `1.85.0`, `v1.85.0-dev`; what is no version is the oldest. */
 const isAtLeast = (version: string, major: number, minor: number): boolean => {

@@ -25,6 +25,8 @@ export interface TranslatedRoute {
   readonly origin: FieldRef | undefined;
   /** What explain says beside the route. */
   readonly notes: readonly string[];
+  /** As it was written; undefined: nobody wrote it. */
+  readonly http?: HttpRoute;
 }
 
 /** Name of the only route of a service without VirtualService. */
@@ -68,6 +70,7 @@ export const virtualServiceRoutes = (scope: RouteScope, rule: VirtualService): r
       if (route === undefined) continue;
       routes.push({
         route,
+        http,
         origin: fieldRef(written, fieldPath),
         notes: [...routeNotes(at, http), ...(http.route.length > 0 ? callPolicyNotes(policy) : [])],
       });

@@ -1,0 +1,62 @@
+import { clusterBasis } from '../cluster/basis.ts';
+import { CLUSTER_TYPE, ROUTE_TYPE } from '../resource-types.ts';
+import { routeConfiguration } from '../route/route-configuration.ts';
+import type { View } from '../view.ts';
+import type { World } from '../world.ts';
+import { policyLimits, routeLimits } from './part-limits.ts';
+
+/** One thing of a resource that a client does not do as the rule behind it says. */
+export interface Limit {
+  /** `VirtualService default/reviews`; empty where no rule is behind it. */
+  readonly resource: string;
+  /** `spec.http[0].mirror` */
+  readonly fieldPath: string;
+  readonly message: string;
+}
+
+/**
+ * What of a route configuration or a cluster will not happen as written at this client; only a gRPC client has limits.
+ * `view.client` names it: one that nobody knows is taken for the least able.
+ */
+export const limitsOf = (world: World, view: View, typeUrl: string, name: string): readonly Limit[] => {
+  if (view.kind !== 'grpc') return [];
+  if (typeUrl === ROUTE_TYPE) return limitsOfRoutes(world, view, name);
+  return typeUrl === CLUSTER_TYPE ? limitsOfCluster(world, view, name) : [];
+};
+
+const limitsOfRoutes = (world: World, view: View, name: string): readonly Limit[] => {
+  const translated = routeConfiguration(world, view, name);
+  if (translated === undefined) return [];
+  const changed = translated.changed.map(({ route, message }) => ({
+    resource: route.origin?.resource ?? '',
+    fieldPath: route.origin?.fieldPath ?? '',
+    message,
+  }));
+  const written = new Map(
+    translated.routes.flatMap(({ http, origin }) =>
+      http && origin ? [[`${origin.object} ${httpPath(origin.fieldPath)}`, { http, origin }] as const] : [],
+    ),
+  );
+  const limits = [...written.values()].flatMap(({ http, origin }) =>
+    routeLimits(http, view.client ?? 'unknown').map(({ path, reason }) => ({
+      resource: origin.resource,
+      fieldPath: `${httpPath(origin.fieldPath)}.${path}`,
+      message: reason,
+    })),
+  );
+  return [...changed, ...limits];
+};
+
+/** `spec.http[1].match[0]` is a part of `spec.http[1]`. */
+const httpPath = (fieldPath: string): string => fieldPath.replace(/\.match\[\d+\]$/, '');
+
+const limitsOfCluster = (world: World, view: View, name: string): readonly Limit[] => {
+  const basis = clusterBasis(world, view, name);
+  if (basis?.rule === undefined) return [];
+  const { namespace, name: rule } = basis.rule.rule;
+  return policyLimits(basis.policy, view, view.client ?? 'unknown').map(({ path, reason }) => ({
+    resource: `DestinationRule ${namespace}/${rule}`,
+    fieldPath: `trafficPolicy.${path}`,
+    message: reason,
+  }));
+};
