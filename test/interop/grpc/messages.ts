@@ -80,3 +80,56 @@ export function aggregatedSize(message: Uint8Array): number {
   }
   return 0;
 }
+
+/** The last of each field, blocks as bytes; and every one of field 2. */
+function fieldsOf(message: Uint8Array) {
+  const last = new Map<number, number | Uint8Array>();
+  const second: Uint8Array[] = [];
+  const reader = new BinaryReader(message);
+  while (reader.pos < reader.len) {
+    const [field, type] = reader.tag();
+    if (type !== LENGTH) {
+      last.set(field, reader.int32());
+      continue;
+    }
+    const bytes = reader.bytes();
+    last.set(field, bytes);
+    if (field === 2) second.push(bytes);
+  }
+  const number = (field: number): number => Number(last.get(field) ?? 0);
+  const bytes = (field: number): Uint8Array => {
+    const value = last.get(field);
+    return value instanceof Uint8Array ? value : new Uint8Array();
+  };
+  return { number, bytes, second };
+}
+
+function readStatus(message: Uint8Array): Status {
+  const { number, bytes } = fieldsOf(message);
+  return { code: number(1), message: new TextDecoder().decode(bytes(2)) };
+}
+
+export function readSimpleRequest(message: Uint8Array): { readonly size: number; readonly status: Status } {
+  const { number, bytes } = fieldsOf(message);
+  return { size: number(2), status: readStatus(bytes(7)) };
+}
+
+export interface OutputRequest {
+  readonly sizes: readonly number[];
+  readonly status: Status;
+}
+
+export function readOutputRequest(message: Uint8Array): OutputRequest {
+  const { second, bytes } = fieldsOf(message);
+  return { sizes: second.map((parameters) => fieldsOf(parameters).number(1)), status: readStatus(bytes(7)) };
+}
+
+/** SimpleResponse and StreamingOutputCallResponse. */
+export function payloadAnswer(size: number): Buffer {
+  const writer = new BinaryWriter();
+  payload(writer, 1, size);
+  return done(writer);
+}
+
+/** StreamingInputCallResponse. */
+export const aggregated = (size: number): Buffer => done(new BinaryWriter().tag(1, VARINT).int32(size));
