@@ -6,6 +6,8 @@ import type { GuardedConnection } from './connection.ts';
 /** RFC 9113 §7. */
 const REFUSED_STREAM = 0x7;
 const ENHANCE_YOUR_CALM = 0xb;
+/** 17, in a record of TLS. */
+const PING_ANSWER_BYTES = 64;
 
 /**
  * Watches one HTTP/2 session for what costs us more than it costs the peer: streams reset as soon as they are opened
@@ -23,13 +25,16 @@ export class SessionWatch {
   #windowMs = 0;
   #pings = 0;
   #settings = 0;
+  readonly #sent: () => number;
+  #sentBefore = 0;
 
   constructor(connection: GuardedConnection, session: ServerHttp2Session, clock: Clock, calmed: (why: string) => void) {
     this.#session = session;
     this.#clock = clock;
     this.#calmed = calmed;
     this.#mostStreams = connection.chain?.maxConcurrentStreams ?? defaultOf('guardConcurrentStreams');
-    session.on('ping', () => this.#frame('ping'));
+    this.#sent = () => (connection.secured?.socket ?? connection.socket).bytesWritten;
+    session.on('ping', () => this.#ping());
     session.on('remoteSettings', () => this.#frame('settings'));
     // The application's own limit, where it is lower, is known once the peer has acknowledged it.
     session.once('localSettings', ({ maxConcurrentStreams = Number.POSITIVE_INFINITY }) => {
@@ -64,6 +69,17 @@ export class SessionWatch {
     if (isPremature) this.#premature++;
     if (this.#closed < defaultOf('guardPrematureStreams') || this.#premature * 2 < this.#closed) return;
     this.#calm(`${this.#premature} of ${this.#closed} streams were reset as soon as they were opened`);
+  }
+
+  /**
+   * Clients of gRPC measure the link with a PING for what they receive (grpc-go, C-core: bandwidth-delay product): where we have
+   * sent more than the answer to the last one it is none of those that cost us alone (gRFC A8).
+   */
+  #ping(): void {
+    const sent = this.#sent();
+    const isPaidFor = sent - this.#sentBefore > PING_ANSWER_BYTES;
+    this.#sentBefore = sent;
+    if (!isPaidFor) this.#frame('ping');
   }
 
   #frame(kind: 'ping' | 'settings'): void {
