@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StreamFailure } from '../connection/stream-failure.ts';
 import type { MeshErrorCode } from '../errors.ts';
-import { codeOfFailure, codeOfReply } from './grpc-code.ts';
+import { codeOfAbort, codeOfFailure, codeOfReply } from './grpc-code.ts';
 
 /** gRFC A54: what only an application may say, never a control plane or a channel. */
 const OF_APPLICATIONS = [3, 5, 6, 9, 10, 11, 15];
@@ -54,4 +54,17 @@ describe('the status of what no server has said', () => {
   ] as const)('%o: %i', (failure, code) => {
     expect(codeOfFailure(failure)).toBe(code);
   });
+});
+
+it.each([
+  [{ code: 8 }, 8],
+  [AbortSignal.abort().reason, 1],
+  [new Error('enough'), 1],
+  [{ code: 'ECONNRESET' }, 1],
+  [{ code: 17 }, 1],
+  [undefined, 1],
+  [null, 1],
+  ['enough', 1],
+])('a call that its caller ends with %o has status %i', (reason, code) => {
+  expect(codeOfAbort(reason)).toBe(code);
 });

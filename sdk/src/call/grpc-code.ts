@@ -32,6 +32,13 @@ export function codeOfFailure({ code, status, grpcStatus, cause }: Failure): num
 export const codeOfReply = ({ status, grpcStatus }: Pick<LocalReply, 'status' | 'grpcStatus'>): number =>
   grpcStatus ?? codeOfHttpStatus(status);
 
+/** Of a call that its caller has ended: the status it says, as a GrpcEnd and connect's errors do, else CANCELLED. */
+export function codeOfAbort(reason: unknown): number {
+  if (typeof reason !== 'object' || reason === null || !('code' in reason)) return GRPC.cancelled;
+  const { code } = reason;
+  return typeof code === 'number' && Number.isInteger(code) && code >= 0 && code <= 16 ? code : GRPC.cancelled;
+}
+
 /** With what a gRPC client of ours ends a call: the reason it gives to `Call.abort`. */
 export interface GrpcEnd {
   readonly code: number;

@@ -14,7 +14,7 @@ import { CallTime } from './call-time.ts';
 import { deliver, isGrpcRequest } from './deliver.ts';
 import type { AttemptFailure } from './failure.ts';
 import { Injection } from './fault/injection.ts';
-import { codeOfFailure, codeOfReply, type GrpcEnd } from './grpc-code.ts';
+import { codeOfAbort, codeOfFailure, codeOfReply } from './grpc-code.ts';
 import { Heads } from './heads.ts';
 import type { LiveTarget } from './live-target.ts';
 import { callError, errorOf, faultReply, type LocalReply, silent, timedOut, tooLong } from './local-reply.ts';
@@ -168,7 +168,7 @@ export class MeshCall implements Call, TriesOwner {
     if (this.#isOver) return;
     this.#tries?.end();
     this.story.raise('DC');
-    this.#finish(this.#parts.runtime.clock.now(), this.#parts.options.isGrpc ? (reason as GrpcEnd).code : undefined);
+    this.#finish(this.#parts.runtime.clock.now(), this.#parts.options.isGrpc ? codeOfAbort(reason) : undefined);
     this.#parts.handler.onError(reason);
   }
 

@@ -58,8 +58,8 @@ export interface CallOptions {
 /** One call under way. */
 export interface Call {
   /**
-   * Ends it now, at whatever stage: `onError(reason)` follows at once, unless the call has ended already. A gRPC client's
-   * reason is a GrpcEnd.
+   * Ends it now, at whatever stage: `onError(reason)` follows at once, unless the call has ended already. A gRPC client
+   * says the status it ends with (`codeOfAbort`).
    */
   abort(reason: unknown): void;
   /** After an `onData` that returned false. */
