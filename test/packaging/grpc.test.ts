@@ -22,6 +22,17 @@ const ANSWERS = {
   states: [2, 'echo:80'],
 };
 
+/** What `programs/grpc-server.mjs` prints. */
+const SERVED = {
+  unary: 'web',
+  collected: 'web',
+  spread: 'web',
+  chatted: 'web',
+  plain: true,
+  shutdown: true,
+  states: ['serving', 'MESH_NOT_READY'],
+};
+
 it('the lowest release tried is the lowest of the range', () => {
   const manifest = readFileSync(path.join(project, 'node_modules/@inmesh/sdk/package.json'), 'utf8');
   expect(JSON.parse(manifest).peerDependencies['@grpc/grpc-js']).toBe(`^${versions[0]?.[0]}`);
@@ -41,6 +52,10 @@ describe.each(versions)('with @grpc/grpc-js %s', (_, found) => {
 
   it('clients of every kind of call are on the mesh', async () => {
     expect(await printed(process.execPath, ['grpc.mjs'], { cwd: folder })).toEqual(ANSWERS);
+  });
+
+  it('a guarded server proves its callers in every kind of call, and ends when it is told to', async () => {
+    expect(await printed(process.execPath, ['grpc-server.mjs'], { cwd: folder })).toEqual(SERVED);
   });
 
   it.each(Object.entries(inject('compilers')))('its types and ours agree under TypeScript %s', async (version, tsc) => {
