@@ -191,9 +191,10 @@ function byTlsRoute(live: LiveTarget, decision: RouteDecision, { target, random 
 }
 
 export const endpointsOf = (upstream: Upstream | undefined): Explanation['endpoints'] =>
-  (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason }) => ({
+  (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason, loadWeight }) => ({
     ...{ address, locality, priority, state },
     ...(reason !== undefined && { reason }),
+    ...(loadWeight !== undefined && { loadWeight }),
   }));
 
 /** The control plane's word on a feature adds nothing to our own on the same one (`retries.perTryTimeout: …`). */

@@ -14,6 +14,8 @@ export interface ExplainedEndpoint {
   readonly state: string;
   /** Why it is not healthy. */
   readonly reason?: string;
+  /** By what it reports of its load; 0: nothing that counts now. */
+  readonly loadWeight?: number;
 }
 
 /** What would become of a request, and why. One JSON object: what there is none of is null. */

@@ -39,6 +39,8 @@ export interface HostView {
   readonly reason?: string;
   readonly activeRequests: number;
   readonly weight: number;
+  /** What it reports of its load makes this weight; 0: nothing that counts now. Only where hosts are weighed by it. */
+  readonly loadWeight?: number;
 }
 
 /** Where a host stands in its assignment. */

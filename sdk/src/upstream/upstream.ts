@@ -1,5 +1,5 @@
 import { addressText } from '../balancer/hash-key.ts';
-import { type LoadReport, takeReport } from '../balancer/load-weight.ts';
+import { type LoadReport, takeReport, usableWeight } from '../balancer/load-weight.ts';
 import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
@@ -207,7 +207,13 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
 
   hosts(): readonly HostView[] {
     this.#liveTables();
-    return this.#all().map(viewOf);
+    const { loadBalancer } = this.#config.cluster;
+    if (loadBalancer.kind !== 'load-weighted') return this.#all().map(viewOf);
+    const nowMs = this.clock.now();
+    return this.#all().map((host) => ({
+      ...viewOf(host),
+      loadWeight: usableWeight(host.reported, loadBalancer, nowMs),
+    }));
   }
 
   ejections(): readonly Ejection[] {
