@@ -16,6 +16,8 @@ export interface MeshOptions {
   readonly retryAttempts?: RetryAttempts | undefined;
   /** No identities, no TLS between workloads, whatever PeerAuthentications say. */
   readonly plaintext?: boolean | undefined;
+  /** How often gRPC clients report the load of each cluster; undefined: they are not asked. */
+  readonly loadReportingIntervalMs?: number | undefined;
 }
 
 /** What is the same for the whole mesh: Istio's MeshConfig with its defaults. */
@@ -40,6 +42,8 @@ export interface MeshSettings {
   readonly enableAutoMtls: boolean;
   /** No identities, no TLS between workloads, whatever PeerAuthentications say. */
   readonly plaintext: boolean;
+  /** gRPC clients are asked to report the load of their clusters to the control plane (LRS). */
+  readonly loadReporting: boolean;
   /** Of objects that do not write exportTo; empty: public. */
   readonly exportTo: Readonly<Record<'service' | 'virtualService' | 'destinationRule', readonly string[]>>;
   /** Namespaces that belong to the mesh: any one of them must hold; empty: all. */
@@ -50,7 +54,7 @@ export interface MeshSettings {
 
 export const meshSettings = (
   config?: MeshConfigSpec,
-  { retryAttempts = 'retries', plaintext = false }: MeshOptions = {},
+  { retryAttempts = 'retries', plaintext = false, loadReportingIntervalMs }: MeshOptions = {},
 ): MeshSettings => ({
   rootNamespace: config?.rootNamespace ?? 'istio-system',
   trustDomain: config?.trustDomain ?? 'cluster.local',
@@ -65,6 +69,7 @@ export const meshSettings = (
   localityLbSetting: localityOf(config?.localityLbSetting),
   enableAutoMtls: !plaintext && (config?.enableAutoMtls ?? true),
   plaintext,
+  loadReporting: loadReportingIntervalMs !== undefined,
   exportTo: {
     service: config?.defaultServiceExportTo ?? [],
     virtualService: config?.defaultVirtualServiceExportTo ?? [],

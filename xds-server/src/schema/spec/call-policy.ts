@@ -9,6 +9,7 @@ export interface CallPolicySpec {
   readonly healthCheck?: HealthCheckSettings;
   readonly keepAlive?: KeepAliveSettings;
   readonly retryNonIdempotent?: boolean;
+  readonly weightedByLoad?: WeightedByLoad;
 }
 
 /** In the policy's own namespace (Gateway API LocalPolicyTargetReferenceWithSectionName). */
@@ -53,4 +54,16 @@ export interface KeepAliveSettings {
   readonly idleTimeout?: number;
   /** PING on HTTP/2 connections. */
   readonly http2Ping?: { readonly interval: number; readonly timeout?: number };
+}
+
+/** Balancing by what servers report of their load (gRFC A58, ORCA); what is not written is as there. */
+export interface WeightedByLoad {
+  /** Reports come on a stream of their own, this often; undefined: with the answers. */
+  readonly outOfBandPeriod?: number;
+  readonly blackoutPeriod?: number;
+  readonly weightExpirationPeriod?: number;
+  readonly weightUpdatePeriod?: number;
+  readonly errorUtilizationPenalty?: number;
+  /** Reported metrics of which the largest is the utilization, where no application utilization is reported. */
+  readonly utilizationMetrics: readonly string[];
 }

@@ -7,9 +7,11 @@ import type {
   Hedging,
   KeepAliveSettings,
   MirrorCompare,
+  WeightedByLoad,
 } from '../spec/call-policy.ts';
 import { host } from '../syntax.ts';
 import {
+  decimal,
   duration,
   flag,
   integer,
@@ -88,6 +90,16 @@ const keepAlive = message<KeepAliveSettings>({
   ),
 });
 
+const weightedByLoad = message<WeightedByLoad>({
+  outOfBandPeriod: supported(duration()),
+  blackoutPeriod: supported(duration(0)),
+  weightExpirationPeriod: supported(duration()),
+  // A58: shorter ones are taken for 100 ms.
+  weightUpdatePeriod: supported(duration(100)),
+  errorUtilizationPenalty: supported(decimal(0, 1_000)),
+  utilizationMetrics: supported(list(nonEmptyText, 16)),
+});
+
 export const callPolicy = message<CallPolicySpec>(
   {
     targetRefs: required(list(target, 16)),
@@ -98,6 +110,7 @@ export const callPolicy = message<CallPolicySpec>(
     healthCheck: supported(healthCheck),
     keepAlive: supported(keepAlive),
     retryNonIdempotent: supported(truth),
+    weightedByLoad: supported(weightedByLoad),
   },
   { check: checkCallPolicy },
 );

@@ -11,20 +11,29 @@ import { duration } from '../duration.ts';
 import { type Fields, packAny } from '../proto.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
-import { CLUSTER_FIELDS, type EffectiveCallPolicy, effectiveCallPolicy, sourceNames } from './effective.ts';
+import {
+  CLUSTER_FIELDS,
+  type EffectiveCallPolicy,
+  effectiveCallPolicy,
+  GRPC_CLUSTER_FIELDS,
+  sourceNames,
+} from './effective.ts';
 import { CALL_POLICY_METADATA } from './route.ts';
 
 type HealthCheckInit = Fields<typeof HealthCheckSchema>;
 type Checker = NonNullable<HealthCheckInit['healthChecker']>;
 type HttpInit = Fields<typeof HealthCheck_HttpHealthCheckSchema>;
 
-/** Of the service behind a cluster; gRPC clients have none of it. */
+/** Of the service behind a cluster, as far as the client has it. */
 export const clusterCallPolicy = (
   world: World,
   service: string | undefined,
   client: View['kind'],
 ): EffectiveCallPolicy =>
-  effectiveCallPolicy(service === undefined || client === 'grpc' ? [] : world.callPolicies(service), CLUSTER_FIELDS);
+  effectiveCallPolicy(
+    service === undefined ? [] : world.callPolicies(service),
+    client === 'grpc' ? GRPC_CLUSTER_FIELDS : CLUSTER_FIELDS,
+  );
 
 /** Times and thresholds that are not written are those of a Kubernetes probe; the host asked for is the service. */
 export const healthChecks = (

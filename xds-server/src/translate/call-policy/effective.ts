@@ -5,7 +5,9 @@ export type CallPolicyField = Exclude<keyof CallPolicySpec, 'targetRefs'>;
 
 /** What a route can have, and what the clusters of a service. */
 export const ROUTE_FIELDS = ['hedging', 'bodyBuffer', 'faultScope', 'mirror', 'retryNonIdempotent'] as const;
-export const CLUSTER_FIELDS = ['healthCheck', 'keepAlive'] as const;
+export const CLUSTER_FIELDS = ['healthCheck', 'keepAlive', 'weightedByLoad'] as const;
+/** Of a cluster, what gRPC clients have. */
+export const GRPC_CLUSTER_FIELDS = ['weightedByLoad'] as const;
 
 export interface EffectiveCallPolicy extends Partial<Omit<CallPolicySpec, 'targetRefs'>> {
   /** Policies that had a part in it, in the order of `policies`. */

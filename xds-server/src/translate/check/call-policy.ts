@@ -2,6 +2,7 @@ import type { ObjectKey } from '../../schema/types.ts';
 import { type CallPolicyField, CLUSTER_FIELDS, ROUTE_FIELDS } from '../call-policy/effective.ts';
 import type { CallPolicy, World } from '../world.ts';
 import { type Finding, warning } from './finding.ts';
+import { checkCallPolicyForGrpc } from './grpc-clients.ts';
 
 type Target = CallPolicy['spec']['targetRefs'][number];
 
@@ -15,7 +16,7 @@ export const checkCallPolicy = (world: World, policy: CallPolicy): readonly Find
     const message = 'no effect on a route: it is about connections, want a Service or ServiceEntry among targetRefs';
     for (const field of set(policy, CLUSTER_FIELDS)) findings.push(warning(`spec.${field}`, message));
   }
-  return findings;
+  return [...findings, ...checkCallPolicyForGrpc(world, policy)];
 };
 
 const set = ({ spec }: CallPolicy, fields: readonly CallPolicyField[]): readonly CallPolicyField[] =>

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { worldFromYaml } from '../fixtures/world-from-yaml.ts';
+import { objectsOf, worldFromYaml } from '../fixtures/world-from-yaml.ts';
+import { checkCallPolicy } from './call-policy.ts';
 import { checkDestinationRule } from './destination-rule.ts';
 import { checkVirtualService } from './virtual-service.ts';
 
@@ -117,5 +118,28 @@ describe('what gRPC clients do not honour, of a DestinationRule', () => {
     expect(policy('{ loadBalancer: { simple: RANDOM } }', 'grpc', subsets)).toEqual([
       `spec: ${ALL} loadBalancer.simple: RANDOM (round robin takes its place)`,
     ]);
+  });
+});
+
+describe('what gRPC clients do not honour, of a CallPolicy', () => {
+  const lines = (spec: string, port = 'grpc'): readonly string[] => {
+    const policy = `
+apiVersion: inmesh.io/v1alpha1
+kind: CallPolicy
+metadata: { name: cart, namespace: default }
+spec: { targetRefs: [{ kind: Service, name: cart }], ${spec} }
+`;
+    const world = worldFromYaml(service(port), policy);
+    return objectsOf(policy).flatMap((one) =>
+      one.kind === 'CallPolicy' ? checkCallPolicy(world, one).map(({ message }) => message) : [],
+    );
+  };
+
+  it('is all but the balancing', () => {
+    expect(lines('bodyBuffer: 1, weightedByLoad: {}')).toEqual([
+      'gRPC clients of other makers do not honour bodyBuffer: weightedByLoad is all they have of a CallPolicy',
+    ]);
+    expect(lines('weightedByLoad: {}')).toEqual([]);
+    expect(lines('bodyBuffer: 1', 'http')).toEqual([]);
   });
 });

@@ -8,7 +8,7 @@ import { virtualHostDomains } from '../route/virtual-host-domains.ts';
 import { selectService } from '../service-lookup.ts';
 import { effectivePolicy } from '../traffic-policy.ts';
 import { NO_LOCALITY, type View } from '../view.ts';
-import type { DestinationRule, VirtualService, World } from '../world.ts';
+import type { CallPolicy, DestinationRule, VirtualService, World } from '../world.ts';
 import type { Finding } from './finding.ts';
 
 /** Of one client, a place of the rule and why it is not honoured there. */
@@ -102,4 +102,16 @@ const linesOf = (limits: readonly PlacedLimit[], fieldPath: string): readonly Fi
     const message = `gRPC clients (${who}) do not honour ${texts.slice(0, MOST_TEXTS).join('; ')}${more}`;
     return { severity: 'info', fieldPath, message };
   });
+};
+
+/** Of a CallPolicy for a service that speaks gRPC: its balancing alone. */
+export const checkCallPolicyForGrpc = (world: World, policy: CallPolicy): readonly Finding[] => {
+  const { targetRefs, weightedByLoad: _, ...rest } = policy.spec;
+  const speaksGrpc = targetRefs.some(
+    ({ kind, name }) => kind === 'Service' && grpcPort(serviceOf(world, policy.namespace, name)) !== undefined,
+  );
+  const set = Object.entries(rest).flatMap(([field, value]) => (value === undefined ? [] : [field]));
+  if (!speaksGrpc || set.length === 0) return [];
+  const message = `gRPC clients of other makers do not honour ${set.join(', ')}: weightedByLoad is all they have of a CallPolicy`;
+  return [{ severity: 'info', fieldPath: `spec.${set[0]}`, message }];
 };

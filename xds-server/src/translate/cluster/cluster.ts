@@ -5,6 +5,7 @@ import {
   Cluster_DnsLookupFamily,
   ClusterSchema,
 } from '@inmesh/sdk/internal/gen/cluster';
+import { ApiVersion, type ConfigSourceSchema } from '@inmesh/sdk/internal/gen/core';
 import type { MeshService } from '../../registry/read-model.ts';
 import { clusterCallPolicy, clusterPolicyMetadata, healthChecks } from '../call-policy/cluster.ts';
 import { aggregateOf, namesOf } from '../client/aggregate.ts';
@@ -22,6 +23,7 @@ import { connectTimeout, httpOptions, tcpKeepalive, thresholds } from './connect
 import { loadBalancing } from './load-balancer.ts';
 import { outlierDetection } from './outlier-detection.ts';
 import { transportSockets } from './upstream-tls.ts';
+import { isWeighable, weightedByLoad } from './weighted-by-load.ts';
 
 /** The cluster of a service, port and subset; undefined = no such cluster, whose calls answer 503 NC. */
 export const cluster = (world: World, view: View, name: string): Cluster | undefined => {
@@ -37,7 +39,9 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     name,
     ...discovery(world, view, basis),
     connectTimeout: connectTimeout(pool, mesh),
-    ...loadBalancing(loadBalancer, type, view.kind),
+    ...(calls.weightedByLoad && type !== Cluster_DiscoveryType.ORIGINAL_DST && isWeighable(loadBalancer)
+      ? weightedByLoad(calls.weightedByLoad, loadBalancer, spread !== undefined || view.kind === 'grpc')
+      : loadBalancing(loadBalancer, type, view.kind)),
     commonLbConfig: {
       // 0 = never spread over hosts that are known to be bad; Envoy's 50 % is for fleets, not for a few pods.
       healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 },
@@ -47,12 +51,19 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     },
     circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget, view.kind)] },
     ...(outlier && { outlierDetection: outlierDetection(outlier, view.kind) }),
+    ...(view.kind === 'grpc' && mesh.loadReporting ? { lrsServer: SELF } : {}),
     ...tcpKeepalive(pool, mesh),
     ...healthChecks(calls, key.host),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol, calls.keepAlive),
     ...sockets,
     metadata: { filterMetadata: { istio: metadata(basis) }, ...clusterPolicyMetadata(calls, view.kind) },
   });
+};
+
+/** Loads are reported to whoever said so (gRFC A27). */
+const SELF: Fields<typeof ConfigSourceSchema> = {
+  resourceApiVersion: ApiVersion.V3,
+  configSourceSpecifier: { case: 'self', value: {} },
 };
 
 /** gRPC clients have a resolver of their own (gRFC A37). */
