@@ -63,6 +63,7 @@ async function bundleSdk(target: string): Promise<void> {
       'dist/register': 'sdk/dist/register.js',
       'dist/server/index': 'sdk/dist/server/index.js',
       'dist/grpc-entry': 'sdk/dist/grpc-entry.js',
+      'dist/connectrpc-entry': 'sdk/dist/connectrpc-entry.js',
       ...internalEntries(),
     },
     platform: 'node',

@@ -21,6 +21,8 @@ declare module 'vitest' {
     readonly oldestUndici: string;
     /** Version → folder of the package, with what it depends on beside it. */
     readonly grpcJs: Readonly<Record<string, string>>;
+    /** Version → folder of `@connectrpc`, with connect and connect-node in it. */
+    readonly connectrpc: Readonly<Record<string, string>>;
   }
 }
 
@@ -29,6 +31,7 @@ const OLDEST_NODE = '22.19.0';
 const OLDEST_UNDICI = '8.12.0';
 /** The lowest of the SDK's range and the newest there is. */
 const GRPC_JS = ['1.10.0', '1.14.7'];
+const CONNECTRPC = ['2.0.0', '2.1.2'];
 const COMPILERS = { '5.9': '5.9.3', '6.0': '6.0.3' };
 
 function npm(args: readonly string[], cwd: string): void {
@@ -37,6 +40,18 @@ function npm(args: readonly string[], cwd: string): void {
 }
 
 const INSTALL = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'];
+
+/** connect-node takes one release of connect alone: each pair has a folder of its own. */
+function installConnectrpc(version: string, folder: string): string {
+  const own = path.join(folder, `connectrpc-${version}`);
+  const found = path.join(own, 'node_modules/@connectrpc');
+  if (existsSync(found)) return found;
+  mkdirSync(own, { recursive: true });
+  const dependencies = { '@connectrpc/connect': version, '@connectrpc/connect-node': version };
+  writeFileSync(path.join(own, 'package.json'), JSON.stringify({ private: true, dependencies }));
+  npm([...INSTALL, '--no-package-lock'], own);
+  return found;
+}
 
 /** Pinned and without dependencies, so they need no lockfile; kept between runs, outside the repository. */
 function installTools(): Omit<Provided, 'project' | 'packages'> {
@@ -66,6 +81,7 @@ function installTools(): Omit<Provided, 'project' | 'packages'> {
   const oldest = path.join(modules, node, 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
   return {
     oldestUndici: path.join(modules, 'undici'),
+    connectrpc: Object.fromEntries(CONNECTRPC.map((version) => [version, installConnectrpc(version, folder)])),
     grpcJs: Object.fromEntries(GRPC_JS.map((version) => [version, path.join(modules, `grpc-js-${version}`)])),
     nodes: { ...(existsSync(oldest) && { [OLDEST_NODE]: oldest }), [process.versions.node]: process.execPath },
     compilers: {
@@ -110,6 +126,7 @@ interface Provided {
   readonly compilers: Readonly<Record<string, string>>;
   readonly oldestUndici: string;
   readonly grpcJs: Readonly<Record<string, string>>;
+  readonly connectrpc: Readonly<Record<string, string>>;
 }
 
 function provideAll(tests: TestProject, provided: Provided): void {

@@ -95,9 +95,16 @@ describe('dependencies of @inmesh/sdk', () => {
     ]);
   });
 
-  it("gRPC and OpenTelemetry are the application's own copies, and optional", () => {
-    expect(Object.keys(peerDependencies)).toEqual(['@grpc/grpc-js', '@opentelemetry/api']);
+  it("gRPC, Connect and OpenTelemetry are the application's own copies, and optional", () => {
+    expect(Object.keys(peerDependencies)).toEqual([
+      '@connectrpc/connect',
+      '@connectrpc/connect-node',
+      '@grpc/grpc-js',
+      '@opentelemetry/api',
+    ]);
     expect(peerDependenciesMeta).toEqual({
+      '@connectrpc/connect': { optional: true },
+      '@connectrpc/connect-node': { optional: true },
       '@grpc/grpc-js': { optional: true },
       '@opentelemetry/api': { optional: true },
     });

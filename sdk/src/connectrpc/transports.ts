@@ -1,5 +1,4 @@
 import type { DescMethod } from '@bufbuild/protobuf';
-import { MethodOptions_IdempotencyLevel as IdempotencyLevel } from '@bufbuild/protobuf/wkt';
 import type { Transport } from '@connectrpc/connect';
 import { type CommonTransportOptions, validateReadWriteMaxBytes } from '@connectrpc/connect/protocol';
 import { createTransport as createConnect } from '@connectrpc/connect/protocol-connect';
@@ -84,9 +83,8 @@ function faultOf(baseUrl: string, policy: CallPolicy): string | undefined {
   return fault && `policy.${fault}`;
 }
 
-/** google.protobuf.MethodOptions.idempotency_level */
-const isIdempotent = (level: DescMethod['idempotency']): boolean =>
-  level === IdempotencyLevel.NO_SIDE_EFFECTS || level === IdempotencyLevel.IDEMPOTENT;
+/** google.protobuf.MethodOptions.idempotency_level; 0 = unknown. */
+const isIdempotent = (level: DescMethod['idempotency']): boolean => level !== undefined && Number(level) !== 0;
 
 function runtimeOf(mesh: Mesh = defaultMesh()): MeshRuntime {
   const runtime = (mesh as unknown as Partial<WithOutbound>)[OUTBOUND];
