@@ -108,7 +108,7 @@ export interface Mesh extends AsyncDisposable {
   uneject(ejection: Pick<Ejection, 'cluster' | 'host'>): boolean;
   /**
    * What has been counted so far, in Prometheus' text format: warnings and refusals of configuration, ejections, retries
-   * that were refused. For the answer of the application's own `/metrics`.
+   * that were refused; and `istio_requests_total`, from the first time on. For the answer of the application's own `/metrics`.
    */
   metrics(): Promise<string>;
   /** Hears every event until the returned function is called. */

@@ -152,6 +152,14 @@ describe('the story of a call has its status', () => {
     expect(stage.calls()[0]?.story).toMatchObject({ grpcStatus: 0, attempts: [{ grpcStatus: 14 }, { grpcStatus: 0 }] });
   });
 
+  it("and Istio's metric", async () => {
+    const peer = await stage.peer(failingLate(status.ABORTED));
+    stage.set({ clusters: { a: { groups: [{ peers: [peer] }] } } });
+    await stage.test.mesh.metrics();
+    await unary(stage.client());
+    expect(await stage.test.mesh.metrics()).toContain('response_code="200",grpc_response_status="10"');
+  });
+
   it('not where the call is none of gRPC', async () => {
     const answer = await stage.test.mesh.fetch(stage.test.url);
     await answer.arrayBuffer();

@@ -28,7 +28,7 @@ export function createEvents(): Events {
         }
       }
     },
-    isObserved: () => listeners.size > 0 || isCallChannelWatched(),
+    isObserved: () => listeners.size > 0 || counts.countsCalls || isCallChannelWatched(),
     on(listener) {
       listeners.add(listener);
       return () => {

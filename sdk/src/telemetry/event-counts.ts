@@ -1,4 +1,5 @@
 import type { MeshEvent } from '../model/events.ts';
+import { CALLS, CallCounts } from './call-counts.ts';
 
 /** A metric that counts events. */
 export interface CountedMetric {
@@ -94,13 +95,26 @@ export interface Count {
   count: number;
 }
 
-/** What the rare events of a mesh add up to. Calls are not among them: their event is made only for somebody. */
+/**
+ * What the events of a mesh add up to. Calls come by the thousand, and their event is made only for somebody: they are counted
+ * once the counts have been asked for.
+ */
 export class EventCounts {
   /** By kind: most events count nowhere, and some come with every call. */
   readonly #counted: ReadonlyMap<MeshEvent['kind'], { readonly rule: Rule; readonly counts: Map<string, Count> }> =
     new Map(RULES.map((each) => [each.kind, { rule: each, counts: new Map() }]));
 
+  #calls: CallCounts | undefined;
+
+  get countsCalls(): boolean {
+    return this.#calls !== undefined;
+  }
+
   record(event: MeshEvent): void {
+    if (event.kind === 'call') {
+      this.#calls?.record(event);
+      return;
+    }
     const counted = this.#counted.get(event.kind);
     if (counted === undefined) return;
     const values = counted.rule.values(event);
@@ -111,6 +125,8 @@ export class EventCounts {
   }
 
   all(): readonly (readonly [metric: CountedMetric, counts: readonly Count[]])[] {
-    return [...this.#counted.values()].map(({ rule: metric, counts }) => [metric, [...counts.values()]]);
+    this.#calls ??= new CallCounts();
+    const rare = [...this.#counted.values()].map(({ rule: metric, counts }) => [metric, [...counts.values()]] as const);
+    return [[CALLS, this.#calls.all()], ...rare];
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { MeshEvent } from '../model/events.ts';
+import type { CallStory, MeshEvent } from '../model/events.ts';
 import { EventCounts } from './event-counts.ts';
 import { metricsText } from './metrics.ts';
 
@@ -31,6 +31,55 @@ const ejection = (host: string, isEjected: boolean) => ({
     requests: 5,
     failures: 5,
   },
+});
+
+const STORY: CallStory = {
+  target: 'a:80',
+  route: 'r',
+  cluster: 'outbound|80|v1|a.default.svc.cluster.local',
+  endpoint: '10.0.0.1:80',
+  peer: 'spiffe://td/ns/default/sa/a',
+  grpcStatus: undefined,
+  attempts: [],
+  flag: undefined,
+  flags: [],
+  retryRefused: undefined,
+  local: false,
+  timings: { startMs: 0, headersMs: 0, endMs: 0 },
+};
+const REQUEST = { method: 'POST', scheme: 'http', authority: 'a:80', path: '/', headers: [] } as const;
+
+const call = (status: number, story: Partial<CallStory> = {}): MeshEvent => ({
+  kind: 'call',
+  request: REQUEST,
+  status,
+  story: { ...STORY, ...story },
+});
+
+describe('calls', () => {
+  const lines = async (counts: EventCounts) =>
+    (await metricsText(counts, { ejections: [] })).split('\n').filter((line) => line.startsWith('istio_requests'));
+
+  it('are counted once metrics have been asked for, by what they came to: gRPC by its status', async () => {
+    const counts = new EventCounts();
+    counts.record(call(200));
+    expect(counts.countsCalls).toBe(false);
+    expect(await lines(counts)).toEqual([]);
+    for (const one of [call(200), call(200), call(200, { grpcStatus: 14 }), call(503, { flags: ['UO', 'URX'] })]) {
+      counts.record(one);
+    }
+    counts.record(call(404, { cluster: '', peer: undefined, flags: ['NR'] }));
+    const of =
+      'destination_service="a.default.svc.cluster.local",destination_service_name="a",destination_service_namespace="default",destination_principal="spiffe://td/ns/default/sa/a"';
+    const other =
+      'destination_service="a",destination_service_name="a",destination_service_namespace="unknown",destination_principal="unknown"';
+    expect(await lines(counts)).toEqual([
+      `istio_requests_total{reporter="source",request_protocol="http",${of},response_code="200",grpc_response_status="",response_flags="-"} 2`,
+      `istio_requests_total{reporter="source",request_protocol="grpc",${of},response_code="200",grpc_response_status="14",response_flags="-"} 1`,
+      `istio_requests_total{reporter="source",request_protocol="http",${of},response_code="503",grpc_response_status="",response_flags="UO,URX"} 1`,
+      `istio_requests_total{reporter="source",request_protocol="http",${other},response_code="404",grpc_response_status="",response_flags="NR"} 1`,
+    ]);
+  });
 });
 
 describe('metrics', () => {
