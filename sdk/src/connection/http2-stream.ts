@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { ERROR } from '../wire/http2/codes.ts';
-import type { ClientStream, StreamListener } from '../wire/http2/stream.ts';
+import type { ClientStream } from '../wire/http2/stream.ts';
+import type { StreamListener } from '../wire/http2/stream-listener.ts';
 import { Tunnel } from '../wire/http2/tunnel.ts';
 import type { Connection } from './connection.ts';
 import type { RequestController, RequestHandler, WireRequest } from './exchange.ts';

@@ -1,7 +1,7 @@
 import type { ClientSessionOptions } from 'node:http2';
 import { defaultOf } from '../defaults.ts';
 import type { Http2Options } from '../model/cluster.ts';
-import type { ClientLimits } from './http2/client.ts';
+import type { ClientLimits } from './http2/peer-settings.ts';
 
 /** What a session is for. Each user of HTTP/2 has its own row: node's defaults fit none of them. */
 export type SessionKind = 'ads' | 'call';

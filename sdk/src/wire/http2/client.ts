@@ -1,23 +1,14 @@
 import type { Socket } from 'node:net';
-import { ConnectionFault, ERROR, FLAG, FRAME, INITIAL, LARGEST_WINDOW, SETTING } from './codes.ts';
-import { assertField } from './fields.ts';
+import { ConnectionFault, ERROR, FLAG, FRAME, INITIAL, LARGEST_WINDOW } from './codes.ts';
 import { type Frame, FrameReader, type FrameSink } from './frame-reader.ts';
 import { broken, checkFrame } from './frame-rules.ts';
 import { FrameWriter } from './frame-writer.ts';
-import { HpackDecoder } from './hpack-decoder.ts';
+import { type Fields, HeaderBlocks } from './header-blocks.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
-import { type PeerSettings, preface, UNTOLD, withSettings } from './peer-settings.ts';
-import { ClientStream, type StreamConnection, type StreamListener } from './stream.ts';
-
-export interface ClientLimits {
-  readonly streamWindow: number;
-  /** RFC 9113's 65,535 at least. */
-  readonly connectionWindow: number;
-  /** What the peer's table of header fields may have; HTTP/2's 4,096 where undefined. */
-  readonly headerTableSize: number | undefined;
-  readonly maxHeaderListSize: number;
-  readonly maxHeaderFields: number;
-}
+import { type ClientLimits, type PeerSettings, preface, UNTOLD, withSettings } from './peer-settings.ts';
+import { SendWindows, tooWide } from './send-windows.ts';
+import { ClientStream, type StreamConnection } from './stream.ts';
+import type { StreamListener } from './stream-listener.ts';
 
 export interface ClientListener {
   /** The peer's SETTINGS, each time. */
@@ -27,8 +18,7 @@ export interface ClientListener {
   onEnded(reason: string | undefined, fault: ConnectionFault | undefined): void;
 }
 
-/** nghttp2's limits: frames a header block may be cut into, and answers that wait for a peer that does not read. */
-const MAX_CONTINUATIONS = 8;
+/** nghttp2's limit of answers that wait for a peer that does not read. */
 const MAX_UNREAD_ACKS = 1_000;
 
 /**
@@ -36,8 +26,7 @@ const MAX_UNREAD_ACKS = 1_000;
  * callbacks, in the turn in which their frames come; what is sent in one turn is one write.
  */
 export class Http2Client implements FrameSink, StreamConnection {
-  readonly writer: FrameWriter;
-  sendWindow: number = INITIAL.window;
+  readonly sending: SendWindows;
   readonly streamWindow: number;
   isOver = false;
   #hasEnded = false;
@@ -46,18 +35,15 @@ export class Http2Client implements FrameSink, StreamConnection {
   readonly #limits: ClientLimits;
   readonly #reader = new FrameReader(this);
   readonly #encoder = new HpackEncoder();
-  readonly #decoder: HpackDecoder;
+  readonly #blocks: HeaderBlocks;
+  readonly #writer: FrameWriter;
   #peer: PeerSettings = UNTOLD;
   #hasSettings = false;
   readonly #streams = new Map<number, ClientStream>();
-  readonly #blocked = new Set<ClientStream>();
-  readonly #crowded = new Set<ClientStream>();
   #nextId = 1;
   #isLeaving = false;
   #receiveWindow: number;
   #received = 0;
-  /** A header block that is not whole. */
-  #block: { readonly frame: Frame; readonly parts: Buffer[]; bytes: number } | undefined;
   #unreadAcks = 0;
   #pinged: (() => void) | undefined;
   #fault: ConnectionFault | undefined;
@@ -67,29 +53,21 @@ export class Http2Client implements FrameSink, StreamConnection {
     this.#socket = socket;
     this.#limits = limits;
     this.#on = on;
-    this.writer = new FrameWriter(socket);
+    this.#writer = new FrameWriter(socket);
+    this.sending = new SendWindows(this.#writer);
+    this.#blocks = new HeaderBlocks(limits);
     this.streamWindow = limits.streamWindow;
     this.#receiveWindow = limits.connectionWindow;
-    const { headerTableSize: maxTable = INITIAL.tableSize, maxHeaderListSize, maxHeaderFields } = limits;
-    this.#decoder = new HpackDecoder({ maxTable, maxList: maxHeaderListSize, maxFields: maxHeaderFields });
-    this.#begin(maxTable);
-  }
-
-  get peerFrameSize(): number {
-    return this.#peer.frameSize;
+    this.#begin();
   }
 
   /** Throws for headers that cannot be sent; undefined where there can be no further streams. */
   request(headers: readonly string[], isEnd: boolean, on: StreamListener): ClientStream | undefined {
     if (this.isOver || this.#isLeaving || this.#nextId > LARGEST_WINDOW) return undefined;
-    const encoder = this.#encoder;
-    for (let i = 0; i < headers.length; i += 2) {
-      const [name = '', value = ''] = [headers[i], headers[i + 1]];
-      if (!encoder.isKnown(name, value)) assertField(name, value);
-    }
+    this.#encoder.check(headers);
     const id = this.#nextId;
     this.#nextId += 2;
-    this.#sendHeaders(id, encoder.encode(headers), isEnd);
+    this.#writer.headers(id, this.#encoder.encode(headers), isEnd);
     const isHead = headers[0] === ':method' && headers[1] === 'HEAD';
     const stream = new ClientStream(this, { id, sendWindow: this.#peer.initialWindow, isSent: isEnd, isHead }, on);
     this.#streams.set(id, stream);
@@ -99,7 +77,7 @@ export class Http2Client implements FrameSink, StreamConnection {
   /** One at a time; `answered` when the peer has answered. */
   ping(answered: () => void): void {
     this.#pinged = answered;
-    this.writer.frame(FRAME.ping, 0, 0, PING);
+    this.#writer.frame(FRAME.ping, 0, 0, PING);
   }
 
   /** Ends the connection and whatever is on it. */
@@ -107,31 +85,22 @@ export class Http2Client implements FrameSink, StreamConnection {
     if (this.#socket.destroyed) return;
     this.#reason ??= reason;
     this.isOver = true;
-    this.writer.words(FRAME.goAway, 0, 0, this.#fault?.code ?? ERROR.none);
-    this.writer.flush();
+    this.#writer.words(FRAME.goAway, 0, 0, this.#fault?.code ?? ERROR.none);
+    this.#writer.flush();
     // A peer that reads nothing would keep it for ever.
     if (this.#streams.size > 0 || this.#fault !== undefined || this.#socket.writableLength > 0) this.#socket.destroy();
     else this.#socket.destroySoon();
   }
 
-  blocked(stream: ClientStream): void {
-    this.#blocked.add(stream);
-  }
-
-  crowded(stream: ClientStream): void {
-    this.#crowded.add(stream);
-  }
-
   closed(stream: ClientStream): void {
     this.#streams.delete(stream.id);
-    if (this.#blocked.size > 0) this.#blocked.delete(stream);
-    if (this.#crowded.size > 0) this.#crowded.delete(stream);
+    this.sending.forget(stream);
   }
 
   onFrame(frame: Frame, bytes: Buffer, from: number, to: number): void {
     const { type } = frame;
     if (!this.#hasSettings && (type !== FRAME.settings || frame.flags & FLAG.ack)) throw broken('no SETTINGS first');
-    if (this.#block !== undefined && type !== FRAME.continuation) throw broken('a header block that does not go on');
+    if (this.#blocks.isWithin && type !== FRAME.continuation) throw broken('a header block that does not go on');
     checkFrame(frame, to - from);
     switch (type) {
       case FRAME.headers:
@@ -156,7 +125,7 @@ export class Http2Client implements FrameSink, StreamConnection {
         this.#goAway(bytes, from);
         break;
       case FRAME.continuation:
-        this.#continuation(frame, bytes, from, to);
+        this.#onFields(this.#blocks.goOn(frame, bytes, from, to));
         break;
       case FRAME.pushPromise:
         throw broken('a push, which was declined');
@@ -166,14 +135,14 @@ export class Http2Client implements FrameSink, StreamConnection {
   }
 
   onDataFrame(frame: Frame, length: number): void {
-    if (!this.#hasSettings || this.#block !== undefined) throw broken('data where there can be none');
+    if (!this.#hasSettings || this.#blocks.isWithin) throw broken('data where there can be none');
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0) throw new ConnectionFault(ERROR.flowControl, 'more data than the window allows');
     this.#received += length;
     this.#known(frame)?.onDataFrame(length, (frame.flags & FLAG.endStream) !== 0);
     // Whoever reads slowly holds up his own stream, not the others.
     if (this.#received * 2 < this.#limits.connectionWindow) return;
-    this.writer.words(FRAME.windowUpdate, 0, this.#received);
+    this.#writer.words(FRAME.windowUpdate, 0, this.#received);
     this.#receiveWindow += this.#received;
     this.#received = 0;
   }
@@ -196,25 +165,13 @@ export class Http2Client implements FrameSink, StreamConnection {
 
   #headers(frame: Frame, bytes: Buffer, from: number, to: number): void {
     this.#known(frame);
-    let [start, end] = [from, to];
-    if (frame.flags & FLAG.padded) end -= bytes[start++] ?? 0;
-    if (frame.flags & FLAG.priority) start += 5;
-    if (start > end || end > to) throw broken('HEADERS with more padding than there is room');
-    if (frame.flags & FLAG.endHeaders) this.#fields(frame, bytes, start, end);
-    else this.#block = { frame, parts: [Buffer.from(bytes.subarray(start, end))], bytes: end - start };
+    this.#onFields(this.#blocks.begin(frame, bytes, from, to));
   }
 
-  #continuation(frame: Frame, bytes: Buffer, from: number, to: number): void {
-    const block = this.#block;
-    if (block === undefined || block.frame.stream !== frame.stream) throw broken('CONTINUATION of nothing');
-    block.parts.push(Buffer.from(bytes.subarray(from, to)));
-    block.bytes += to - from;
-    if (block.parts.length > MAX_CONTINUATIONS || block.bytes > 2 * this.#limits.maxHeaderListSize) {
-      throw new ConnectionFault(ERROR.enhanceYourCalm, 'a header block without an end');
-    }
-    if ((frame.flags & FLAG.endHeaders) === 0) return;
-    this.#block = undefined;
-    this.#fields(block.frame, Buffer.concat(block.parts), 0, block.bytes);
+  #onFields(fields: Fields | undefined): void {
+    if (fields === undefined) return;
+    const { frame, list } = fields;
+    this.#streams.get(frame.stream)?.onFields(list, (frame.flags & FLAG.endStream) !== 0);
   }
 
   #settings({ flags }: Frame, bytes: Buffer, from: number, to: number): void {
@@ -223,11 +180,12 @@ export class Http2Client implements FrameSink, StreamConnection {
     this.#peer = withSettings(before, bytes, from, to);
     this.#hasSettings = true;
     this.#encoder.tableLimit = this.#peer.tableSize;
+    this.sending.peerFrameSize = this.#peer.frameSize;
     this.#acknowledge(FRAME.settings, EMPTY);
     const wider = this.#peer.initialWindow - before.initialWindow;
     if (wider !== 0) {
       for (const stream of this.#streams.values()) if (!stream.widen(wider)) throw tooWide();
-      this.#sendBlocked();
+      this.sending.send();
     }
     this.#on.onSettings(this.#peer);
   }
@@ -255,29 +213,24 @@ export class Http2Client implements FrameSink, StreamConnection {
     const by = bytes.readUInt32BE(from) & LARGEST_WINDOW;
     if (frame.stream === 0) {
       if (by === 0) throw broken('WINDOW_UPDATE of nothing');
-      this.sendWindow += by;
-      if (this.sendWindow > LARGEST_WINDOW) throw tooWide();
+      this.sending.widen(by);
     } else {
       const stream = this.#known(frame);
       if (stream === undefined) return;
       if (by === 0) stream.fail(ERROR.protocol);
       else if (!stream.widen(by)) stream.fail(ERROR.flowControl);
     }
-    this.#sendBlocked();
+    this.sending.send();
   }
 
-  #begin(maxTable: number): void {
-    const { streamWindow, connectionWindow, maxHeaderListSize } = this.#limits;
-    const own = {
-      ...(maxTable !== INITIAL.tableSize && { [SETTING.headerTableSize]: maxTable }),
-      [SETTING.enablePush]: 0,
-      [SETTING.initialWindowSize]: streamWindow,
-      [SETTING.maxHeaderListSize]: maxHeaderListSize,
-    };
+  #begin(): void {
     const socket = this.#socket;
-    this.writer.raw(preface(own, connectionWindow));
+    this.#writer.raw(preface(this.#limits));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    socket.on('drain', () => this.#drained());
+    socket.on('drain', () => {
+      this.#unreadAcks = 0;
+      this.sending.drained();
+    });
     socket.on('end', () => socket.destroy());
     socket.on('error', (error) => {
       this.#reason ??= error.message;
@@ -319,27 +272,6 @@ export class Http2Client implements FrameSink, StreamConnection {
     for (const stream of streams) stream.drop(ERROR.cancel);
   }
 
-  #sendHeaders(id: number, block: Buffer, isEnd: boolean): void {
-    const end = isEnd ? FLAG.endStream : 0;
-    const size = INITIAL.frameSize;
-    if (block.length <= size) {
-      this.writer.frame(FRAME.headers, FLAG.endHeaders | end, id, block);
-      return;
-    }
-    // The encoder writes over its block; a frame of this size is handed on as it is.
-    const own = Buffer.from(block);
-    for (let at = 0; at < own.length; at += size) {
-      const isLast = at + size >= own.length;
-      const flags = (at === 0 ? end : 0) | (isLast ? FLAG.endHeaders : 0);
-      this.writer.frame(at === 0 ? FRAME.headers : FRAME.continuation, flags, id, own.subarray(at, at + size));
-    }
-  }
-
-  #fields(frame: Frame, bytes: Buffer, from: number, to: number): void {
-    const fields = this.#decoder.decode(bytes, from, to);
-    this.#streams.get(frame.stream)?.onFields(fields, (frame.flags & FLAG.endStream) !== 0);
-  }
-
   /** undefined: it is over, and what still comes of it is ignored. Throws for one that was never begun. */
   #known({ stream }: Frame): ClientStream | undefined {
     const known = this.#streams.get(stream);
@@ -350,34 +282,12 @@ export class Http2Client implements FrameSink, StreamConnection {
   }
 
   #acknowledge(type: number, payload: Uint8Array): void {
-    if (this.writer.isFull && ++this.#unreadAcks > MAX_UNREAD_ACKS) {
+    if (this.#writer.isFull && ++this.#unreadAcks > MAX_UNREAD_ACKS) {
       throw new ConnectionFault(ERROR.enhanceYourCalm, 'it asks for answers and does not read them');
     }
-    this.writer.frame(type, FLAG.ack, 0, payload);
-  }
-
-  /** In turn, a frame of each. */
-  #sendBlocked(): void {
-    for (let hasSent = true; hasSent && this.sendWindow > 0; ) {
-      hasSent = false;
-      for (const stream of this.#blocked) if (stream.sendSome()) hasSent = true;
-    }
-    for (const stream of this.#blocked) {
-      if (stream.isBlocked) continue;
-      this.#blocked.delete(stream);
-      stream.roomAgain();
-    }
-  }
-
-  #drained(): void {
-    this.#unreadAcks = 0;
-    const crowded = [...this.#crowded];
-    this.#crowded.clear();
-    for (const stream of crowded) stream.roomAgain();
+    this.#writer.frame(type, FLAG.ack, 0, payload);
   }
 }
 
 const EMPTY = new Uint8Array(0);
 const PING = new Uint8Array(8);
-const tooWide = (): ConnectionFault =>
-  new ConnectionFault(ERROR.flowControl, 'the peer made a window wider than there is');

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { FLAG, FRAME, INITIAL } from './codes.ts';
 
 const HEADER = 9;
 /** A place for frames; what does not fit goes out in another one. */
@@ -37,6 +38,21 @@ export class FrameWriter {
     // Small ones: a copy costs less than one more buffer in the write.
     this.#slab.set(payload, at);
     this.#at += payload.length;
+  }
+
+  /** HEADERS, and what does not fit in one frame as CONTINUATION. The block may be written over afterwards. */
+  headers(stream: number, block: Buffer, isEnd: boolean): void {
+    const end = isEnd ? FLAG.endStream : 0;
+    const size = INITIAL.frameSize;
+    if (block.length <= COPIED) {
+      this.frame(FRAME.headers, FLAG.endHeaders | end, stream, block);
+      return;
+    }
+    const own = Buffer.from(block);
+    for (let at = 0; at < own.length; at += size) {
+      const flags = (at === 0 ? end : 0) | (at + size >= own.length ? FLAG.endHeaders : 0);
+      this.frame(at === 0 ? FRAME.headers : FRAME.continuation, flags, stream, own.subarray(at, at + size));
+    }
   }
 
   raw(bytes: Uint8Array): void {

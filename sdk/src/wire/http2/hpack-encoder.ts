@@ -1,4 +1,5 @@
 import { INITIAL } from './codes.ts';
+import { assertField } from './fields.ts';
 import { FIRST_DYNAMIC, type Field, STATIC_FIELDS, sizeOf } from './hpack-static.ts';
 
 /** RFC 7541 §7.1: what others on the same connection must not be able to guess at is in no table, here or further on. */
@@ -62,9 +63,13 @@ export class HpackEncoder {
     this.#least = Math.min(this.#least ?? own, own);
   }
 
-  /** Whether the field has been sent before as it is, and so has been looked at. */
-  isKnown(name: string, value: string): boolean {
-    return this.#known.get(name)?.has(value) === true || statics.get(name)?.values.has(value) === true;
+  /** Throws for a field that cannot be sent. One that is in a table has been looked at. */
+  check(fields: readonly string[]): void {
+    for (let i = 0; i < fields.length; i += 2) {
+      const [name = '', value = ''] = [fields[i], fields[i + 1]];
+      if (this.#known.get(name)?.has(value) || statics.get(name)?.values.has(value)) continue;
+      assertField(name, value);
+    }
   }
 
   /** The block of a flat list, good until the next. */

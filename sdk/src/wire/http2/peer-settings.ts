@@ -1,4 +1,12 @@
 import { ConnectionFault, ERROR, INITIAL, LARGEST_WINDOW, SETTING } from './codes.ts';
+import type { BlockLimits } from './header-blocks.ts';
+
+/** What we allow. */
+export interface ClientLimits extends BlockLimits {
+  readonly streamWindow: number;
+  /** RFC 9113's 65,535 at least. */
+  readonly connectionWindow: number;
+}
 
 /** What the peer allows. */
 export interface PeerSettings {
@@ -60,7 +68,13 @@ function check(isSo: boolean, what: string, code: number = ERROR.protocol): void
 }
 
 /** Our own, as the first bytes of a connection: the preface, SETTINGS, and the window of the connection. */
-export function preface(own: { readonly [id: number]: number }, connectionWindow: number): Buffer {
+export function preface({ headerTableSize, streamWindow, connectionWindow, maxHeaderListSize }: ClientLimits): Buffer {
+  const own = {
+    ...(headerTableSize !== undefined && { [SETTING.headerTableSize]: headerTableSize }),
+    [SETTING.enablePush]: 0,
+    [SETTING.initialWindowSize]: streamWindow,
+    [SETTING.maxHeaderListSize]: maxHeaderListSize,
+  };
   const settings = Object.entries(own);
   const bytes = Buffer.alloc(PREFACE.length + 9 + 6 * settings.length + 13);
   let at = bytes.write(PREFACE, 0, 'latin1');

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { type ClientLimits, type ClientListener, Http2Client } from './client.ts';
+import { type ClientListener, Http2Client } from './client.ts';
 import type { ConnectionFault } from './codes.ts';
-import type { PeerSettings } from './peer-settings.ts';
-import type { ClientStream, StreamListener } from './stream.ts';
+import type { ClientLimits, PeerSettings } from './peer-settings.ts';
+import type { ClientStream } from './stream.ts';
+import type { StreamListener } from './stream-listener.ts';
 
 /** A client over a real socket, and peers that send what no server would. */
 

@@ -1,34 +1,13 @@
+import { AnswerRules } from './answer-rules.ts';
 import { ERROR, FLAG, FRAME, LARGEST_WINDOW } from './codes.ts';
-import { areFields, contentLength, readHead } from './fields.ts';
-import type { FrameWriter } from './frame-writer.ts';
-
-/** Who made the request. `onClosed` comes last, once; after it nothing does. */
-export interface StreamListener {
-  onInformational(status: number, headers: string[]): void;
-  onHead(status: number, headers: string[]): void;
-  onData(chunk: Buffer): void;
-  /** The answer is whole. */
-  onEnd(trailers: string[]): void;
-  /** All of the request is on its way. */
-  onSent(): void;
-  /** After a `write` that returned false. */
-  onRoom(): void;
-  /** It takes no place on the connection any more. `code`: of RST_STREAM, or none. */
-  onClosed(code: number): void;
-}
+import type { Sender, SendWindows } from './send-windows.ts';
+import type { StreamListener } from './stream-listener.ts';
 
 /** The connection as its streams need it. */
 export interface StreamConnection {
-  readonly writer: FrameWriter;
-  /** Octets that may be sent, on any stream. */
-  sendWindow: number;
-  readonly peerFrameSize: number;
+  readonly sending: SendWindows;
   /** Of each stream, in what is received. */
   readonly streamWindow: number;
-  /** It has something to send and no window for it. */
-  blocked(stream: ClientStream): void;
-  /** It waits for the socket. */
-  crowded(stream: ClientStream): void;
   closed(stream: ClientStream): void;
 }
 
@@ -45,12 +24,12 @@ const NOTHING: string[] = [];
 const MAX_CHUNKS = 1_024;
 
 /** One request and its answer. */
-export class ClientStream {
+export class ClientStream implements Sender {
   readonly id: number;
   readonly #connection: StreamConnection;
   readonly #on: StreamListener;
-  readonly #isHead: boolean;
-  sendWindow: number;
+  readonly #rules: AnswerRules;
+  #sendWindow: number;
   /** Chunks that wait for a window. */
   readonly #out: Uint8Array[] = [];
   #isEnding = false;
@@ -61,8 +40,6 @@ export class ClientStream {
   #in: Buffer[] | undefined;
   #isPaused = false;
   #isWaking = false;
-  #hasHead = false;
-  #lengthLeft: number | undefined;
   /** The answer has come whole; with these. */
   #trailers: string[] | undefined;
   #isOver = false;
@@ -71,9 +48,9 @@ export class ClientStream {
     this.#connection = connection;
     this.#on = on;
     this.id = id;
-    this.sendWindow = sendWindow;
+    this.#sendWindow = sendWindow;
     this.#isSent = isSent;
-    this.#isHead = isHead;
+    this.#rules = new AnswerRules(isHead);
     this.#receiveWindow = connection.streamWindow;
   }
 
@@ -88,8 +65,8 @@ export class ClientStream {
     if (chunk.length > 0) this.#out.push(chunk);
     this.#sendAll();
     if (this.#out.length > 0) return false;
-    if (!this.#connection.writer.isFull) return true;
-    this.#connection.crowded(this);
+    if (!this.#connection.sending.writer.isFull) return true;
+    this.#connection.sending.crowded(this);
     return false;
   }
 
@@ -119,7 +96,7 @@ export class ClientStream {
   reset(code: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#connection.writer.words(FRAME.resetStream, this.id, code);
+    this.#connection.sending.writer.words(FRAME.resetStream, this.id, code);
     this.#connection.closed(this);
     process.nextTick(() => this.#on.onClosed(code));
   }
@@ -128,21 +105,16 @@ export class ClientStream {
   sendSome(): boolean {
     const chunk = this.#out[0];
     if (this.#isOver || chunk === undefined) return false;
-    const connection = this.#connection;
-    const length = Math.min(chunk.length, this.sendWindow, connection.sendWindow, connection.peerFrameSize);
+    const { sending } = this.#connection;
+    const length = Math.min(chunk.length, this.#sendWindow, sending.left, sending.peerFrameSize);
     if (length <= 0) return false;
     const isWhole = length === chunk.length;
     if (isWhole) this.#out.shift();
     else this.#out[0] = chunk.subarray(length);
     const isLast = this.#isEnding && this.#out.length === 0;
-    this.sendWindow -= length;
-    connection.sendWindow -= length;
-    connection.writer.frame(
-      FRAME.data,
-      isLast ? FLAG.endStream : 0,
-      this.id,
-      isWhole ? chunk : chunk.subarray(0, length),
-    );
+    this.#sendWindow -= length;
+    sending.left -= length;
+    sending.writer.frame(FRAME.data, isLast ? FLAG.endStream : 0, this.id, isWhole ? chunk : chunk.subarray(0, length));
     if (isLast) this.#sent();
     return true;
   }
@@ -160,9 +132,9 @@ export class ClientStream {
   #sendAll(): void {
     while (this.sendSome());
     if (this.#isOver) return;
-    if (this.#out.length > 0) this.#connection.blocked(this);
+    if (this.#out.length > 0) this.#connection.sending.blocked(this);
     else if (this.#isEnding && !this.#isSent) {
-      this.#connection.writer.frame(FRAME.data, FLAG.endStream, this.id, EMPTY);
+      this.#connection.sending.writer.frame(FRAME.data, FLAG.endStream, this.id, EMPTY);
       this.#sent();
     }
   }
@@ -178,24 +150,19 @@ export class ClientStream {
   onFields(fields: string[] | undefined, isEnd: boolean): void {
     if (this.#trailers !== undefined) this.fail(ERROR.streamClosed);
     else if (fields === undefined) this.fail(ERROR.enhanceYourCalm);
-    else if (this.#hasHead) this.#onTrailers(fields, isEnd);
-    else this.#onHead(fields, isEnd);
+    else if (!this.#rules.hasHead) this.#onHead(fields, isEnd);
+    else if (this.#rules.areTrailers(fields, isEnd)) this.#answered(fields);
+    else this.fail(ERROR.protocol);
   }
 
   #onHead(fields: string[], isEnd: boolean): void {
-    const head = readHead(fields);
-    if (head === undefined || (head.status < 200 && isEnd)) {
-      this.fail(ERROR.protocol);
+    const head = this.#rules.head(fields, isEnd);
+    if (typeof head === 'number') {
+      this.fail(head);
       return;
     }
     if (head.status < 200) {
       this.#on.onInformational(head.status, head.headers);
-      return;
-    }
-    this.#hasHead = true;
-    this.#lengthLeft = this.#isHead || head.status === 304 ? undefined : contentLength(head.headers);
-    if (Number.isNaN(this.#lengthLeft)) {
-      this.fail(ERROR.protocol);
       return;
     }
     try {
@@ -205,28 +172,20 @@ export class ClientStream {
     }
   }
 
-  #onTrailers(fields: string[], isEnd: boolean): void {
-    if (isEnd && areFields(fields)) this.#answered(fields);
-    else this.fail(ERROR.protocol);
-  }
-
   /** A frame of data begins: `length` counts for the window, with its padding. */
   onDataFrame(length: number, isEnd: boolean): void {
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0) this.fail(ERROR.flowControl);
-    else if (!this.#hasHead) this.fail(ERROR.protocol);
+    else if (!this.#rules.hasHead) this.fail(ERROR.protocol);
     else if (this.#trailers !== undefined) this.fail(ERROR.streamClosed);
     else if (isEnd && length === 0) this.#answered(NOTHING);
   }
 
   onData(chunk: Buffer, isEnd: boolean): void {
     if (this.#isOver) return;
-    if (this.#lengthLeft !== undefined) {
-      this.#lengthLeft -= chunk.length;
-      if (this.#lengthLeft < 0) {
-        this.fail(ERROR.protocol);
-        return;
-      }
+    if (!this.#rules.takes(chunk.length)) {
+      this.fail(ERROR.protocol);
+      return;
     }
     if (this.#isPaused || this.#in !== undefined) {
       this.#in ??= [];
@@ -268,7 +227,7 @@ export class ClientStream {
 
   #answered(trailers: string[]): void {
     if (this.#isOver) return;
-    if (this.#lengthLeft !== undefined && this.#lengthLeft > 0) {
+    if (!this.#rules.mayEnd) {
       this.fail(ERROR.protocol);
       return;
     }
@@ -311,7 +270,7 @@ export class ClientStream {
   #consume(length: number): void {
     this.#consumed += length;
     if (this.#consumed * 2 < this.#connection.streamWindow || this.#trailers !== undefined) return;
-    this.#connection.writer.words(FRAME.windowUpdate, this.id, this.#consumed);
+    this.#connection.sending.writer.words(FRAME.windowUpdate, this.id, this.#consumed);
     this.#receiveWindow += this.#consumed;
     this.#consumed = 0;
   }
@@ -319,7 +278,7 @@ export class ClientStream {
   /** The peer has broken a rule of this stream. */
   fail(code: number): void {
     if (this.#isOver) return;
-    this.#connection.writer.words(FRAME.resetStream, this.id, code);
+    this.#connection.sending.writer.words(FRAME.resetStream, this.id, code);
     this.drop(code);
   }
 
@@ -332,8 +291,8 @@ export class ClientStream {
 
   /** WINDOW_UPDATE, or a change of the peer's initial window. False: more than a window can be (RFC 9113 §6.9.1). */
   widen(by: number): boolean {
-    this.sendWindow += by;
-    return this.sendWindow <= LARGEST_WINDOW;
+    this.#sendWindow += by;
+    return this.#sendWindow <= LARGEST_WINDOW;
   }
 }
 
