@@ -2,6 +2,9 @@ import { FIELDS } from '../sdk/src/resource/field-table.ts';
 import type { FieldRow } from '../sdk/src/resource/fields.ts';
 import { KNOWN_KINDS } from '../xds-server/src/schema/kinds.ts';
 import { fieldLedger, type LedgerRow } from '../xds-server/src/schema/ledger.ts';
+import { capabilityOf } from '../xds-server/src/translate/capability/capabilities.ts';
+import type { Capability, Cell } from '../xds-server/src/translate/capability/message-table.ts';
+import { GRPC_CLIENTS, GRPC_TITLES } from '../xds-server/src/translate/client/grpc-client.ts';
 
 /** The field ledger: every field of a served kind, and of an xDS message the SDK reads, with what becomes of it. */
 
@@ -20,6 +23,10 @@ unknown: in YAML it is an error at its line (the document keeps its last good ve
 | ignored | accepted, with a warning: the reason stands beside it |
 | no effect | accepted without a word: nothing here could depend on it |
 | refused | the resource is rejected (NACK) and its last good version goes on |
+| sent as | the control plane says it to this client in another way |
+
+Other clients than the SDK read the same resources. What is refused by one is never sent to it; what of a rule it does not honour is said
+by \`inmesh check\`, for services whose port speaks gRPC, and with the client's status by the control plane.
 `;
 
 function stateOf({ state }: LedgerRow): string {
@@ -41,6 +48,25 @@ const reasonOf = (row: FieldRow): string => {
   return row.ignored === 'not yet enforced' ? row.ignored : `ignored: ${row.ignored}`;
 };
 
+const cellText = (cell: Cell): string => {
+  if (cell === 'supported') return cell;
+  if ('ignored' in cell) return `ignored: ${cell.ignored}`;
+  return 'rejected' in cell ? `refused: ${cell.rejected}` : `sent as ${cell.sentAs}`;
+};
+
+/** One text where the four agree. */
+const grpcText = (cells: Capability): string => {
+  const groups = [...Map.groupBy(GRPC_CLIENTS, (client) => cellText(cells[client]))];
+  const [only] = groups;
+  if (groups.length === 1 && only) return only[0];
+  return groups.map(([text, clients]) => `${clients.map((one) => GRPC_TITLES[one]).join(', ')}: ${text}`).join('; ');
+};
+
+const othersTexts = (field: string): readonly string[] => {
+  const cells = capabilityOf(field);
+  return cells === undefined ? ['', ''] : [grpcText(cells), cellText(cells.envoy)];
+};
+
 const code = (text: string): string => `\`${text}\``;
 
 function kindTables(table: Table): string {
@@ -58,11 +84,15 @@ function messageTables(table: Table): string {
   const sections = [...messages]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([message, rows]) => {
-      const cells = rows.map(([name, row]) => [code(name.slice(message.length + 1)), reasonOf(row)]);
-      return `### ${message}\n\n${table(['field', 'state'], cells)}`;
+      const cells = rows.map(([name, row]) => [
+        code(name.slice(message.length + 1)),
+        reasonOf(row),
+        ...othersTexts(name),
+      ]);
+      return `### ${message}\n\n${table(['field', 'SDK', 'gRPC clients', 'Envoy'], cells)}`;
     });
   return sections.join('\n\n');
 }
 
 export const supportedFields = (table: Table): string =>
-  `${INTRO}\n## Istio and Kubernetes, read by the control plane\n\n${kindTables(table)}\n\n## xDS, read by the SDK\n\n${messageTables(table)}\n`;
+  `${INTRO}\n## Istio and Kubernetes, read by the control plane\n\n${kindTables(table)}\n\n## xDS, read by the SDK and by others\n\n${messageTables(table)}\n`;

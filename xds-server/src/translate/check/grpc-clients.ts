@@ -1,5 +1,5 @@
 import type { MeshService } from '../../registry/read-model.ts';
-import { GRPC_CLIENTS, type KnownGrpcClient, newestAbilities } from '../client/grpc-client.ts';
+import { GRPC_CLIENTS, GRPC_TITLES, type KnownGrpcClient, newestAbilities } from '../client/grpc-client.ts';
 import { grpcRoutes } from '../client/routes.ts';
 import { policyLimits, routeLimits } from '../limit/part-limits.ts';
 import { isWildcard, resolveHost } from '../names.ts';
@@ -16,13 +16,6 @@ interface PlacedLimit {
   readonly client: KnownGrpcClient;
   readonly text: string;
 }
-
-const TITLES: Readonly<Record<KnownGrpcClient, string>> = {
-  go: 'Go',
-  core: 'C-core',
-  java: 'Java',
-  node: 'grpc-js-xds',
-};
 
 const viewOf = (namespace: string, client: KnownGrpcClient): View => ({
   kind: 'grpc',
@@ -95,7 +88,7 @@ const MOST_TEXTS = 8;
 const linesOf = (limits: readonly PlacedLimit[], fieldPath: string): readonly Finding[] => {
   const clients = new Map<string, KnownGrpcClient[]>();
   for (const { client, text } of limits) clients.set(text, [...(clients.get(text) ?? []), client]);
-  const sets = Map.groupBy(clients, ([, list]) => [...new Set(list)].map((client) => TITLES[client]).join(', '));
+  const sets = Map.groupBy(clients, ([, list]) => [...new Set(list)].map((client) => GRPC_TITLES[client]).join(', '));
   return [...sets].map(([who, entries]) => {
     const texts = entries.map(([text]) => text);
     const more = texts.length > MOST_TEXTS ? ` and ${texts.length - MOST_TEXTS} more` : '';

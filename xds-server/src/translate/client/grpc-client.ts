@@ -3,6 +3,13 @@ export const GRPC_CLIENTS = ['go', 'core', 'java', 'node'] as const;
 export type KnownGrpcClient = (typeof GRPC_CLIENTS)[number];
 export type GrpcClient = KnownGrpcClient | 'unknown';
 
+export const GRPC_TITLES: Readonly<Record<KnownGrpcClient, string>> = {
+  go: 'Go',
+  core: 'C-core',
+  java: 'Java',
+  node: 'grpc-js-xds',
+};
+
 /**
  * What makes a client's configuration other bytes than that of one without it. As few as can be: where one form is accepted
  * by all of them it is sent to all of them, and whoever has the same abilities shares every resource.
