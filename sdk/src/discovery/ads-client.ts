@@ -241,7 +241,8 @@ export class AdsClient implements Discovery {
     const errors: string[] = [];
     for (const user of users) {
       const part = this.#part(response, user);
-      if (!part.isComplete && part.resources.length + part.removed.length === 0) continue;
+      const told = part.resources.length + part.renewed.length + part.removed.length + part.errors.length;
+      if (!part.isComplete && told === 0) continue;
       const taken = await user.take(link, part, slices);
       names.push(...(taken?.names ?? []));
       errors.push(...(taken?.errors ?? []));
@@ -257,7 +258,9 @@ export class AdsClient implements Discovery {
     return {
       ...response,
       resources: response.resources.filter(({ name, bytes }: WireResource) => isOwn(name || peekName(bytes))),
+      renewed: response.renewed.filter(({ name }) => isOwn(name)),
       removed: response.removed.filter(isOwn),
+      errors: response.errors.filter(({ name }) => isOwn(name)),
       answers: new Set([...response.answers].filter(isOwn)),
     };
   }

@@ -9,7 +9,7 @@ import type { ServerLink } from './server-link.ts';
 import type { Slices } from './slices.ts';
 import { type Applied, TypeBook, type TypeBookParts } from './type-book.ts';
 
-export interface AuthorityParts extends TypeBookParts {
+export interface AuthorityParts extends Omit<TypeBookParts, 'expired'> {
   /** In order of preference; a link may serve several authorities. */
   readonly links: readonly ServerLink[];
   readonly uses: LinkUses;
@@ -119,7 +119,7 @@ export class Authority {
 
   close(): void {
     for (const link of this.links) this.#forget(link);
-    for (const book of this.books.values()) book.streamDown();
+    for (const book of this.books.values()) book.close();
     this.books.clear();
   }
 
@@ -160,7 +160,10 @@ export class Authority {
     // The map is keyed by the type that made the book, so the book of `type` is a book of its T.
     const known = this.books.get(type.typeUrl) as TypeBook<T> | undefined;
     if (known !== undefined) return known;
-    const book = new TypeBook(type, this.#parts);
+    const expired = (typeUrl: string, name: string) => {
+      for (const link of this.#inUse()) link.askAgain(typeUrl, name);
+    };
+    const book = new TypeBook(type, { ...this.#parts, expired });
     if (this.#isUp) book.streamUp();
     else if (this.#isAway()) book.away();
     this.books.set(type.typeUrl, book as TypeBook<unknown>);

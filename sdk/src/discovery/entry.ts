@@ -37,6 +37,8 @@ export class Entry<T> implements Held {
   /** It comes from the last-good store, not from a server that we speak to. */
   staleSinceMs: number | undefined;
   timer: Timer | undefined;
+  /** Runs out when nothing more is heard of what has a time to live. */
+  life: Timer | undefined;
   /** A new list with every change; nearly always there is one. */
   watchers: readonly ResourceWatcher<T>[] = [];
 

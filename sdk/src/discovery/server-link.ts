@@ -107,6 +107,11 @@ export class ServerLink implements Origin {
     return true;
   }
 
+  /** Has a resource sent again that we were told and no longer hold. */
+  askAgain(typeUrl: string, name: string): void {
+    for (const request of this.#dialect?.again(typeUrl, name) ?? []) this.#stream?.send(request);
+  }
+
   /** Tells the server what is wanted. */
   flush(): boolean {
     const dialect = this.#dialect;

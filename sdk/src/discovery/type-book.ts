@@ -7,7 +7,7 @@ import type { Decoded, ResourceType } from '../resource/resource-type.ts';
 import { afterSockets } from '../wire/late-timer.ts';
 import { Entry, type Refusal, type ResourceWatcher } from './entry.ts';
 import type { LastGood } from './last-good.ts';
-import type { AdsResponse, Held, WireResource } from './protocol/dialect.ts';
+import type { AdsResponse, Held, ResourceFault, WireResource } from './protocol/dialect.ts';
 import type { Slices } from './slices.ts';
 import { type Subscription, type SubscriptionEvent, stepSubscription } from './subscription.ts';
 
@@ -15,6 +15,8 @@ export interface TypeBookParts {
   readonly clock: Clock;
   readonly emit: EventSink;
   readonly lastGood?: LastGood;
+  /** What was held of it is too old and was dropped: it is to be asked for anew. */
+  readonly expired: (typeUrl: string, name: string) => void;
 }
 
 export interface DescribedResource {
@@ -87,6 +89,7 @@ export class TypeBook<T> {
     entry.watchers = entry.watchers.filter((other) => other !== watcher);
     if (entry.watchers.length > 0) return false;
     entry.timer?.cancel();
+    entry.life?.cancel();
     this.#entries.delete(name);
     return true;
   }
@@ -105,6 +108,11 @@ export class TypeBook<T> {
       const entry = this.#entries.get(name);
       if (entry !== undefined) this.#step(name, entry, { kind: 'stream-up' }, isSlowOne);
     }
+  }
+
+  close(): void {
+    this.streamDown();
+    for (const { life } of this.#entries.values()) life?.cancel();
   }
 
   streamDown(): void {
@@ -134,9 +142,48 @@ export class TypeBook<T> {
       // Without its name we cannot tell whose deletion an absence would be.
       if (name === '') isComplete = false;
     }
-    const gone = response.removed.map(canonicalName);
-    for (const name of isComplete ? [...gone, ...unanswered] : gone) this.#remove(name, origin);
+    const left = new Set([...response.removed.map(canonicalName), ...(isComplete ? unanswered : [])]);
+    for (const { name, ttlMs } of response.renewed) {
+      const known = canonicalName(name);
+      left.delete(known);
+      this.#live(known, ttlMs);
+    }
+    for (const fault of response.errors) {
+      const name = canonicalName(fault.name);
+      left.delete(name);
+      this.#fail(name, fault, origin);
+    }
+    for (const name of left) this.#remove(name, this.#gone(name), origin);
     return { names, errors };
+  }
+
+  /** gRFC A88: a resource that the server names as not to be had; one that it does not know is gone. */
+  #fail(name: string, { code, message }: ResourceFault, origin: Origin): void {
+    if (code === NOT_FOUND) {
+      const words = message === '' ? this.#gone(name) : `${this.#gone(name)}: ${message}`;
+      this.#remove(name, words, origin);
+      return;
+    }
+    const reason = `the control plane cannot give ${shortName(this.type.typeUrl)} "${name}": ${message || `code ${code}`}`;
+    this.#spoil(name, '', reason, origin);
+  }
+
+  /** Something was heard of it: its time begins anew; it has none where `ttlMs` is left out. */
+  #live(name: string, ttlMs: number | undefined): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    entry.life?.cancel();
+    entry.life = undefined;
+    if (ttlMs === undefined || entry.state.kind !== 'present') return;
+    // What renews it may have come and not been read yet.
+    entry.life = afterSockets(this.#parts.clock, ttlMs, () => {
+      const what = `${shortName(this.type.typeUrl)} "${name}"`;
+      this.#step(name, entry, {
+        kind: 'removed',
+        reason: `nothing was heard of ${what} in its time to live, ${ttlMs} ms`,
+      });
+      this.#parts.expired(this.type.typeUrl, name);
+    });
   }
 
   *describe(): Generator<DescribedResource> {
@@ -153,17 +200,17 @@ export class TypeBook<T> {
   }
 
   /** gRFC A53: a control plane that forgets what it served may be told from one that means it. */
-  #remove(name: string, { features }: Origin): void {
+  #remove(name: string, reason: string, { features }: Origin): void {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     if (entry.state.kind === 'present' && features.has('ignore_resource_deletion')) {
       const message = 'deleted by the control plane, and kept: ignore_resource_deletion (gRFC A53)';
       this.#parts.emit({ kind: 'xds-warning', typeUrl: this.type.typeUrl, resource: name, message });
-    } else this.#step(name, entry, { kind: 'removed', reason: this.#gone(name) });
+    } else this.#step(name, entry, { kind: 'removed', reason });
   }
 
   /** gRFC A88: where data errors are to be failures, the last good version goes with the bad one. */
-  #spoil(name: string, { version }: WireResource, reason: string, { features }: Origin): void {
+  #spoil(name: string, version: string, reason: string, { features }: Origin): void {
     const entry = this.#entries.get(name);
     if (entry === undefined) return;
     entry.refused = { version, atMs: this.#parts.clock.wallTime() };
@@ -177,7 +224,7 @@ export class TypeBook<T> {
     if (resource.typeUrl !== typeUrl) {
       const reason = `type "${resource.typeUrl}", ${typeUrl} allowed`;
       errors.push(`${name || `resources[${index}]`}: ${reason}`);
-      this.#spoil(name, resource, reason, origin);
+      this.#spoil(name, resource.version, reason, origin);
       return name;
     }
     const entry = this.#entries.get(name);
@@ -185,6 +232,7 @@ export class TypeBook<T> {
     if (name !== '' && entry === undefined) return name;
     if (entry?.isUnchanged(resource.bytes)) {
       entry.from = origin.server;
+      this.#live(name, resource.ttlMs);
       return name;
     }
     const most = defaultOf('resourceBytes');
@@ -201,7 +249,7 @@ export class TypeBook<T> {
     if ('errors' in decoded) {
       const reason = decoded.errors.join('; ');
       errors.push(`${name || 'a resource without a readable name'}: ${reason}`);
-      this.#spoil(name, resource, reason, origin);
+      this.#spoil(name, resource.version, reason, origin);
       return;
     }
     if (entry === undefined) return;
@@ -210,14 +258,17 @@ export class TypeBook<T> {
     entry.staleSinceMs = undefined;
     entry.acceptedMs = this.#parts.clock.wallTime();
     entry.refused = undefined;
-    entry.bytes = resource.name === '' ? resource.bytes : undefined;
+    entry.bytes = resource.repeats ? resource.bytes : undefined;
     this.#warn(name, entry, decoded.warnings);
     const { version, bytes } = resource;
-    if (this.type.isKept && decoded.holdsKey) this.#parts.lastGood?.drop(this.type.typeUrl, name);
+    // What is to be forgotten without a control plane must not come back from a file.
+    if (this.type.isKept && (decoded.holdsKey || resource.ttlMs !== undefined))
+      this.#parts.lastGood?.drop(this.type.typeUrl, name);
     else if (this.type.isKept) {
       this.#parts.lastGood?.keep(this.type.typeUrl, name, { version, bytes, server: origin.server });
     }
     this.#step(name, entry, { kind: 'accepted', version });
+    this.#live(name, resource.ttlMs);
   }
 
   #restore(name: string): void {
@@ -276,6 +327,8 @@ export class TypeBook<T> {
     entry.state = state;
     if (state.kind === 'absent') this.#parts.lastGood?.drop(this.type.typeUrl, name);
     if (state.kind !== 'present') {
+      entry.life?.cancel();
+      entry.life = undefined;
       entry.bytes = undefined;
       entry.value = undefined;
       entry.warnings = [];
@@ -306,6 +359,9 @@ export class TypeBook<T> {
     });
   }
 }
+
+/** google.rpc.Code NOT_FOUND. */
+const NOT_FOUND = 5;
 
 interface Finding {
   readonly errors: string[];

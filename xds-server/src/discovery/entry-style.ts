@@ -12,8 +12,8 @@ export interface EntryStyle {
   readonly isWrapped: boolean;
   /** The client drops a resource that it has not heard of for so long (Envoy Resource.ttl). */
   readonly ttlMs?: number | undefined;
-  /** Why there is no resource of this name; undefined: such words are of no use to the client. */
-  readonly absence?: ((name: string) => string) | undefined;
+  /** Why there is no resource of this name; undefined: nothing more is said than that. */
+  readonly absence: (name: string) => string | undefined;
 }
 
 /** What the client says it can read (Envoy Node.client_features). */
@@ -58,8 +58,18 @@ export function heartbeatEntry(
   return dressed(toBinary(ResourceSchema, resource), method);
 }
 
-/** One `resource_errors` entry: the resource does not exist, and why (gRFC A88). */
-export function absenceEntry(name: string, why: string, method: 'delta' | 'sotw'): Uint8Array {
+/** `resource_errors` entries: resources that do not exist, where there is a word on it (gRFC A88). */
+export const absenceEntries = (
+  names: Iterable<string>,
+  method: 'delta' | 'sotw',
+  { absence }: EntryStyle,
+): Uint8Array[] =>
+  [...names].flatMap((name) => {
+    const why = absence(name);
+    return why === undefined ? [] : [absenceEntry(name, why, method)];
+  });
+
+function absenceEntry(name: string, why: string, method: 'delta' | 'sotw'): Uint8Array {
   const error = create(ResourceErrorSchema, {
     resourceName: { name },
     errorDetail: { code: NOT_FOUND, message: why },

@@ -390,13 +390,17 @@ export class Session {
   #styleOf(identity: ClientIdentity, typeUrl: string): EntryStyle {
     const known = this.#styles.get(typeUrl);
     if (known !== undefined) return known;
-    const absence = (name: string): string =>
-      this.#host.absence?.(identity, typeUrl, name) ?? `nothing of this type is served as "${name.slice(0, 200)}"`;
+    const host = this.#host;
+    const { kind } = identity.view;
     const style: EntryStyle = {
       isWrapped: this.#node !== undefined && isUnwrapping(this.#node),
       ttlMs: this.#ttlMs(typeUrl),
-      // Envoy has no use for it.
-      ...(identity.view.kind !== 'envoy' && { absence }),
+      absence(name) {
+        // Envoy has no use for it.
+        const why = kind === 'envoy' ? undefined : host.absence?.(identity, typeUrl, name);
+        // That there is none, a gRPC client is told of routes and endpoints in no other way.
+        return why ?? (kind === 'grpc' ? `nothing of this type is served as "${name.slice(0, 200)}"` : undefined);
+      },
     };
     this.#styles.set(typeUrl, style);
     return style;

@@ -1,7 +1,7 @@
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import { Acknowledgements } from './acknowledgements.ts';
 import { answerDelta, type DeltaSubscription, emptyDeltaSubscription } from './delta-subscription.ts';
-import { absenceEntry, type EntryStyle, entryOf, heartbeatEntry } from './entry-style.ts';
+import { absenceEntries, type EntryStyle, entryOf, heartbeatEntry } from './entry-style.ts';
 import type { Find } from './not-yet.ts';
 import { ResourceLedger } from './resource-ledger.ts';
 import { deltaResponse, type ResponseHead, sotwResponse } from './response-bytes.ts';
@@ -67,8 +67,7 @@ export class DeltaType implements SubscribedType {
     const { resources, removed, isKeeping } = answerDelta(this.subscription, keepsGone, find);
     if (resources.length + removed.length === 0) return { write: undefined, names: [], isKeeping };
     const entries = resources.map((one) => entryOf(one, 'delta', style));
-    const { absence } = style;
-    if (absence !== undefined) for (const name of removed) entries.push(absenceEntry(name, absence(name), 'delta'));
+    entries.push(...absenceEntries(removed, 'delta', style));
     const names = [...resources.map(({ name }) => name), ...removed];
     return { write: (head) => deltaResponse(head, entries, removed), names, isKeeping };
   }
@@ -106,10 +105,10 @@ export class SotwType implements SubscribedType {
     const isAll = shape.isWhole || (owed && !this.subscription.isWaiting);
     const found = resources.map(({ name }) => name);
     const names = isAll ? [...this.names] : found;
-    const { absence } = shape.style;
-    if (absence !== undefined && names.length > found.length) {
+    if (names.length > found.length) {
       const there = new Set(found);
-      for (const name of names) if (!there.has(name)) entries.push(absenceEntry(name, absence(name), 'sotw'));
+      const absent = names.filter((name) => !there.has(name));
+      entries.push(...absenceEntries(absent, 'sotw', shape.style));
     }
     return { write: (head) => sotwResponse(head, entries), names, isKeeping };
   }

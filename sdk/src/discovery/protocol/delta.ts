@@ -1,6 +1,7 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { DeltaDiscoveryRequestSchema, DeltaDiscoveryResponseSchema } from '../../../gen/discovery.js';
 import { type AdsResponse, type Dialect, type Held, NACK_CODE, type NodeSource, PRESENCE_TYPE } from './dialect.ts';
+import { faultsOf, isRenewed, unwrapped } from './wrapper.ts';
 
 /** Incremental xDS: names are added and dropped one by one, each resource has a version of its own. */
 export function createDelta(node: NodeSource, server: string): Dialect {
@@ -43,20 +44,21 @@ export function createDelta(node: NodeSource, server: string): Dialect {
     },
     read(bytes): AdsResponse {
       const message = fromBinary(DeltaDiscoveryResponseSchema, bytes);
+      const told = message.resources.map((resource) => unwrapped(resource, resource.version));
       return {
         typeUrl: message.typeUrl,
         nonce: message.nonce,
         version: message.systemVersionInfo,
         revision: message.systemVersionInfo,
-        // Without a body it only renews a time to live: what we hold stays.
-        resources: message.resources.flatMap(({ name, version, resource }) =>
-          resource ? [{ name, version, typeUrl: resource.typeUrl, bytes: resource.value }] : [],
-        ),
+        resources: told.filter((one) => !isRenewed(one)),
+        renewed: told.filter(isRenewed),
+        errors: faultsOf(message.resourceErrors),
         removed: message.removedResources,
         isComplete: false,
         answers: new Set(),
       };
     },
+    again: (typeUrl, name) => [request({ typeUrl, resourceNamesSubscribe: [name] })],
     answer: ({ typeUrl, nonce }, _names, error) =>
       request({
         typeUrl,

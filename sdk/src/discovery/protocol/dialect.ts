@@ -11,6 +11,8 @@ export interface Dialect {
   present(): Uint8Array;
   /** Throws when the bytes are no response. */
   read(bytes: Uint8Array): AdsResponse;
+  /** Has the server send a resource again although it told us already: requests, in their order. */
+  again(typeUrl: string, name: string): readonly Uint8Array[];
   /** ACK, or NACK when `error` says what is wrong. */
   answer(response: AdsResponse, names: ReadonlyMap<string, Held>, error?: string): Uint8Array;
 }
@@ -30,8 +32,12 @@ export interface AdsResponse {
   /** The server's own word for its state, if it gives one. */
   readonly revision: string;
   readonly resources: readonly WireResource[];
+  /** Without a body: what we hold of them lives on (Envoy xDS protocol, TTL). */
+  readonly renewed: readonly Renewed[];
   /** Said to be gone, by name. */
   readonly removed: readonly string[];
+  /** Named as not to be had, with the reason (gRFC A88 resource_errors). */
+  readonly errors: readonly ResourceFault[];
   /** True when a held name that is not in `resources` is gone (SotW listeners and clusters). */
   readonly isComplete: boolean;
   /** Names this response surely answers: those of the first request, for the first response of a type (a later one may have crossed ours). */
@@ -44,6 +50,23 @@ export interface WireResource {
   readonly version: string;
   readonly typeUrl: string;
   readonly bytes: Uint8Array;
+  /** SotW: it comes with every response of its type, changed or not. */
+  readonly repeats?: true;
+  /** It is to be dropped when nothing more is heard of it for so long; undefined: never. */
+  readonly ttlMs?: number;
+}
+
+export interface Renewed {
+  readonly name: string;
+  readonly ttlMs?: number;
+  readonly bytes?: never;
+}
+
+export interface ResourceFault {
+  readonly name: string;
+  /** google.rpc.Code. */
+  readonly code: number;
+  readonly message: string;
 }
 
 /** Makes the node that the first request, and each repetition, carries. */

@@ -8,8 +8,10 @@ import {
   NACK_CODE,
   type NodeSource,
   PRESENCE_TYPE,
+  type Renewed,
   type WireResource,
 } from './dialect.ts';
+import { faultsOf, isRenewed, unwrapped } from './wrapper.ts';
 
 interface TypeState {
   /** Of the first request on this stream. */
@@ -63,16 +65,32 @@ export function createSotw(node: NodeSource, isWholeState: (typeUrl: string) => 
       const state = types.get(typeUrl);
       const answers: ReadonlySet<string> = state?.nonce === '' ? state.firstNames : new Set();
       if (state !== undefined) state.nonce = nonce;
+      const told = message.resources.map((any) => read(any, versionInfo));
+      const resources = told.filter((one) => !isRenewed(one));
+      const renewed = told.filter(isRenewed);
       return {
         typeUrl,
         nonce,
         version: versionInfo,
         revision: '',
-        resources: message.resources.map((any) => unwrap(any, versionInfo)),
+        resources,
+        renewed,
         removed: [],
-        isComplete: isWholeState(typeUrl),
+        errors: faultsOf(message.resourceErrors),
+        // What only renews says nothing of what it does not name.
+        isComplete: isWholeState(typeUrl) && (resources.length > 0 || renewed.length === 0),
         answers,
       };
+    },
+    again(typeUrl, name) {
+      const state = types.get(typeUrl);
+      if (state === undefined || !state.names.has(name)) return [];
+      const others = new Set(state.names);
+      others.delete(name);
+      types.set(typeUrl, { ...state, names: others });
+      const without = request(typeUrl);
+      types.set(typeUrl, state);
+      return [without, request(typeUrl)];
     },
     answer(response, names, error) {
       const before = types.get(response.typeUrl);
@@ -95,12 +113,12 @@ function sameNames(a: ReadonlySet<string>, b: ReadonlyMap<string, Held>): boolea
 }
 
 /** discovery.v3.Resource around the resource (client feature `xds.config.resource-in-sotw`). */
-function unwrap(any: Any, version: string): WireResource {
-  const plain = { name: '', version, typeUrl: any.typeUrl, bytes: any.value };
+function read(any: Any, version: string): WireResource | Renewed {
+  const plain: WireResource = { name: '', version, typeUrl: any.typeUrl, bytes: any.value, repeats: true };
   if (any.typeUrl !== WRAPPER_TYPE) return plain;
   try {
-    const { name, resource } = fromBinary(ResourceSchema, any.value);
-    return { name, version, typeUrl: resource?.typeUrl ?? '', bytes: resource?.value ?? new Uint8Array() };
+    const one = unwrapped(fromBinary(ResourceSchema, any.value), version);
+    return isRenewed(one) ? one : { ...one, repeats: true };
   } catch {
     // Stays what it is: as a resource of the wrong type it is named in the NACK.
     return plain;
