@@ -118,8 +118,8 @@ function read(any: Any, version: string): WireResource | Renewed {
   if (any.typeUrl !== WRAPPER_TYPE) return plain;
   try {
     const one = unwrapped(fromBinary(ResourceSchema, any.value), version);
-    if (isRenewed(one)) return one;
-    return { ...one, repeats: true };
+    const repeated: WireResource | Renewed = isRenewed(one) ? one : Object.assign(one, { repeats: true as const });
+    return repeated;
   } catch {
     // Stays what it is: as a resource of the wrong type it is named in the NACK.
     return plain;
