@@ -6,6 +6,7 @@ export const endpoint: MessageTable = {
     grpc: 'drop_overloads',
     rest: 'a priority is left when none of its hosts can be reached (A56)',
   },
+  'envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload': { grpc: 'category drop_percentage' },
   'envoy.config.endpoint.v3.LocalityLbEndpoints': {
     grpc: 'locality lb_endpoints load_balancing_weight priority',
     rest: 'not read (A27)',

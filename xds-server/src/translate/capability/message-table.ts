@@ -1,7 +1,7 @@
 import { GRPC_CLIENTS, type KnownGrpcClient } from '../client/grpc-client.ts';
 
 export const COLUMNS = [...GRPC_CLIENTS, 'envoy'] as const;
-export type Column = (typeof COLUMNS)[number];
+type Column = (typeof COLUMNS)[number];
 
 /** What becomes of a field at one kind of client. */
 export type Cell =

@@ -84,6 +84,7 @@ export const route: MessageTable = {
   'envoy.config.route.v3.RouteAction.HashPolicy.CookieAttribute': { rest: NO_HTTP },
   'envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties': { rest: NO_HTTP },
   'envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter': { rest: NO_HTTP },
+  'envoy.config.route.v3.RouteAction.HashPolicy.FilterState': { grpc: 'key' },
   'envoy.config.route.v3.WeightedCluster': { grpc: 'clusters', rest: 'the sum of the weights counts' },
   'envoy.config.route.v3.WeightedCluster.ClusterWeight': {
     grpc: 'name weight typed_per_filter_config',

@@ -22,7 +22,7 @@ export const grpcOutliers = (settings: OutlierDetectionSettings): OutlierInit =>
 };
 
 /** The detector that ejects first; 0 switches one off, and Envoy's 5 of 5xx are on unless they are. */
-export const consecutiveErrors = (settings: OutlierDetectionSettings): number | undefined => {
+const consecutiveErrors = (settings: OutlierDetectionSettings): number | undefined => {
   const { consecutive5xxErrors, consecutiveGatewayErrors, consecutiveErrors: old } = settings;
   const gateway = consecutiveGatewayErrors ?? old;
   const counts = [consecutive5xxErrors ?? defaultOf('consecutive5xx'), gateway ?? 0].filter((count) => count > 0);

@@ -16,7 +16,7 @@ export const hasStandIn = ({ kind }: View, name: string): boolean =>
   kind === 'grpc' && (isNobody(name) || parseClusterName(name) !== undefined);
 
 /** A cluster that is always empty. */
-export const isNobody = (name: string): boolean => name === NOT_FOR_GRPC || name === NO_CLUSTER;
+const isNobody = (name: string): boolean => name === NOT_FOR_GRPC || name === NO_CLUSTER;
 
 export const standInCluster = (name: string): Cluster =>
   create(ClusterSchema, {

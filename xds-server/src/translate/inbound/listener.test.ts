@@ -5,6 +5,8 @@ import { registry } from '@inmesh/sdk/internal/gen/registry';
 import { describe, expect, it } from 'vitest';
 import { meshConfig, peerAuthentication } from '../fixtures/mutual-tls.ts';
 import { objectsOf, viewFrom, worldFromObjects } from '../fixtures/world-from-yaml.ts';
+import { limitsOf } from '../limit/limits.ts';
+import { LISTENER_TYPE } from '../resource-types.ts';
 import type { View } from '../view.ts';
 import { applicationClusterOf } from './application.ts';
 import { inboundListener } from './listener.ts';
@@ -241,6 +243,36 @@ describe('inbound listener of a gRPC server (gRFC A36, Istio grpcgen)', () => {
     expect(made?.metadata).toEqual({
       filterMetadata: { istio: { config: expect.stringMatching(/peer-authentication\/default$/) } },
     });
+  });
+});
+
+describe('limitsOf, of a gRPC server’s listener', () => {
+  const limits = (yaml: readonly string[], labels = REVIEWS) => {
+    const world = worldFromObjects(objectsOf(...yaml), { plaintext: false });
+    return limitsOf(world, viewFrom('default', { kind: 'grpc', labels }), LISTENER_TYPE, NAME).map(
+      ({ resource, fieldPath, message }) => `${resource} ${fieldPath}: ${message}`,
+    );
+  };
+
+  it('names what it has no field for', () => {
+    expect(limits([mode('STRICT')])).toEqual([]);
+    expect(limits([mode('PERMISSIVE')])).toEqual([
+      expect.stringMatching(/^PeerAuthentication default\/default spec.mtls.mode: .*TLS is refused/),
+    ]);
+    const labels = new Map([...REVIEWS, ['security.istio.io/tlsMode', 'istio']]);
+    expect(limits([mode('PERMISSIVE')], labels)).toEqual([expect.stringContaining('plain text is refused')]);
+    const pool = 'connectionPool: { tcp: { maxConnections: 5 } }';
+    expect(limits([mode('STRICT'), sidecar(`{ inboundConnectionPool: { tcp: { maxConnections: 5 } } }`)])).toEqual([
+      'Sidecar default/default spec.inboundConnectionPool: a gRPC server has limits of its own',
+    ]);
+    const own = `{ ingress: [{ port: { number: 9080, protocol: HTTPS }, ${pool}, tls: { mode: SIMPLE, credentialName: web } }] }`;
+    expect(limits([mode('DISABLE'), sidecar(own)])).toEqual([
+      'Sidecar default/default spec.ingress[0].connectionPool: a gRPC server has limits of its own',
+      expect.stringMatching(/spec.ingress\[0\].tls: .*mutual TLS of the mesh takes its place/),
+    ]);
+    expect(chainsOf(listenerJson([mode('DISABLE'), sidecar(own)], { kind: 'grpc' }))).toMatchObject([
+      { name: 'inbound-mtls', transportSocket: { typedConfig: { requireClientCertificate: true } } },
+    ]);
   });
 });
 

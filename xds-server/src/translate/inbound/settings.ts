@@ -19,7 +19,7 @@ export const inboundSettings = (world: World, view: View, at: InboundAddress): I
   const sidecar = sidecarFor(world, view)?.spec;
   const ingress = sidecar?.ingress.find((entry) => entry.port.number === at.port && listensOn(entry, at));
   const decision = inboundMode(world, view, at.port);
-  const mode = view.kind === 'grpc' ? grpcMode(decision, view) : decision.mode;
+  const mode = view.kind === 'grpc' ? grpcMode(decision, view, ingress?.tls !== undefined) : decision.mode;
   return {
     ...decision,
     mode,
@@ -33,8 +33,12 @@ export const inboundSettings = (world: World, view: View, at: InboundAddress): I
 const listensOn = ({ bind }: SidecarIngress, { address }: InboundAddress): boolean =>
   bind === undefined || isEveryInterface(bind) || isEveryInterface(address) || bind.toLowerCase() === address;
 
-/** A gRPC server takes either TLS or clear text; the label says which its clients were told (Istio grpcgen buildInboundFilterChains). */
-const grpcMode = ({ mode }: InboundMode, { labels }: View): InboundMode['mode'] => {
+/**
+ * A gRPC server takes either TLS or clear text; the label says which its clients were told (Istio grpcgen buildInboundFilterChains).
+ * Of TLS it has the mesh's alone (gRFC A29): what asked for another is not served in clear for that.
+ */
+const grpcMode = ({ mode }: InboundMode, { labels }: View, hasOwnTls: boolean): InboundMode['mode'] => {
+  if (mode === 'DISABLE' && hasOwnTls) return 'STRICT';
   if (mode !== 'PERMISSIVE') return mode;
   return takesMutualTls(labels) ? 'STRICT' : 'DISABLE';
 };

@@ -1,5 +1,6 @@
 import { clusterBasis } from '../cluster/basis.ts';
-import { CLUSTER_TYPE, ROUTE_TYPE } from '../resource-types.ts';
+import { limitsOfServer } from '../inbound/server-limits.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../resource-types.ts';
 import { routeConfiguration } from '../route/route-configuration.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
@@ -15,12 +16,13 @@ export interface Limit {
 }
 
 /**
- * What of a route configuration or a cluster will not happen as written at this client; only a gRPC client has limits.
+ * What of a route configuration, a cluster or a server's listener will not happen as written at this client; only a gRPC client has limits.
  * `view.client` names it: one that nobody knows is taken for the least able.
  */
 export const limitsOf = (world: World, view: View, typeUrl: string, name: string): readonly Limit[] => {
   if (view.kind !== 'grpc') return [];
   if (typeUrl === ROUTE_TYPE) return limitsOfRoutes(world, view, name);
+  if (typeUrl === LISTENER_TYPE) return limitsOfServer(world, view, name);
   return typeUrl === CLUSTER_TYPE ? limitsOfCluster(world, view, name) : [];
 };
 
