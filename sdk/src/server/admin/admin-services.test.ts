@@ -4,11 +4,11 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createStaticAds } from '../../../../test/harness/static-ads.ts';
 import { ClientStatusRequestSchema } from '../../../gen/services.js';
+import { CLIENT_STATUS } from '../../discovery/client-status-service.ts';
 import { createMesh } from '../../mesh.ts';
 import { startGrpc } from '../grpc.fixture.ts';
 import { until } from '../server.fixture.ts';
 import { type AdminOptions, addAdminServices } from './admin-services.ts';
-import { CLIENT_STATUS } from './client-status.ts';
 import { decodeRequest, HEALTH, type HealthRequest } from './health.ts';
 
 const NOBODY = create(ClientStatusRequestSchema);

@@ -32,7 +32,7 @@ export interface AdminOptions {
 export async function addAdminServices(server: GrpcServer, options: AdminOptions = {}): Promise<void> {
   const { health = [], allow = isLocal, mesh = defaultMesh() } = options;
   const grpc = options.grpc ?? (await loadChannelz());
-  const { CLIENT_STATUS, clientStatusHandlers } = await import('./client-status.ts');
+  const { CLIENT_STATUS, clientStatusHandlers } = await import('../../discovery/client-status-service.ts');
   if (grpc === undefined || !(server instanceof grpc.Server)) {
     const hint = 'pass the module it comes from: addAdminServices(server, { grpc })';
     throw new MeshError('MESH_CONFIG_INVALID', 'addAdminServices: the server is of another copy of @grpc/grpc-js', {
