@@ -108,6 +108,16 @@ export const overflow = (what: string, isRetry = false): LocalReply => ({
   what,
 });
 
+/** Envoy Filter::checkDropOverload. */
+export const dropped = (what: string): LocalReply => ({
+  status: 503,
+  body: 'drop overload',
+  headers: ['x-envoy-drop-overload', 'true'],
+  flag: 'DO',
+  code: 'MESH_OVERFLOW',
+  what,
+});
+
 /**
  * router.cc Filter::onUpstreamReset. The transport's own reason is in Envoy's access log, not in the body (since 1.38);
  * ours is in the error and its cause.

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
 import { type TlsTarget, tlsByCaller, tlsToEndpoint, verifiedTarget } from '../connection/tls.ts';
+import { fractionMatches } from '../match/fraction.ts';
 import type { HashPolicy, RespondAction, StatefulSession, WeightedCluster } from '../model/action.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
 import type { MeshRequest } from '../model/request.ts';
@@ -15,9 +16,10 @@ import { directLocation, redirectLocation } from '../route/redirect.ts';
 import { requestHash } from '../route/request-hash.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import { tlsRouteOf } from '../route/tls-route.ts';
+import { assignmentOf } from '../upstream/assignment.ts';
 import type { PickContext, Upstream } from '../upstream/upstream.ts';
 import type { LiveTarget } from './live-target.ts';
-import { directResponse, type LocalReply, noCluster, noRoute, redirectTo } from './local-reply.ts';
+import { directResponse, dropped, type LocalReply, noCluster, noRoute, redirectTo } from './local-reply.ts';
 import { sessionAddress } from './session.ts';
 import type { CallOptions, CallRuntime } from './types.ts';
 
@@ -117,6 +119,10 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
   const cluster = request.scheme === 'https' ? byTlsRoute(own, call, decision, draw) : own;
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
+  const category = droppedAs(upstream, runtime.random);
+  if (category !== undefined) {
+    return local(dropped(`the control plane has calls to ${cluster.name} given up (${category})`), decision, cluster);
+  }
   const isEndToEnd = cluster !== own;
   if (isEndToEnd && isSecured(upstream))
     return local(noCluster(`${cluster.name} asks for TLS around the TLS of the call`, status), decision, cluster);
@@ -134,6 +140,7 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
       request: sent,
       random: runtime.random,
       ...(sourceIp !== undefined && { sourceIp }),
+      ...(options.channel !== undefined && { channel: options.channel }),
     });
     if (hashed.hash !== undefined) context = { hash: hashed.hash };
     setCookies = hashed.setCookies ?? NO_COOKIES;
@@ -168,6 +175,11 @@ function inSession(
   return address === undefined
     ? context
     : { ...context, overrideHost: { addresses: [address], strict: session.strict } };
+}
+
+/** The first category whose draw it is. */
+function droppedAs(upstream: Upstream, random: Random): string | undefined {
+  return assignmentOf(upstream.config())?.drops?.find(({ fraction }) => fractionMatches(fraction, random()))?.category;
 }
 
 const isSourceIp = ({ kind }: HashPolicy): boolean => kind === 'source-ip';

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock, Random, Turn } from '../clock.ts';
 import type { Connections } from '../connection/connections.ts';
 import type { CallStory, EventSink } from '../model/events.ts';
+import type { Hash64 } from '../model/hash.ts';
 import type { PolicyOptions } from './policy-options.ts';
 
 /** What calls share: one per mesh. */
@@ -49,6 +50,8 @@ export interface CallOptions {
    * again unasked (gRFC A6), and an answer that nobody wants is reset at once.
    */
   readonly isGrpc?: boolean;
+  /** Stands for the gRPC channel it is of, where hosts are chosen by that. */
+  readonly channel?: Hash64;
   /** `Upgrade` to ask for, e.g. `websocket`. */
   readonly upgrade?: string;
   /** What the caller asks for beside the configuration. */

@@ -1,4 +1,5 @@
 import type { MeshRuntime } from '../http/runtime.ts';
+import type { Hash64 } from '../model/hash.ts';
 import type { ChannelSettings } from './channel-options.ts';
 import type { GrpcTarget } from './target.ts';
 import type { GrpcCallCredentials, GrpcChannel, GrpcParentCall } from './types.ts';
@@ -9,6 +10,8 @@ export interface CallParts {
   readonly target: GrpcTarget;
   readonly settings: ChannelSettings;
   readonly number: number;
+  /** The same for all calls of the channel. */
+  readonly channel: Hash64;
   /** `/package.Service/Method` */
   readonly method: string;
   /** Wall clock, ms; infinite where there is none. */

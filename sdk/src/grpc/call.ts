@@ -178,7 +178,9 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
       ...(!settings.retries && { retry: false as const }),
     };
     const body = this.#outgoing.body();
-    const exchange = startExchange(runtime, { dialled: target.dialled, request, body, policy, isGrpc: true }, this);
+    const { channel } = this.#parts;
+    const outgoing = { dialled: target.dialled, request, body, policy, isGrpc: true, channel };
+    const exchange = startExchange(runtime, outgoing, this);
     if (this.#isOver) exchange.abort(CANCELLED);
     else if (!this.#isDelegated) this.#exchange = exchange;
   }

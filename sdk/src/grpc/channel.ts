@@ -1,4 +1,6 @@
+import { systemRandom } from '../clock.ts';
 import type { MeshRuntime } from '../http/runtime.ts';
+import type { Hash64 } from '../model/hash.ts';
 import type { CallParts } from './call-parts.ts';
 import { type ChannelSettings, readOptions } from './channel-options.ts';
 import { STATE, stateOf, watchState } from './connectivity.ts';
@@ -41,6 +43,7 @@ export class MeshChannel implements GrpcChannel {
   readonly #credentials: GrpcChannelCredentials | undefined;
   readonly #callCredentials: GrpcCallCredentials | undefined;
   readonly #options: object;
+  readonly #hash: Hash64 = { hi: systemRandom(), lo: systemRandom() };
   #plain: Promise<GrpcChannel> | undefined;
   #opened: GrpcChannel | undefined;
   #isAsked = false;
@@ -78,6 +81,7 @@ export class MeshChannel implements GrpcChannel {
       target: this.#target,
       settings: this.#settings,
       number: ++calls,
+      channel: this.#hash,
       method,
       deadlineMs: deadlineOf(deadline, parent, propagate),
       host: host ?? undefined,

@@ -186,6 +186,38 @@ describe('the breaker of a cluster', () => {
   });
 });
 
+describe('what the control plane has given up (drop_overloads)', () => {
+  const drops = (numerator: number) => ({
+    dropOverloads: [{ category: 'throttle', dropPercentage: { numerator, denominator: 0 } }],
+  });
+
+  it('is UNAVAILABLE, no server hears of it, and no retry or wait saves it', async () => {
+    let calls = 0;
+    const peer = await stage.peer(failing(status.OK, () => calls++));
+    stage.set({
+      clusters: { a: { groups: [{ peers: [peer] }], policy: drops(100) } },
+      routes: [route('a', retries('unavailable,5xx'))],
+    });
+    const client = stage.client();
+    const waiting = new grpc.Metadata({ waitForReady: true });
+    const options = { deadline: Date.now() + 20_000 };
+    const { status: end } = await told((done) => client.unary(HELLO, waiting, options, done));
+    expect(end).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringContaining('throttle') });
+    expect(stage.calls()).toMatchObject([{ story: { flag: 'DO', grpcStatus: status.UNAVAILABLE, attempts: [] } }]);
+    expect(calls).toBe(0);
+  });
+
+  it('is a share of the calls', async () => {
+    const peer = await stage.peer(named('a'));
+    stage.set({ clusters: { a: { groups: [{ peers: [peer] }], policy: drops(50) } } });
+    const client = stage.client();
+    let dropped = 0;
+    for (let i = 0; i < 100; i++) if ((await unary(client)).status.code === status.UNAVAILABLE) dropped++;
+    // Of a hundred fair draws less than 15 or more than 85 are never seen.
+    expect(dropped).toSatisfy((count: number) => count > 15 && count < 85);
+  });
+});
+
 describe('a hedge', () => {
   const policy = {
     retryPolicy: { retryOn: 'unavailable', numRetries: 1, perTryTimeout: { nanos: 50_000_000 } },

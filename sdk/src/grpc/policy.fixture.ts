@@ -31,6 +31,7 @@ export interface Group {
 export interface ClusterSetup {
   readonly groups: readonly Group[];
   readonly extra?: Fields<typeof ClusterSchema>;
+  readonly policy?: Fields<typeof ClusterLoadAssignmentSchema>['policy'];
 }
 
 export interface HostSetup {
@@ -82,9 +83,9 @@ export async function startStage(): Promise<Stage> {
 
 function setHost({ ads }: TestMesh, { clusters, routes: list, filters = [] }: HostSetup): void {
   const [first = ''] = Object.keys(clusters);
-  for (const [name, { groups, extra }] of Object.entries(clusters)) {
+  for (const [name, { groups, extra, policy }] of Object.entries(clusters)) {
     ads.set(name, cluster(name, extra));
-    ads.set(name, assignmentOf(name, groups));
+    ads.set(name, assignmentOf(name, groups, policy));
   }
   ads.set('echo:80', routes('echo:80', ...(list ?? [toCluster(first)])));
   const chain = [...filters, { name: 'router', typed: anyOf(RouterSchema, {}) }];
@@ -94,9 +95,10 @@ function setHost({ ads }: TestMesh, { clusters, routes: list, filters = [] }: Ho
   ads.set('echo:80', listener('echo:80', 'echo:80', { httpFilters }));
 }
 
-const assignmentOf = (name: string, groups: readonly Group[]) =>
+const assignmentOf = (name: string, groups: readonly Group[], policy: ClusterSetup['policy']) =>
   anyOf(ClusterLoadAssignmentSchema, {
     clusterName: name,
+    ...(policy && { policy }),
     endpoints: groups.map(({ peers, zone = 'z', priority = 0, weight = 1 }) => ({
       locality: { region: 'r', zone },
       priority,

@@ -85,6 +85,20 @@ describe('a balancer', () => {
     expect([...used].toSorted()).toEqual(['a', 'b', 'c']);
   });
 
+  it('ring hash holds a channel to one server where it hashes that, and each channel for itself', async () => {
+    const peers = await peersOf('a', 'b', 'c', 'd');
+    const hashPolicy = [{ policySpecifier: { case: 'filterState', value: { key: 'io.grpc.channel_id' } } }];
+    const extra = { lbPolicy: Policy.RING_HASH };
+    stage.set({ clusters: { a: { groups: [{ peers }], extra } }, routes: [route('a', { hashPolicy })] });
+    const used = new Set<string>();
+    for (let channel = 0; channel < 24; channel++) {
+      const of = [...(await shares(stage.client(), 3)).keys()];
+      expect(of).toHaveLength(1);
+      used.add(of[0] ?? '');
+    }
+    expect(used.size).toBeGreaterThan(1);
+  });
+
   it('with weights between localities gives each its share', async () => {
     const [a, b] = await peersOf('a', 'b');
     const extra = {

@@ -1,6 +1,7 @@
 import type { PolicyOptions } from '../call/policy-options.ts';
 import type { CallHandler, CallOptions } from '../call/types.ts';
 import type { CallStory } from '../model/events.ts';
+import type { Hash64 } from '../model/hash.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { currentInbound } from '../propagation/store.ts';
 import type { CallPolicy } from './call-policy.ts';
@@ -17,6 +18,7 @@ export interface Outgoing {
   readonly upgrade?: string;
   /** See CallOptions. */
   readonly isGrpc?: boolean;
+  readonly channel?: Hash64;
 }
 
 /** Who hears of it: a call's handler, and whoever sends what the mesh does not know. */
@@ -35,7 +37,7 @@ export interface Exchange {
 
 export function optionsOf(
   runtime: MeshRuntime,
-  { dialled, policy, upgrade, isGrpc }: Outgoing,
+  { dialled, policy, upgrade, isGrpc, channel }: Outgoing,
   deadlineMs: number | undefined,
 ): CallOptions {
   const own = deadlineMs ?? (policy?.timeoutMs === undefined ? undefined : runtime.clock.now() + policy.timeoutMs);
@@ -46,6 +48,7 @@ export function optionsOf(
     ...(until !== undefined && { deadlineMs: until }),
     ...(upgrade !== undefined && { upgrade }),
     ...(isGrpc && { isGrpc }),
+    ...(channel !== undefined && { channel }),
     ...(policy !== undefined && isCallPolicy(policy) && { policy }),
   };
 }

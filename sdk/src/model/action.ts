@@ -26,7 +26,9 @@ export type HashPolicy =
       readonly terminal: boolean;
     }
   | { readonly kind: 'query-parameter'; readonly name: string; readonly terminal: boolean }
-  | { readonly kind: 'source-ip'; readonly terminal: boolean };
+  | { readonly kind: 'source-ip'; readonly terminal: boolean }
+  /** gRFC A42, filter state `io.grpc.channel_id`: the same for all calls of a gRPC channel; of other calls there is none. */
+  | { readonly kind: 'channel'; readonly terminal: boolean };
 
 export interface RegexRewrite {
   readonly pattern: string;

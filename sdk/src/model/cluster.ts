@@ -1,4 +1,5 @@
 import type { HealthCheck } from './health-check.ts';
+import type { Fraction } from './match.ts';
 import type { TransportMatch, UpstreamTls } from './tls.ts';
 
 /** Envoy Cluster, decoded: everything about reaching one upstream. */
@@ -244,4 +245,6 @@ export interface LoadAssignment {
   readonly overprovisioningFactor: number;
   /** The health of a priority is that of its weights, not of its number of endpoints. */
   readonly weightedPriorityHealth?: boolean;
+  /** Envoy Policy.drop_overloads: calls that are given up before a host is chosen, a draw for each. */
+  readonly drops?: readonly { readonly category: string; readonly fraction: Fraction }[];
 }

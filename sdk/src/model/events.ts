@@ -22,6 +22,7 @@ export type ResponseFlag =
   | 'UAEX'
   | 'UMSDR'
   | 'OM'
+  | 'DO'
   | 'DT';
 
 /** One attempt of a call. Times are ms on the monotonic clock, relative to the call's start. */

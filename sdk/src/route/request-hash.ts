@@ -12,6 +12,8 @@ export interface HashContext {
   readonly request: MeshRequest;
   /** The caller's own address; none in process, unless the caller says who it acts for. */
   readonly sourceIp?: string;
+  /** Of the gRPC channel the call is of. */
+  readonly channel?: Hash64;
   /** Makes the value of a cookie that a policy generates; without it, such a policy has no hash. */
   readonly random: Random | undefined;
 }
@@ -33,7 +35,7 @@ export function requestHash(policies: readonly CompiledHashPolicy[], context: Ha
   let hash: Hash64 | undefined;
   let setCookies: string[] | undefined;
   for (const policy of policies) {
-    let next = policy.kind === 'header' ? headerHash(policy, context.request) : textHash(hashedText(policy, context));
+    let next = hashOf(policy, context);
     if (policy.kind === 'cookie' && next === undefined && policy.ttlMs !== undefined && context.random) {
       const value = cookieText(context.random);
       setCookies = [...(setCookies ?? []), setCookie(policy, value)];
@@ -46,11 +48,14 @@ export function requestHash(policies: readonly CompiledHashPolicy[], context: Ha
 }
 
 type HeaderPolicy = Extract<CompiledHashPolicy, { readonly kind: 'header' }>;
+type TextPolicy = Exclude<CompiledHashPolicy, { readonly kind: 'header' | 'channel' }>;
 
-function hashedText(
-  policy: Exclude<CompiledHashPolicy, HeaderPolicy>,
-  { request, sourceIp }: HashContext,
-): string | undefined {
+function hashOf(policy: CompiledHashPolicy, context: HashContext): Hash64 | undefined {
+  if (policy.kind === 'header') return headerHash(policy, context.request);
+  return policy.kind === 'channel' ? context.channel : textHash(hashedText(policy, context));
+}
+
+function hashedText(policy: TextPolicy, { request, sourceIp }: HashContext): string | undefined {
   switch (policy.kind) {
     case 'cookie':
       return cookieOf(request.headers, policy.name) || undefined;

@@ -1,19 +1,19 @@
 import { rowsOf } from '../field-rows.ts';
 import type { FieldRows } from '../fields.ts';
 
-const NOT_YET_ENFORCED = 'not yet enforced';
-
 export const fields: FieldRows = {
   ...rowsOf('envoy.config.endpoint.v3.ClusterLoadAssignment', {
     supported: 'cluster_name endpoints policy',
     rejected: { 'endpoints stand in their localities': 'named_endpoints' },
   }),
   ...rowsOf('envoy.config.endpoint.v3.ClusterLoadAssignment.Policy', {
-    supported: 'overprovisioning_factor weighted_priority_health',
+    supported: 'overprovisioning_factor weighted_priority_health drop_overloads',
     ignored: {
-      [NOT_YET_ENFORCED]: 'drop_overloads',
       'the last endpoints known are kept': 'endpoint_stale_after',
     },
+  }),
+  ...rowsOf('envoy.config.endpoint.v3.ClusterLoadAssignment.Policy.DropOverload', {
+    supported: 'category drop_percentage',
   }),
   ...rowsOf('envoy.config.endpoint.v3.LocalityLbEndpoints', {
     supported: 'locality lb_endpoints load_balancing_weight priority',

@@ -16,7 +16,7 @@ import { type DecodeSteps, resourceType } from '../resource-type.ts';
 import { createFindings, Scope } from '../scope.ts';
 import { sharedName, sharedValue } from '../shared.ts';
 import { splitField } from '../split.ts';
-import { inRange, required } from '../values.ts';
+import { fraction, inRange, required } from '../values.ts';
 import { decodeEndpoint } from './endpoint.ts';
 import { EndpointReader } from './read-endpoint.ts';
 
@@ -109,10 +109,18 @@ function assemble(message: ClusterLoadAssignment, localities: readonly LocalityE
   }
   const factor = message.policy?.overprovisioningFactor;
   if (factor === 0) at.at('policy').at('overprovisioning_factor').error('0, more than 0 allowed');
+  const drops = (message.policy?.dropOverloads ?? []).map(({ category, dropPercentage }, index) => {
+    const here = at.at('policy').at('drop_overloads').at(index);
+    return {
+      category: required(category, here.at('category')),
+      fraction: fraction(dropPercentage, here.at('drop_percentage')),
+    };
+  });
   return {
     clusterName: sharedName(required(message.clusterName, at.at('cluster_name'))),
     localities: trimmed(localities),
     overprovisioningFactor: factor ?? defaultOf('overprovisioning'),
     ...(message.policy?.weightedPriorityHealth && { weightedPriorityHealth: true }),
+    ...(drops.length > 0 && { drops }),
   };
 }

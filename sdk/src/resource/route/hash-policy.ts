@@ -4,6 +4,8 @@ import type { Scope } from '../scope.ts';
 import { durationMs, required } from '../values.ts';
 import { decodeRegexRewrite } from './rewrite.ts';
 
+const CHANNEL_ID = 'io.grpc.channel_id';
+
 /** Envoy RouteAction.HashPolicy; undefined for one that never yields a hash here. */
 export function decodeHashPolicy(
   { policySpecifier, terminal }: RouteAction_HashPolicy,
@@ -41,6 +43,12 @@ export function decodeHashPolicy(
       };
     case 'connectionProperties':
       return policySpecifier.value.sourceIp ? { kind: 'source-ip', terminal } : undefined;
+    case 'filterState':
+      if (policySpecifier.value.key === CHANNEL_ID) return { kind: 'channel', terminal };
+      at.at('filter_state')
+        .at('key')
+        .warn(`ignored: "${policySpecifier.value.key}", of filter state there is ${CHANNEL_ID} alone`);
+      return undefined;
     default:
       return undefined;
   }

@@ -101,6 +101,7 @@ describe('RouteAction', () => {
         { queryParameter: { name: 'q' } },
         { connectionProperties: { sourceIp: true } },
         { filterState: { key: 'io.grpc.channel_id' } },
+        { filterState: { key: 'other' } },
       ],
     };
     expect(action(policies)).toMatchObject({
@@ -110,9 +111,10 @@ describe('RouteAction', () => {
         { kind: 'cookie', name: 'plain', path: '' },
         { kind: 'query-parameter', name: 'q' },
         { kind: 'source-ip', terminal: false },
+        { kind: 'channel', terminal: false },
       ],
     });
-    expect(warnings(host(to(policies))).join()).toContain('hash_policy[5].filter_state: ignored');
+    expect(warnings(host(to(policies))).join()).toContain('hash_policy[6].filter_state.key: ignored');
   });
 
   it('mirrors: all of it unless a fraction says less; those of the route replace those above', () => {

@@ -86,9 +86,9 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy', {
-    supported: 'header cookie connection_properties query_parameter terminal',
-    ignored: { 'there is no filter state': 'filter_state' },
+    supported: 'header cookie connection_properties query_parameter filter_state terminal',
   }),
+  ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.FilterState', { supported: 'key' }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.Header', { supported: 'header_name regex_rewrite' }),
   ...rowsOf('envoy.config.route.v3.RouteAction.HashPolicy.Cookie', {
     supported: 'name ttl path attributes',
