@@ -12,6 +12,7 @@ import { echoServer } from './guarded.ts';
 
 const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
+const EXTENSIONS = 'type.googleapis.com/envoy.extensions.filters';
 const binary = buildControlPlane();
 const isFull = process.env.INMESH_INTEROP_FULL === '1';
 
@@ -52,11 +53,7 @@ describe.each([
       const port = await freePort();
       const group = `case${index}`;
       await plane.serve(resourcesOf(one, port), group);
-      const bootstrap = {
-        xds_servers: [{ server_uri: plane.xds, channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] }],
-        node: { id: `${group}/${name}`, locality: {} },
-        server_listener_resource_name_template: 'server/%s',
-      };
+      const bootstrap = bootstrapOf(plane, `${group}/${name}`);
       const stop = await serve({ port, bootstrap });
       try {
         const { error } = await plane.until(
@@ -73,6 +70,101 @@ describe.each([
       }
     },
   );
+});
+
+describe.skipIf(binary === undefined)('a guarded server whose listener changes', () => {
+  const RBAC: A36Case = {
+    rule: 'RBAC',
+    listener: {
+      filterChains: [
+        {
+          filters: [
+            {
+              name: 'http',
+              typedConfig: {
+                '@type': `${EXTENSIONS}.network.http_connection_manager.v3.HttpConnectionManager`,
+                routeConfig: {
+                  virtualHosts: [
+                    { name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, nonForwardingAction: {} }] },
+                  ],
+                },
+                httpFilters: [
+                  {
+                    name: 'rbac',
+                    typedConfig: { '@type': `${EXTENSIONS}.http.rbac.v3.RBAC`, rules: { action: 'DENY' } },
+                  },
+                  { name: 'router', typedConfig: { '@type': `${EXTENSIONS}.http.router.v3.Router` } },
+                ],
+              },
+            },
+          ],
+        },
+      ],
+    },
+    outcome: 'refused',
+  };
+  const caseOf = (rule: string): A36Case => A36_CASES.find((one) => one.rule === rule) ?? RBAC;
+  const OPEN = caseOf('one route for everything');
+  const SHUT = caseOf('no routes at all');
+  const setUp = async (first: A36Case) => {
+    const plane = await startControlPlane(binary ?? '');
+    const port = await freePort();
+    const states: string[] = [];
+    await plane.serve(resourcesOf(first, port));
+    const bootstrap = bootstrapOf(plane, 'server');
+    const mesh = createMesh({}, { env: { GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) } });
+    const server = guard(echoServer(), {
+      mesh,
+      fallback: 'DISABLE',
+      configTimeoutMs: 60_000,
+      onServing: () => states.push('serving'),
+      onNotServing: (error) => states.push(error.message),
+    });
+    const listening = server.listen({ port, host: '127.0.0.1' });
+    const stop = async (): Promise<void> => {
+      await server.close({ graceMs: 0 });
+      await mesh.close();
+      await plane.stop();
+    };
+    return { plane, port, states, listening, stop, serve: (one: A36Case) => plane.serve(resourcesOf(one, port)) };
+  };
+  const until = (what: () => unknown) => expect.poll(what, { timeout: 30_000, interval: 20 });
+
+  it('never serves one that requires authorization, and serves as soon as that is mended', async () => {
+    const { plane, port, states, listening, stop, serve } = await setUp(RBAC);
+    await until(() => states.length).toBe(1);
+    expect(states[0]).toContain('authorization is not enforced here yet');
+    expect(await call(port, RBAC)).toBe('UNAVAILABLE');
+    expect((await plane.nacks())[0]?.error?.message).toContain('authorization is not enforced here yet');
+    await serve(OPEN);
+    await listening;
+    expect(states[1]).toBe('serving');
+    expect(await call(port, OPEN)).toBe('OK');
+    await stop();
+  });
+
+  it('goes on by the last good one when the next requires it, or is deleted', async () => {
+    const { plane, port, states, listening, stop, serve } = await setUp(OPEN);
+    await listening;
+    await serve(RBAC);
+    await until(async () => (await plane.nacks()).length).toBeGreaterThan(0);
+    expect(await call(port, OPEN)).toBe('OK');
+    await plane.serve([]);
+    await plane.until(({ kind, type, names }) => kind === 'request' && type === LISTENER && names?.length === 1);
+    expect(await call(port, OPEN)).toBe('OK');
+    await serve(SHUT);
+    await until(() => call(port, OPEN)).toBe('UNAVAILABLE');
+    await serve(OPEN);
+    await until(() => call(port, OPEN)).toBe('OK');
+    expect(states).toEqual(['serving']);
+    await stop();
+  });
+});
+
+const bootstrapOf = (plane: ControlPlane, id: string) => ({
+  xds_servers: [{ server_uri: plane.xds, channel_creds: [{ type: 'insecure' }], server_features: ['xds_v3'] }],
+  node: { id, locality: {} },
+  server_listener_resource_name_template: 'server/%s',
 });
 
 function resourcesOf({ listener, routes }: A36Case, port: number) {
