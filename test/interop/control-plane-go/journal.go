@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -49,10 +50,14 @@ type journal struct {
 	entries []entry
 	nodes   map[int64]*core.Node
 	isDelta map[int64]bool
+	// Version last sent, by stream and type.
+	sent map[string]string
 }
 
+func sentKey(stream int64, typ string) string { return fmt.Sprint(stream, " ", typ) }
+
 func newJournal() *journal {
-	return &journal{nodes: map[int64]*core.Node{}, isDelta: map[int64]bool{}}
+	return &journal{nodes: map[int64]*core.Node{}, isDelta: map[int64]bool{}, sent: map[string]string{}}
 }
 
 func (j *journal) add(one entry) {
@@ -112,6 +117,13 @@ func (j *journal) request(stream int64, r *discovery.DiscoveryRequest) error {
 		one.Error = &refusal{r.ErrorDetail.Code, r.ErrorDetail.Message}
 	}
 	j.add(one)
+	if r.ErrorDetail != nil {
+		// go-control-plane sends what was refused again at once, and a client refuses it again, thousands of times a second: to it the
+		// refusal is an acknowledgement, and the next answer comes with the next snapshot.
+		j.mu.Lock()
+		r.VersionInfo = j.sent[sentKey(stream, r.TypeUrl)]
+		j.mu.Unlock()
+	}
 	return nil
 }
 
@@ -125,6 +137,9 @@ func (j *journal) deltaRequest(stream int64, r *discovery.DeltaDiscoveryRequest)
 }
 
 func (j *journal) response(stream int64, r *discovery.DiscoveryResponse) {
+	j.mu.Lock()
+	j.sent[sentKey(stream, r.TypeUrl)] = r.VersionInfo
+	j.mu.Unlock()
 	j.add(entry{Kind: "response", Stream: stream, Type: r.TypeUrl, Version: r.VersionInfo, Nonce: r.Nonce})
 }
 

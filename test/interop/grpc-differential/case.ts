@@ -26,12 +26,12 @@ export interface GrpcCase extends Served {
   readonly killsNode?: boolean;
   /** Which types a client refuses is no part of the outcome. */
   readonly ignoresNacks?: boolean;
-  /** One of the most telling: played on every run. */
-  readonly ci?: boolean;
   /** The same matching is asked of meshFetch, which must reach the same hosts. */
   readonly fetch?: boolean;
   /** Why our gRPC path does otherwise than grpc-go and grpcio, on purpose; it must indeed. */
   readonly differs?: string;
+  /** What our gRPC path lacks, for which it does otherwise. */
+  readonly notYet?: string;
 }
 
 export type Area =
@@ -116,7 +116,7 @@ export interface Ask {
   readonly script?: string;
   /** By name of host. */
   readonly scripts?: Readonly<Record<string, string>>;
-  /** The caller's deadline; 8 s where absent. */
+  /** The caller's deadline; 15 s where absent. */
   readonly timeoutMs?: number;
   readonly waitForReady?: boolean;
   readonly times?: number;
@@ -132,7 +132,7 @@ export interface Ask {
   readonly lastsMs?: readonly [least: number, most: number];
   /** Goes on while the next step begins. */
   readonly background?: boolean;
-  /** Calls are made until one has this outcome; told is whether one had, within 8 s. */
+  /** Calls are made until one has this outcome; told is whether one had, within 15 s. */
   readonly until?: string;
 }
 

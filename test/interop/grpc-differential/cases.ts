@@ -12,8 +12,9 @@ import { TIMEOUTS } from './cases/timeouts.ts';
 import { TLS } from './cases/tls.ts';
 import { VALIDATION } from './cases/validation.ts';
 import { WEIGHTS } from './cases/weights.ts';
+import { REASONS } from './reasons.ts';
 
-export const CASES: readonly GrpcCase[] = [
+const ALL: readonly GrpcCase[] = [
   ...MATCHING,
   ...WEIGHTS,
   ...RETRIES,
@@ -28,3 +29,36 @@ export const CASES: readonly GrpcCase[] = [
   ...TLS,
   ...CLUSTERS,
 ];
+
+/** The most telling: played on every run. */
+const TELLING: ReadonlySet<string> = new Set([
+  'match-regex-alternation',
+  'match-header-present-false',
+  'match-header-absent-invert',
+  'match-query-parameters',
+  'match-action-non-forwarding',
+  'weights-80-20',
+  'retry-words',
+  'retry-space',
+  'retry-twenty',
+  'retry-committed',
+  'timeout-max-stream-duration',
+  'timeout-route-timeout',
+  'balance-locality-weights-said',
+  'balance-least-request',
+  'hash-header',
+  'outlier-failure-percentage',
+  'limit-two',
+  'fault-http-statuses',
+  'life-route',
+  'life-cluster-again',
+  'life-wrapped',
+  'check-filters-none',
+  'check-regex',
+  'tls-exact',
+  'tls-old-names',
+]);
+
+export const isTelling = ({ name }: GrpcCase): boolean => TELLING.has(name);
+
+export const CASES: readonly GrpcCase[] = ALL.map((one) => ({ ...one, ...REASONS[one.name] }));

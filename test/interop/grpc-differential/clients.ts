@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { buildGoPeer } from '../../harness/go-peer.ts';
+import { inTime } from '../envoy-policy/in-time.ts';
 import { findGrpcio } from '../identity-live/grpc-peers.ts';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
@@ -42,8 +43,12 @@ export interface GrpcChannel {
   close(): Promise<void>;
 }
 
-/** Code of a reply that did not come: the process has ended. */
+/** Codes of a reply that did not come: the process has ended, or does nothing any more. */
 export const DIED = -1;
+export const STUCK = -2;
+
+/** How long after its deadline a call is waited for. */
+const PATIENCE_MS = 10_000;
 
 /** Commands of the peers that can be had here. */
 export function findPeers(): ReadonlyMap<ClientKind, readonly string[]> {
@@ -68,7 +73,7 @@ export function processClient([file = '', ...args]: readonly string[]): GrpcClie
       const opened = await own.ask({ do: 'open', channel, ...order });
       if (opened.code !== 0) throw new Error(`the channel was not opened: ${opened.details}`);
       return {
-        call: (call) => own.ask({ do: 'call', channel, ...call }),
+        call: (call) => own.ask({ do: 'call', channel, ...call }, call.timeoutMs),
         close: async () => void (await own.ask({ do: 'close', channel })),
       };
     },
@@ -77,7 +82,7 @@ export function processClient([file = '', ...args]: readonly string[]): GrpcClie
 }
 
 interface Running {
-  ask(order: object): Promise<Reply>;
+  ask(order: object, timeoutMs?: number): Promise<Reply>;
   hasEnded(): boolean;
   stop(): Promise<void>;
 }
@@ -85,7 +90,7 @@ interface Running {
 function start(file: string, args: readonly string[]): Running {
   const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
   const waiting = new Map<number, (reply: Reply) => void>();
-  let hasEnded = false;
+  let ending: number | undefined;
   let log = '';
   let orders = 0;
   child.stdin.on('error', () => {});
@@ -97,19 +102,25 @@ function start(file: string, args: readonly string[]): Running {
     waiting.get(id)?.(reply);
     waiting.delete(id);
   });
-  child.once('close', () => {
-    hasEnded = true;
-    for (const done of waiting.values()) done({ code: DIED, details: log, body: '' });
+  const end = (code: number): void => {
+    ending ??= code;
+    for (const done of waiting.values()) done({ code: ending, details: log, body: '' });
     waiting.clear();
-  });
+  };
+  child.once('close', () => end(DIED));
   return {
-    ask(order) {
-      if (hasEnded) return Promise.resolve({ code: DIED, details: log, body: '' });
+    async ask(order, timeoutMs = 0) {
+      if (ending !== undefined) return { code: ending, details: log, body: '' };
       const id = ++orders;
       child.stdin.write(`${JSON.stringify({ id, ...order })}\n`);
-      return new Promise((resolve) => waiting.set(id, resolve));
+      const replied = new Promise<Reply>((resolve) => waiting.set(id, resolve));
+      const reply = await inTime(replied, timeoutMs + PATIENCE_MS);
+      if (reply) return reply.value;
+      child.kill('SIGKILL');
+      end(STUCK);
+      return { code: STUCK, details: log, body: '' };
     },
-    hasEnded: () => hasEnded,
+    hasEnded: () => ending !== undefined,
     stop: () => ended(child),
   };
 }

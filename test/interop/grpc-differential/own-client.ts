@@ -6,7 +6,7 @@ import type { CallOrder, GrpcChannel, GrpcClient, Reply } from './clients.ts';
 export const ownClient: GrpcClient = {
   async open({ bootstrap, target }) {
     const mesh = createMesh(
-      { outboundPolicy: 'REGISTRY_ONLY' },
+      { outboundPolicy: 'REGISTRY_ONLY', configTimeoutMs: 20_000 },
       { env: { GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) } },
     );
     return channelOf(mesh, target);
@@ -43,7 +43,7 @@ function callOf(client: Client, { path, metadata: pairs, timeoutMs, wait }: Call
 export const fetchClient: GrpcClient = {
   async open({ bootstrap, target }) {
     const mesh = createMesh(
-      { outboundPolicy: 'REGISTRY_ONLY' },
+      { outboundPolicy: 'REGISTRY_ONLY', configTimeoutMs: 20_000 },
       { env: { GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) } },
     );
     return {
@@ -51,7 +51,7 @@ export const fetchClient: GrpcClient = {
         const headers = new Headers({ 'content-type': 'application/grpc', te: 'trailers' });
         for (const [name, value] of metadata) headers.append(name, value);
         const signal = AbortSignal.timeout(timeoutMs);
-        const answer = await mesh.fetch(`http://${target.slice("xds:///".length)}${path}`, {
+        const answer = await mesh.fetch(`http://${target.slice('xds:///'.length)}${path}`, {
           method: 'POST',
           headers,
           body: Buffer.alloc(5),

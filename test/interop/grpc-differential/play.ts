@@ -3,7 +3,7 @@ import type { ControlPlane } from '../control-plane-go/control-plane.ts';
 import { missedTime, sharesLine } from './bounds.ts';
 import { type Ask, type GrpcCase, type Served, type Step, TARGET } from './case.ts';
 import type { Certificates } from './certificates.ts';
-import { type ClientKind, DIED, type GrpcChannel, type GrpcClient, type Reply } from './clients.ts';
+import { type ClientKind, DIED, type GrpcChannel, type GrpcClient, type Reply, STUCK } from './clients.ts';
 import type { Hosts, Seen } from './hosts.ts';
 import { addedUp, isSettled, refusedTypes, streamsOf } from './journal.ts';
 import { resourcesOf } from './resources.ts';
@@ -33,7 +33,11 @@ export async function play(scene: Scene, client: GrpcClient): Promise<Outcome> {
   const { one, plane, hosts, group } = scene;
   await plane.serve(resourcesOf(one, one, hosts.ports), group);
   if (one.loadsOf) await plane.askLoads({ intervalMs: 500, clusters: one.loadsOf }, group);
-  const channel = await client.open({ bootstrap: bootstrapOf(scene), target: one.target ?? `xds:///${TARGET}`, tls: one.tls === true });
+  const channel = await client.open({
+    bootstrap: bootstrapOf(scene),
+    target: one.target ?? `xds:///${TARGET}`,
+    tls: one.tls === true,
+  });
   const stage = new Stage(scene, channel);
   try {
     for (const step of one.steps) await stage.take(step);
@@ -52,7 +56,7 @@ const bootstrapOf = ({ one, plane, group, certificates }: Scene) => ({
   ...one.bootstrap,
 });
 
-const DEADLINE_MS = 8_000;
+const DEADLINE_MS = 15_000;
 
 interface Made extends Reply {
   readonly ms: number;
@@ -95,7 +99,11 @@ class Stage {
     const nacks = await plane.nacks(group);
     const refused = one.ignoresNacks ? '' : refusedTypes(nacks);
     const refusals = [...new Set(nacks.map(({ error }) => error?.message ?? ''))];
-    return { lines: [...collapsed(lines), ...(refused === '' ? [] : [`refuses ${refused}`])], missed: this.#missed };
+    return {
+      lines: [...collapsed(lines), ...(refused === '' ? [] : [`refuses ${refused}`])],
+      missed: this.#missed,
+      refusals,
+    };
   }
 
   async #serve(served: Served): Promise<void> {
@@ -194,6 +202,7 @@ class Stage {
 
 export const STATUS: Readonly<Record<number, string>> = {
   [DIED]: 'DIED',
+  [STUCK]: 'STUCK',
   0: 'OK',
   1: 'CANCELLED',
   2: 'UNKNOWN',

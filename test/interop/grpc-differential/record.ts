@@ -29,6 +29,7 @@ for (const { name } of cases) {
     const { lines, missed, refusals } = outcome;
     if (player !== 'ours' && player !== 'fetch') recorded[name] = { ...recorded[name], [player]: lines };
     process.stdout.write(`    ${player.padEnd(6)}${[...lines, ...missed.map((why) => `MISSED ${why}`)].join(' | ')}\n`);
+    if (process.argv.includes('--why')) for (const why of refusals) process.stdout.write(`          ${why}\n`);
   }
 }
 if (!process.argv.includes('--dry')) {

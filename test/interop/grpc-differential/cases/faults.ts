@@ -40,7 +40,6 @@ const aborting = (status: number): JsonObject => ({
 export const FAULTS: readonly GrpcCase[] = [
   fault('http-statuses', {
     rule: 'abort by HTTP status: 400, 401, 403, 404, 429, 502, 503, 504, others',
-    ci: true,
     routes: HTTP.map(aborting),
     steps: HTTP.map((status) => ({ path: `/status.${status}/x` })),
   }),
@@ -52,7 +51,7 @@ export const FAULTS: readonly GrpcCase[] = [
   everywhere('million', 'a percentage in millionths', {
     abort: { grpc_status: 14, percentage: { numerator: 1_000_000, denominator: 'MILLION' } },
   }),
-  everywhere('delay', 'a delay before the call', late('0.4s'), [{ lastsMs: [390, 700] }], { ci: true }),
+  everywhere('delay', 'a delay before the call', late('0.4s'), [{ lastsMs: [390, 700] }]),
   everywhere('delay-deadline', 'a delay counts for the deadline', late('3s'), [
     { timeoutMs: 500, lastsMs: [450, 700] },
   ]),

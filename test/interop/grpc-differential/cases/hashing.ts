@@ -1,6 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Ask, CaseCluster, CaseHost, GrpcCase } from '../case.ts';
-import { policies } from './pieces.ts';
+import { HANG_MS, policies } from './pieces.ts';
 
 /** What is hashed is the address: fixed ones, so that who has which key can be written down. */
 const NAMES = ['a', 'b', 'c', 'd'];
@@ -30,12 +30,11 @@ const hash = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase =>
 
 const typedRing = (fields: JsonObject): CaseCluster => ({ fields: policies(['ring_hash.v3.RingHash', fields]) });
 const config = (fields: JsonObject): CaseCluster => ({ fields: { ring_hash_lb_config: fields } });
-const REFUSED: readonly Ask[] = [{ timeoutMs: 3_000 }];
+const REFUSED: readonly Ask[] = [{ timeoutMs: HANG_MS }];
 
 const ALL: readonly GrpcCase[] = [
   hash('header', {
     rule: 'RING_HASH by a header: the same host for the same value, and which',
-    ci: true,
     ...ring([by('x-user')]),
     steps: keys('x-user', ...SIX, ...SIX),
   }),
@@ -127,7 +126,6 @@ const ALL: readonly GrpcCase[] = [
   }),
   hash('typed', {
     rule: 'a typed RingHash with `minimum_ring_size`',
-    ci: true,
     ...ring([by('x-user')], typedRing({ hash_function: 'XX_HASH', minimum_ring_size: 1024, maximum_ring_size: 2048 })),
     steps: keys('x-user', ...SIX),
   }),
@@ -154,6 +152,11 @@ const ALL: readonly GrpcCase[] = [
         { hosts: ['c', { host: 'd', weight: 2 }], weight: 1 },
       ],
     }),
+    steps: keys('x-user', ...SIX, 'paul', 'quinn', 'ruth', 'sam'),
+  }),
+  hash('weights-endpoints', {
+    rule: 'weights of endpoints count for the ring',
+    ...ring([by('x-user')], { hosts: [{ host: 'a', weight: 5 }, 'b', 'c', { host: 'd', weight: 2 }] }),
     steps: keys('x-user', ...SIX, 'paul', 'quinn', 'ruth', 'sam'),
   }),
   hash('hash-key', {

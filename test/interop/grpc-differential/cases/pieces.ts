@@ -2,6 +2,9 @@ import type { JsonObject } from '@bufbuild/protobuf';
 
 /** Parts of resources that several themes use. */
 
+/** A caller's deadline for what may hang. */
+export const HANG_MS = 6_000;
+
 export const to = (cluster: string, match: JsonObject = { prefix: '' }): JsonObject => ({ match, route: { cluster } });
 
 /** All the rest to `b`. */

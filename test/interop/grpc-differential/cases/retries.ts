@@ -1,6 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Ask, GrpcCase } from '../case.ts';
-import { toA } from './pieces.ts';
+import { HANG_MS, toA } from './pieces.ts';
 
 const QUICK: JsonObject = { base_interval: '0.02s', max_interval: '0.04s' };
 const policy = (retry_on: string, fields: JsonObject = {}): JsonObject => ({
@@ -27,7 +27,6 @@ export const RETRIES: readonly GrpcCase[] = [
   }),
   retry('words', {
     rule: 'the five words, each its status alone',
-    ci: true,
     routes: on(WORDS),
     steps: scripts('1,ok', '4,ok', '13,ok', '8,ok', '14,ok', '2,ok', '7,ok', '10,ok', '5,ok'),
   }),
@@ -38,7 +37,6 @@ export const RETRIES: readonly GrpcCase[] = [
   }),
   retry('space', {
     rule: 'a blank after the comma: is the second word honoured',
-    ci: true,
     routes: on('unavailable, resource-exhausted'),
     steps: scripts('14,ok', '8,ok'),
   }),
@@ -66,9 +64,8 @@ export const RETRIES: readonly GrpcCase[] = [
   }),
   retry('zero', {
     rule: '`num_retries: 0` is refused',
-    ci: true,
     routes: on('unavailable', { num_retries: 0 }),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   retry('three', {
     rule: '`num_retries: 3` is four attempts',
@@ -77,13 +74,11 @@ export const RETRIES: readonly GrpcCase[] = [
   }),
   retry('twenty', {
     rule: '`num_retries: 20` and six failures: are attempts limited to five',
-    ci: true,
     routes: on('unavailable', { num_retries: 20 }),
     steps: scripts('14,14,14,14,14,14,ok'),
   }),
   retry('committed', {
     rule: 'a status in trailers after the head is not retried',
-    ci: true,
     routes: on('unavailable'),
     steps: scripts('head-14,ok'),
   }),
@@ -123,7 +118,6 @@ export const RETRIES: readonly GrpcCase[] = [
   }),
   retry('refused', {
     rule: 'a refused stream is sent once more without any policy',
-    ci: true,
     steps: scripts('refuse,ok'),
   }),
   retry('refused-twice', {
@@ -152,17 +146,17 @@ export const RETRIES: readonly GrpcCase[] = [
   retry('back-off-zero', {
     rule: '`base_interval` of 0 is refused',
     routes: on('unavailable', { retry_back_off: { base_interval: '0s' } }),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   retry('back-off-none', {
     rule: '`retry_back_off` without `base_interval`',
     routes: on('unavailable', { retry_back_off: { max_interval: '1s' } }),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   retry('back-off-order', {
     rule: '`max_interval` below `base_interval`',
     routes: on('unavailable', { retry_back_off: { base_interval: '1s', max_interval: '0.5s' } }),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   retry('per-try-timeout', {
     rule: '`per_try_timeout` ends an attempt',

@@ -16,9 +16,8 @@ const timeout = (name: string, given: Omit<GrpcCase, 'name' | 'area' | 'hosts'>)
 export const TIMEOUTS: readonly GrpcCase[] = [
   timeout('max-stream-duration', {
     rule: '`max_stream_duration` of the route is a deadline',
-    ci: true,
-    routes: longest({ max_stream_duration: '0.8s' }),
-    steps: [slow(2500, { lastsMs: [780, 1_100] }), {}],
+    routes: longest({ max_stream_duration: '3s' }),
+    steps: [slow(8000, { lastsMs: [0, 3_100] }), {}],
   }),
   timeout('told', {
     rule: 'the server is told by `grpc-timeout`',
@@ -27,8 +26,8 @@ export const TIMEOUTS: readonly GrpcCase[] = [
   }),
   timeout('header-max', {
     rule: '`grpc_timeout_header_max` goes before `max_stream_duration`',
-    routes: longest({ max_stream_duration: '5s', grpc_timeout_header_max: '0.8s' }),
-    steps: [slow(2500, { lastsMs: [780, 1_100] })],
+    routes: longest({ max_stream_duration: '5s', grpc_timeout_header_max: '3s' }),
+    steps: [slow(8000, { lastsMs: [0, 3_100] })],
   }),
   timeout('header-max-zero', {
     rule: '`grpc_timeout_header_max: 0` is no limit, whatever `max_stream_duration` says',
@@ -43,13 +42,12 @@ export const TIMEOUTS: readonly GrpcCase[] = [
   timeout('own', {
     rule: "the caller's deadline holds where it is earlier",
     routes: longest({ max_stream_duration: '5s' }),
-    steps: [slow(2500, { timeoutMs: 800, lastsMs: [780, 1_100] })],
+    steps: [slow(8000, { timeoutMs: 800, lastsMs: [780, 1_100] })],
   }),
   timeout('manager', {
     rule: '`max_stream_duration` of the connection manager holds for routes without one',
-    ci: true,
-    manager: manager({ max_stream_duration: '0.8s' }),
-    steps: [slow(2500, { lastsMs: [780, 1_100] })],
+    manager: manager({ max_stream_duration: '3s' }),
+    steps: [slow(8000, { lastsMs: [0, 3_100] })],
   }),
   timeout('manager-replaced', {
     rule: 'that of the route goes before that of the connection manager',
@@ -65,21 +63,19 @@ export const TIMEOUTS: readonly GrpcCase[] = [
   }),
   timeout('manager-empty', {
     rule: 'a route whose `max_stream_duration` is empty has that of the connection manager',
-    manager: manager({ max_stream_duration: '0.8s' }),
+    manager: manager({ max_stream_duration: '3s' }),
     routes: longest({}),
-    steps: [slow(2500)],
+    steps: [slow(8000)],
   }),
   timeout('idle', {
     rule: '`idle_timeout` of the connection manager is no deadline',
-    ci: true,
     manager: manager({ idle_timeout: '0.2s' }),
     steps: [slow(600)],
   }),
   timeout('route-timeout', {
     rule: '`timeout` of the route',
-    ci: true,
     routes: toA({ timeout: '0.8s' }),
-    steps: [slow(2500)],
+    steps: [slow(8000)],
     differs: "A route's `timeout` is a deadline for gRPC too: that is where Istio's `timeout:` stands.",
   }),
   timeout('route-idle', {
@@ -91,7 +87,7 @@ export const TIMEOUTS: readonly GrpcCase[] = [
   timeout('waiting', {
     rule: 'a deadline counts from the start of the call, waiting for endpoints included',
     clusters: { a: { assignment: { endpoints: [] } } },
-    routes: longest({ max_stream_duration: '0.8s' }),
-    steps: [{ waitForReady: true, timeoutMs: 3_000 }],
+    routes: longest({ max_stream_duration: '3s' }),
+    steps: [{ waitForReady: true, timeoutMs: 5_000 }],
   }),
 ];

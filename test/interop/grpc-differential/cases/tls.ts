@@ -2,6 +2,7 @@ import type { JsonObject } from '@bufbuild/protobuf';
 import type { GrpcCase } from '../case.ts';
 import { idOf } from '../certificates.ts';
 import { typed } from '../resources.ts';
+import { HANG_MS } from './pieces.ts';
 
 const UPSTREAM = 'transport_sockets.tls.v3.UpstreamTlsContext';
 const instance = (name = 'default'): JsonObject => ({ instance_name: name, certificate_name: 'default' });
@@ -31,15 +32,15 @@ const tls = (name: string, rule: string, fields: JsonObject, more: Partial<GrpcC
   ],
   tls: true,
   clusters: { a: { hosts: ['a'], fields } },
-  steps: [{ timeoutMs: 3_000 }],
+  steps: [{ timeoutMs: HANG_MS }],
   ...more,
 });
 const name = (...list: readonly JsonObject[]): JsonObject => context(list);
 const ECHO = idOf('echo');
 
 export const TLS: readonly GrpcCase[] = [
-  tls('exact', 'the SPIFFE id is the one that is said', name({ exact: ECHO }), { ci: true }),
-  tls('other', 'the SPIFFE id is another: no connection', name({ exact: idOf('ratings') }), { ci: true }),
+  tls('exact', 'the SPIFFE id is the one that is said', name({ exact: ECHO })),
+  tls('other', 'the SPIFFE id is another: no connection', name({ exact: idOf('ratings') })),
   tls('several', 'one of several names is enough', name({ exact: idOf('ratings') }, { exact: ECHO })),
   tls('prefix', 'a prefix', name({ prefix: 'spiffe://test/ns/shop/' })),
   tls('suffix', 'a suffix', name({ suffix: '/sa/echo' })),
@@ -49,7 +50,7 @@ export const TLS: readonly GrpcCase[] = [
   tls('case', '`ignore_case`', name({ exact: ECHO.toUpperCase(), ignore_case: true })),
   tls('dns', 'a DNS name', name({ exact: 'echo.shop.test' })),
   tls('dns-case', 'a DNS name has no case', name({ exact: 'ECHO.shop.test' })),
-  tls('any', 'no name is said: any certificate of the CA', name(), { ci: true }),
+  tls('any', 'no name is said: any certificate of the CA', name()),
   tls(
     'old-names',
     'only the deprecated names of the provider fields',
@@ -62,7 +63,7 @@ export const TLS: readonly GrpcCase[] = [
         },
       },
     }),
-    { ci: true },
+    {},
   ),
   tls(
     'both-names',
@@ -87,7 +88,7 @@ export const TLS: readonly GrpcCase[] = [
         validation_context_sds_secret_config: { name: 'ROOTCA', sds_config: { ads: {} } },
       },
     }),
-    { ci: true },
+    {},
   ),
   tls(
     'provider-unknown',

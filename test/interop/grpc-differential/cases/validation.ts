@@ -1,14 +1,14 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { GrpcCase, Served } from '../case.ts';
 import { filter, ROUTER } from '../resources.ts';
-import { changed, policies, REST, to, toA } from './pieces.ts';
+import { changed, HANG_MS, policies, REST, to, toA } from './pieces.ts';
 
 /** One call: whether it is served, fails at once or hangs, and which types were refused. */
 const check = (name: string, rule: string, served: Served, more: Partial<GrpcCase> = {}): GrpcCase => ({
   name: `check-${name}`,
   area: 'validation',
   rule,
-  steps: [{ timeoutMs: 3_000 }],
+  steps: [{ timeoutMs: HANG_MS }],
   ...served,
   ...more,
 });
@@ -27,7 +27,7 @@ const struct = (type: string): JsonObject => ({
 });
 
 const LISTENERS: readonly GrpcCase[] = [
-  check('filters-none', 'no HTTP filter at all is refused', { allFilters: [] }, { ci: true }),
+  check('filters-none', 'no HTTP filter at all is refused', { allFilters: [] }),
   check('router-missing', 'filters without a router are refused', {
     allFilters: [filter(FAULT_NAME, 'fault.v3.HTTPFault')],
   }),
@@ -35,7 +35,7 @@ const LISTENERS: readonly GrpcCase[] = [
     allFilters: [ROUTER, filter(FAULT_NAME, 'fault.v3.HTTPFault')],
   }),
   check('router-twice', 'two routers are refused', { allFilters: [ROUTER, { ...ROUTER, name: 'router2' }] }),
-  check('filter-unknown', 'a filter that is not known and required is refused', { filters: [lua()] }, { ci: true }),
+  check('filter-unknown', 'a filter that is not known and required is refused', { filters: [lua()] }),
   check('filter-optional', 'a filter that is not known and optional is left out', {
     filters: [lua({ is_optional: true })],
   }),
@@ -92,7 +92,7 @@ const LISTENERS: readonly GrpcCase[] = [
         $unknown: Buffer.from([0x0a, 0x7f, 0x41]).toString('base64'),
       })),
     },
-    { ci: true },
+    {},
   ),
   check('unknown-fields', 'fields that are not known are passed over', {
     alter: changed('Listener', (listener) => ({
@@ -107,7 +107,7 @@ const ROUTES: readonly GrpcCase[] = [
     'regex',
     'a regex of a path that is none is refused',
     { routes: [to('a', regex('(')), REST] },
-    { ci: true, killsNode: true },
+    { killsNode: true },
   ),
   check(
     'regex-header',
@@ -175,7 +175,7 @@ const CLUSTERS: readonly GrpcCase[] = [
     'strict-dns',
     'STRICT_DNS is refused',
     cluster({ type: 'STRICT_DNS', load_assignment: { cluster_name: 'a' } }),
-    { ci: true },
+    {},
   ),
   check('static', 'STATIC is refused', cluster({ type: 'STATIC', load_assignment: { cluster_name: 'a' } })),
   check('original-dst', 'ORIGINAL_DST is refused', cluster({ type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED' })),
@@ -203,7 +203,7 @@ const CLUSTERS: readonly GrpcCase[] = [
       clusters: { a: { hosts: ['a'], fields: { type: 'STATIC', load_assignment: { cluster_name: 'a' } } } },
       routes: [to('a', { prefix: '/test.Bad/' }), REST],
     },
-    { steps: [{ path: '/test.Bad/x', timeoutMs: 3_000 }, {}], ci: true },
+    { steps: [{ path: '/test.Bad/x', timeoutMs: HANG_MS }, {}] },
   ),
   check('cluster-bytes', 'a cluster of bytes that are no message is refused', {
     alter: changed('Cluster', (one) =>

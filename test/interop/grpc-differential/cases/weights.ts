@@ -1,5 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { GrpcCase } from '../case.ts';
+import { HANG_MS } from './pieces.ts';
 
 const split = (clusters: readonly JsonObject[], more: JsonObject = {}): readonly JsonObject[] => [
   { match: { prefix: '' }, route: { weighted_clusters: { clusters: [...clusters], ...more } } },
@@ -15,7 +16,6 @@ const weights = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase
 export const WEIGHTS: readonly GrpcCase[] = [
   weights('80-20', {
     rule: '`weighted_clusters` 80 to 20',
-    ci: true,
     fetch: true,
     routes: split([
       { name: 'a', weight: 80 },
@@ -50,7 +50,7 @@ export const WEIGHTS: readonly GrpcCase[] = [
       { name: 'a', weight: 0 },
       { name: 'b', weight: 0 },
     ]),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   weights('total', {
     rule: '`total_weight` is not looked at',
@@ -80,7 +80,7 @@ export const WEIGHTS: readonly GrpcCase[] = [
       { name: 'a', weight: 4_294_967_295 },
       { name: 'b', weight: 1 },
     ]),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   weights('large', {
     rule: 'weights up to 2³² − 1',
@@ -93,7 +93,7 @@ export const WEIGHTS: readonly GrpcCase[] = [
   weights('empty', {
     rule: 'an empty list is refused',
     routes: split([]),
-    steps: [{ timeoutMs: 3_000 }],
+    steps: [{ timeoutMs: HANG_MS }],
   }),
   weights('cluster-missing', {
     rule: 'one of two clusters does not exist: its share fails, the rest does not',
@@ -103,8 +103,8 @@ export const WEIGHTS: readonly GrpcCase[] = [
       { name: 'nobody', weight: 50 },
     ]),
     steps: [
-      { quiet: true, timeoutMs: 20_000 },
-      { times: 400, atOnce: 20, timeoutMs: 3_000, share: { a: 0.5, UNAVAILABLE: 0.5 } },
+      { quiet: true, times: 20, atOnce: 20, timeoutMs: 25_000 },
+      { times: 400, atOnce: 20, timeoutMs: 6_000, share: { a: 0.5, UNAVAILABLE: 0.5 } },
     ],
   }),
 ];
