@@ -108,12 +108,12 @@ export const overflow = (what: string, isRetry = false): LocalReply => ({
   what,
 });
 
-/** Envoy Filter::checkDropOverload. */
-export const dropped = (what: string): LocalReply => ({
+/** Envoy Filter::checkDropOverload; `isAll`: every call is given up. */
+export const dropped = (what: string, isAll: boolean): LocalReply => ({
   status: 503,
-  body: 'drop overload',
-  headers: ['x-envoy-drop-overload', 'true'],
-  flag: 'DO',
+  body: isAll ? 'unconditional drop overload' : 'drop overload',
+  headers: [isAll ? 'x-envoy-unconditional-drop-overload' : 'x-envoy-drop-overload', 'true'],
+  flag: isAll ? 'UDO' : 'DO',
   code: 'MESH_OVERFLOW',
   what,
 });

@@ -119,9 +119,10 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
   const cluster = request.scheme === 'https' ? byTlsRoute(own, call, decision, draw) : own;
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
-  const category = droppedAs(upstream, runtime.random);
-  if (category !== undefined) {
-    return local(dropped(`the control plane has calls to ${cluster.name} given up (${category})`), decision, cluster);
+  const drop = dropOf(upstream, runtime.random);
+  if (drop !== undefined) {
+    const what = `the control plane has calls to ${cluster.name} given up (${drop.category})`;
+    return local(dropped(what, drop.fraction.numerator >= drop.fraction.denominator), decision, cluster);
   }
   const isEndToEnd = cluster !== own;
   if (isEndToEnd && isSecured(upstream))
@@ -178,9 +179,8 @@ function inSession(
 }
 
 /** The first category whose draw it is. */
-function droppedAs(upstream: Upstream, random: Random): string | undefined {
-  return assignmentOf(upstream.config())?.drops?.find(({ fraction }) => fractionMatches(fraction, random()))?.category;
-}
+const dropOf = (upstream: Upstream, random: Random) =>
+  assignmentOf(upstream.config())?.drops?.find(({ fraction }) => fractionMatches(fraction, random()));
 
 const isSourceIp = ({ kind }: HashPolicy): boolean => kind === 'source-ip';
 

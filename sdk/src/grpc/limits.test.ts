@@ -203,7 +203,7 @@ describe('what the control plane has given up (drop_overloads)', () => {
     const options = { deadline: Date.now() + 20_000 };
     const { status: end } = await told((done) => client.unary(HELLO, waiting, options, done));
     expect(end).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringContaining('throttle') });
-    expect(stage.calls()).toMatchObject([{ story: { flag: 'DO', grpcStatus: status.UNAVAILABLE, attempts: [] } }]);
+    expect(stage.calls()).toMatchObject([{ story: { flag: 'UDO', grpcStatus: status.UNAVAILABLE, attempts: [] } }]);
     expect(calls).toBe(0);
   });
 

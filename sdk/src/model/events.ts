@@ -23,6 +23,7 @@ export type ResponseFlag =
   | 'UMSDR'
   | 'OM'
   | 'DO'
+  | 'UDO'
   | 'DT';
 
 /** One attempt of a call. Times are ms on the monotonic clock, relative to the call's start. */

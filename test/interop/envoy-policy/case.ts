@@ -14,6 +14,8 @@ export interface PolicyCase {
   readonly mirrors?: readonly FaultServerOptions[];
   /** Fields of Envoy's Cluster beside name, endpoints and `type: STATIC`. */
   readonly cluster?: JsonObject;
+  /** Fields of ClusterLoadAssignment beside its endpoints. */
+  readonly assignment?: JsonObject;
   /** Fields of HttpProtocolOptions.common_http_protocol_options. */
   readonly connection?: JsonObject;
   /** Fields of Envoy's RouteAction beside `cluster`. `MIRROR` as a cluster name stands for the second one. */

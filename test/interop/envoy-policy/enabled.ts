@@ -89,6 +89,8 @@ export const ENABLED: ReadonlySet<string> = new Set([
   'timeout-grpc-header',
   'timeout-connect',
   // circuit breakers
+  'limit-drop-overload',
+  'limit-drop-overload-share',
   'limit-max-requests',
   'limit-max-requests-h2',
   'limit-max-requests-0',

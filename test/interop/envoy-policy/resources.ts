@@ -83,6 +83,7 @@ function cluster(policyCase: PolicyCase, name: string, servers: readonly FaultSe
     ...policyCase.cluster,
     load_assignment: {
       cluster_name: name,
+      ...policyCase.assignment,
       endpoints: priorities.map((priority) => ({
         priority,
         locality: { region: `r${priority}` },

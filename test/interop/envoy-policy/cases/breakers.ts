@@ -11,6 +11,23 @@ const limit = (name: string, given: Omit<PolicyCase, 'name' | 'area'>): PolicyCa
 });
 
 export const BREAKERS: readonly PolicyCase[] = [
+  limit('drop-overload', {
+    rule: 'drop_overloads of 100 %: 503 UDO, no retry, nobody hears of it',
+    assignment: {
+      policy: { drop_overloads: [{ category: 'lb', drop_percentage: { numerator: 100, denominator: 'HUNDRED' } }] },
+    },
+    route: { retry_policy: { retry_on: '5xx', num_retries: 2 } },
+    steps: [{ script: 'ok', times: 2 }],
+  }),
+  limit('drop-overload-share', {
+    rule: 'drop_overloads of 40 %',
+    assignment: {
+      policy: { drop_overloads: [{ category: 'lb', drop_percentage: { numerator: 40, denominator: 'HUNDRED' } }] },
+    },
+    counters: 'ignored',
+    share: { of: { status: 503 }, is: 0.4 },
+    steps: [{ script: 'ok', times: 400, atOnce: 10 }],
+  }),
   limit('max-requests', {
     rule: 'max_requests 2 on HTTP/1.1: the third request under way is answered 503 UO with x-envoy-overloaded',
     cluster: breaker({ max_requests: 2 }),
