@@ -128,6 +128,8 @@ export const DEFAULTS = {
   pushSliceMs: entry(5, 'ms', 'Inmesh', 'answers made before the event loop has its turn'),
   firstRequestMs: entry(30_000, 'ms', 'Inmesh', 'a stream that says nothing is ended'),
   refusalsKept: entry(200, 'count', 'Inmesh', 'clients that were not let in, as the page /refusals shows them'),
+  loadReportBytes: entry(1_048_576, 'bytes', 'Inmesh', 'of one load report (LRS); a larger one ends its stream'),
+  loadRows: entry(10_000, 'count', 'Inmesh', 'clusters, by locality and by kind of drop, whose load is kept'),
   streamsPerConnection: entry(1_024, 'count', 'Inmesh', 'streams of one connection of ADS, SDS or the CA at a time'),
   unprovenConnections: entry(
     4_096,

@@ -12,6 +12,8 @@ import { AdsService } from './discovery/ads-service.ts';
 import type { ClientIdentity } from './discovery/client-identity.ts';
 import type { AdsServer } from './discovery/grpc-server.ts';
 import { createInProcessTransport } from './discovery/in-process.ts';
+import { LoadBook } from './discovery/load-book.ts';
+import { createLoadService, type LoadService } from './discovery/load-service.ts';
 import { createOwnSecrets, type LiveSecrets } from './discovery/own-secrets.ts';
 import type { RegisteredWorkload, RegistrationTarget } from './discovery/registrations.ts';
 import { createAddressOwners } from './embedded/address-owners.ts';
@@ -23,7 +25,7 @@ import { endpointOrigin } from './embedded/endpoint-origin.ts';
 import { MeshIdentity } from './embedded/identity.ts';
 import { podLabels, podLookupOf } from './embedded/pod-lookup.ts';
 import { ProblemBook } from './embedded/problems.ts';
-import { ttlsOf } from './embedded/ttls.ts';
+import { checkInterval, ttlsOf } from './embedded/ttls.ts';
 import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
 import { createRegistry } from './registry/registry.ts';
@@ -33,7 +35,7 @@ import { createFederation, type Federation } from './snapshot/federation.ts';
 import type { Lookup } from './snapshot/lookup.ts';
 import { isRevisionBehind } from './snapshot/revision.ts';
 import { createSnapshots, type Snapshots } from './snapshot/snapshots.ts';
-import { ENDPOINT_TYPE, SECRET_TYPE } from './translate/resource-types.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE } from './translate/resource-types.ts';
 import type { View } from './translate/view.ts';
 
 /** 128 bits name the content of a resource: the same on every replica. */
@@ -52,6 +54,8 @@ class EmbeddedServer implements XdsServer {
   readonly #service: AdsService;
   readonly #identity: MeshIdentity;
   readonly #secrets: LiveSecrets | undefined;
+  readonly #loads: LoadBook | undefined;
+  readonly #loadService: LoadService | undefined;
   readonly #doors: Doors;
   readonly #metrics = new ControlPlaneMetrics();
   readonly #changes = createChangeLines();
@@ -66,7 +70,7 @@ class EmbeddedServer implements XdsServer {
 
   constructor(options: XdsServerOptions) {
     const { source, authorities = [''], retryAttempts = 'retries', plaintext = false, clock = systemClock } = options;
-    const { ca = {}, authentication = {}, resourceTtlMs = {} } = options;
+    const { ca = {}, authentication = {}, resourceTtlMs = {}, loadReportingIntervalMs } = options;
     this.#source = source;
     this.#federation = createFederation({ authorities, hash });
     this.#snapshots = createSnapshots({
@@ -75,6 +79,7 @@ class EmbeddedServer implements XdsServer {
       hash,
       retryAttempts,
       plaintext,
+      loadReportingIntervalMs,
       failed: (message) => this.#problems.tell(message),
     });
     this.#identity = new MeshIdentity({
@@ -90,7 +95,10 @@ class EmbeddedServer implements XdsServer {
     this.#service = this.#createService(clock, ttlsOf(resourceTtlMs));
     const problem = (message: string): void => this.#problems.tell(message);
     const { metrics, service, identity } = { metrics: this.#metrics, service: this.#service, identity: this.#identity };
-    this.#doors = new Doors({ service, identity, metrics, problem, clock });
+    if (loadReportingIntervalMs !== undefined)
+      this.#loads = new LoadBook((cluster) => this.#federation.plainName(CLUSTER_TYPE, cluster) ?? cluster);
+    this.#loadService = this.#createLoadService(clock, loadReportingIntervalMs);
+    this.#doors = new Doors({ service, identity, metrics, problem, clock, loads: this.#loadService });
     this.#registry.onPodsChange(() => this.#service.podsChanged());
     this.#snapshots.onChange((_snapshot, urgency) => {
       this.#service.push();
@@ -221,6 +229,7 @@ class EmbeddedServer implements XdsServer {
       problems: () => this.problems(),
       refusals: () => this.#doors.refusals.last,
       services: () => this.summary().services,
+      loads: () => this.#loads?.report(),
       resource: (view, typeUrl, name) => this.#resource(view, typeUrl, name),
     };
     return listenAdmin(address, adminPages(adminSubject(parts)), csdsDoor(clientStatusSubject(parts)));
@@ -230,6 +239,7 @@ class EmbeddedServer implements XdsServer {
     this.#isReady = false;
     this.#source.close();
     this.#service.close();
+    this.#loadService?.close();
     this.#snapshots.close();
     this.#secrets?.close();
     this.#identity.close();
@@ -289,6 +299,17 @@ class EmbeddedServer implements XdsServer {
         },
       },
     });
+  }
+
+  #createLoadService(clock: Clock, intervalMs: number | undefined): LoadService | undefined {
+    const book = this.#loads;
+    if (book === undefined || intervalMs === undefined) return undefined;
+    checkInterval(intervalMs);
+    const clustersOf = (id: string): readonly string[] =>
+      this.#service.sessions
+        .filter(({ identity }) => identity?.id === id)
+        .flatMap(({ names }) => names.get(CLUSTER_TYPE) ?? []);
+    return createLoadService({ clock, book, intervalMs, clustersOf });
   }
 
   #createSecrets(clock: Clock): LiveSecrets {

@@ -1,4 +1,6 @@
 import type { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { LoadReport } from '../discovery/load-book.ts';
+import { loadMetrics } from './load-metrics.ts';
 
 /** The control plane's own figures, under istiod's names where it has them. Counted in plain numbers, read at scrape. */
 export class ControlPlaneMetrics {
@@ -87,7 +89,9 @@ export class ControlPlaneMetrics {
       buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3],
       registers,
     });
+    const loads = loadMetrics(client, registry);
     return (state) => {
+      if (state.loads !== undefined) loads(state.loads);
       connected.set(this.#opened - this.#closed);
       services.set(state.services);
       problems.set({ severity: 'error' }, state.errors);
@@ -130,6 +134,8 @@ export interface ScrapeState {
   readonly waiting: number;
   readonly errors: number;
   readonly warnings: number;
+  /** undefined: nobody is asked to report. */
+  readonly loads: LoadReport | undefined;
 }
 
 function renew(counter: Counter, values: readonly (readonly [Record<string, string>, number])[]): void {

@@ -1,3 +1,4 @@
+import type { LoadReport } from '../discovery/load-book.ts';
 import { problemLine } from '../schema/problem.ts';
 import type { Problem } from '../schema/types.ts';
 import { type AdminPage, type AdminReply, json, plain } from './admin-server.ts';
@@ -11,6 +12,8 @@ export interface AdminSubject {
   readonly problems: () => readonly Problem[];
   /** Who was not let in lately, and why. */
   readonly refusals: () => readonly object[];
+  /** What clients report of their calls; undefined: nobody is asked to. */
+  readonly loads: () => LoadReport | undefined;
   /** envoy.service.status.v3.ClientStatusResponse as JSON; of one node id, or of all. */
   readonly clientStatus: (client: string | undefined, withContents: boolean) => Promise<unknown>;
   /** Everything that a client subscribes to, as JSON; undefined where no such client is connected. */
@@ -59,6 +62,13 @@ export const adminPages = (subject: AdminSubject): ReadonlyMap<string, AdminPage
       { summary: 'who is connected, and SYNCED, STALE or NACK by type', render: () => json(subject.clients()) },
     ],
     ['/refusals', { summary: 'who was not let in lately, and why', render: () => json(subject.refusals()) }],
+    [
+      '/load',
+      {
+        summary: 'calls that gRPC clients report, per cluster and locality (LRS)',
+        render: () => json(subject.loads() ?? { off: 'inmesh serve --load-reporting TIME asks clients for it' }),
+      },
+    ],
     [
       '/csds',
       {

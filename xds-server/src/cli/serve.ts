@@ -31,7 +31,8 @@ Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processe
   --admin ADDRESS  health, readiness, metrics, clients, problems, CSDS (${DEFAULT_ADMIN}); loopback only
   --authority NAME  serves xdstp://NAME/… too (gRFC A47)
   --ttl TYPE=TIME  lds, rds, cds or eds: Envoys and SDKs drop such resources TIME (90s, 15m) after they last heard from here; may be
-                   repeated`;
+                   repeated
+  --load-reporting TIME  asks gRPC clients for the load of each cluster so often (LRS): /load and /metrics of --admin`;
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
 
@@ -76,6 +77,7 @@ const parse = (args: readonly string[]) =>
       admin: { type: 'string', default: DEFAULT_ADMIN },
       authority: { type: 'string', multiple: true, default: [] },
       ttl: { type: 'string', multiple: true, default: [] },
+      'load-reporting': { type: 'string' },
     },
   }).values;
 
@@ -116,6 +118,9 @@ function serverOf(values: Values, folder: string): XdsServer {
     retryAttempts: retryAttemptsOf(values['retry-attempts']),
     authorities: ['', ...values.authority],
     resourceTtlMs: Object.fromEntries(values.ttl.map(ttlOf)),
+    ...(values['load-reporting'] !== undefined && {
+      loadReportingIntervalMs: durationOf(values['load-reporting'], '--load-reporting'),
+    }),
     plaintext,
     ca: plaintext ? false : caOf(caDirectory(values)),
     authentication: {

@@ -6,6 +6,7 @@ import { defaultOf } from '../defaults.ts';
 import { type Admit, createAdmit } from './admit.ts';
 import type { AdsService } from './ads-service.ts';
 import { addServices, type Certify } from './grpc-services.ts';
+import type { LoadService } from './load-service.ts';
 import { removeStaleSocket, unixPath } from './stale-socket.ts';
 import { openTlsDoor } from './tls-door.ts';
 
@@ -23,6 +24,7 @@ export interface AdsServerDeps {
   readonly unreadMs: number;
   readonly admit: Admit;
   readonly certify?: Certify | undefined;
+  readonly loads?: LoadService | undefined;
   /** Someone was not let in. */
   readonly turnedAway: (refusal: Refusal, address: string | undefined) => void;
 }

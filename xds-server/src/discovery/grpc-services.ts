@@ -6,6 +6,7 @@ import { SECRET_TYPE } from '../translate/resource-types.ts';
 import { type Admit, type Admitted, type Arrival, addressOf, isTurnedAway } from './admit.ts';
 import type { AdsService } from './ads-service.ts';
 import { type AdsCall, endWith, linkOf, streamBelow } from './grpc-link.ts';
+import type { LoadService } from './load-service.ts';
 import type { Peer } from './peer.ts';
 import { admitted as admittedOn, proofOf } from './tls-door.ts';
 
@@ -25,12 +26,15 @@ export interface GrpcServiceParts {
   readonly turnedAway: (refusal: Refusal, address: string | undefined) => void;
   /** Absent: there is no CA here. */
   readonly certify?: Certify | undefined;
+  /** Absent: nobody is asked to report its load. */
+  readonly loads?: LoadService | undefined;
   /** How long a peer may read nothing of what waits for it. */
   readonly unreadMs: number;
 }
 
 const ADS = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 const SDS = '/envoy.service.secret.v3.SecretDiscoveryService';
+const LRS = '/envoy.service.load_stats.v3.LoadReportingService';
 const CA = '/istio.v1.auth.IstioCertificateService';
 
 const pass = (bytes: Buffer): Buffer => bytes;
@@ -66,7 +70,12 @@ export function addServices(server: Server, parts: GrpcServiceParts): void {
       FetchSecrets: fetchOnce(parts, SECRET_TYPE),
     },
   );
-  const { certify } = parts;
+  const { certify, loads } = parts;
+  if (loads !== undefined)
+    server.addService(
+      { StreamLoadStats: definition(`${LRS}/StreamLoadStats`, true) },
+      { StreamLoadStats: loadStream(parts, loads) },
+    );
   if (certify === undefined) return;
   server.addService(
     { CreateCertificate: definition(`${CA}/CreateCertificate`, false) },
@@ -129,6 +138,30 @@ function stream(
       call.end();
     });
     for (const event of ['cancelled', 'error', 'close']) call.on(event, gone);
+  };
+  return (call: AdsCall) =>
+    arrive(
+      call,
+      parts,
+      (peer) => open(call, peer),
+      (code, message) => endWith(call, code, message),
+    );
+}
+
+function loadStream(parts: GrpcServiceParts, loads: LoadService): handleBidiStreamingCall<Buffer, Buffer> {
+  const open = (call: AdsCall, peer: Peer): void => {
+    if (call.cancelled) return;
+    const link = {
+      send: (bytes: Buffer) => void call.write(bytes),
+      end: (code: number, message: string) => endWith(call, code, message),
+    };
+    const reports = loads.open(link, peer);
+    call.on('data', (bytes: Buffer) => reports.receive(bytes));
+    call.on('end', () => {
+      reports.closed();
+      call.end();
+    });
+    for (const event of ['cancelled', 'error', 'close']) call.on(event, () => reports.closed());
   };
   return (call: AdsCall) =>
     arrive(

@@ -5,6 +5,7 @@ import { configDump } from '../admin/config-dump.ts';
 import type { ControlPlaneMetrics } from '../admin/metrics.ts';
 import type { AdminSubject } from '../admin/pages.ts';
 import type { AdsService } from '../discovery/ads-service.ts';
+import type { LoadReport } from '../discovery/load-book.ts';
 import type { Problem } from '../schema/types.ts';
 import type { EncodedResource } from '../snapshot/encoded-resource.ts';
 import type { View } from '../translate/view.ts';
@@ -20,6 +21,8 @@ export interface AdminSubjectParts {
   readonly refusals: () => readonly RefusedClient[];
   /** How many services are known. */
   readonly services: () => number;
+  /** undefined: nobody is asked to report. */
+  readonly loads: () => LoadReport | undefined;
   readonly resource: (view: View, typeUrl: string, name: string) => EncodedResource | undefined;
 }
 
@@ -29,18 +32,19 @@ export const clientStatusSubject = ({ service, resource }: AdminSubjectParts): C
 });
 
 export function adminSubject(parts: AdminSubjectParts): AdminSubject {
-  const { service, metrics, isReady, clients, problems, refusals, services, resource } = parts;
+  const { service, metrics, isReady, clients, problems, refusals, services, resource, loads } = parts;
   return {
     isReady,
     clients,
     problems,
     refusals,
+    loads,
     clientStatus: (client, withContents) => clientStatusJson(clientStatusSubject(parts), { client, withContents }),
     metrics: () => {
       const list = problems();
       const of = (severity: string) => list.filter((problem) => problem.severity === severity).length;
       const counts = { services: services(), waiting: service.waiting, errors: of('error'), warnings: of('warning') };
-      return metrics.scrape(counts);
+      return metrics.scrape({ ...counts, loads: loads() });
     },
     dump: async (id) => {
       const sessions = service.sessions.filter(({ identity }) => identity?.id === id);

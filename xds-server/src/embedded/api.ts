@@ -31,6 +31,11 @@ export interface XdsServerOptions {
    * as often while the control plane is there, and dropped when it is gone. For ever where a type is not named.
    */
   readonly resourceTtlMs?: ResourceTtls;
+  /**
+   * gRPC clients are asked to report the load of each cluster so often (LRS): per locality and with what they drop, on the admin page
+   * `/load` and in `/metrics`. Nobody is asked where nothing is said.
+   */
+  readonly loadReportingIntervalMs?: number;
   /** The time by which it waits; the system's where none is given. */
   readonly clock?: Clock;
 }

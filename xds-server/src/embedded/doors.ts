@@ -8,6 +8,7 @@ import type { AccessParts } from '../discovery/access.ts';
 import { createAdmit } from '../discovery/admit.ts';
 import type { AdsService } from '../discovery/ads-service.ts';
 import { type AdsServer, type AdsServerDeps, listenAds, listenSecureAds } from '../discovery/grpc-server.ts';
+import type { LoadService } from '../discovery/load-service.ts';
 import { unixPath } from '../discovery/stale-socket.ts';
 import { hostOf, isLoopback } from '../loopback.ts';
 import type { MeshIdentity } from './identity.ts';
@@ -16,6 +17,7 @@ import { RefusalBook } from './refusal-book.ts';
 export interface DoorsParts {
   readonly service: AdsService;
   readonly identity: MeshIdentity;
+  readonly loads: LoadService | undefined;
   readonly metrics: ControlPlaneMetrics;
   readonly problem: (message: string) => void;
   readonly clock: Clock;
@@ -65,9 +67,10 @@ export class Doors {
   };
 
   #deps(isPublicPlaintext: boolean): AdsServerDeps {
-    const { identity, clock } = this.#parts;
+    const { identity, clock, loads } = this.#parts;
     return {
       clock,
+      loads,
       unreadMs: defaultOf('unreadStreamMs'),
       admit: createAdmit({ authenticate: identity.authenticate, isPublicPlaintext }),
       ...(identity.hasCa && { certify: identity.certify }),

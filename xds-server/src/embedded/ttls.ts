@@ -18,4 +18,10 @@ export function ttlsOf(options: ResourceTtls): ReadonlyMap<string, number> {
   return ttls;
 }
 
+/** Throws where load cannot be reported so often. */
+export function checkInterval(ms: number): void {
+  if (!(ms >= SHORTEST_MS && ms <= LONGEST_MS))
+    throw new RangeError(`loadReportingIntervalMs: got ${String(ms)}, want ${SHORTEST_MS}–${LONGEST_MS} ms`);
+}
+
 const isType = (name: string): name is keyof typeof TYPES => Object.hasOwn(TYPES, name);
