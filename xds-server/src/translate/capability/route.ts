@@ -71,7 +71,10 @@ export const route: MessageTable = {
     rest: 'not read (A28, A31)',
   },
   'envoy.config.route.v3.RouteAction.MaxStreamDuration': {
-    grpc: 'max_stream_duration grpc_timeout_header_max',
+    grpc: 'grpc_timeout_header_max',
+    partly: {
+      max_stream_duration: { core: { sentAs: 'two seconds more: it counts from one to two seconds before the call' } },
+    },
     rest: 'not read (A31)',
   },
   'envoy.config.route.v3.RouteAction.RequestMirrorPolicy': { rest: NO_MIRRORS },

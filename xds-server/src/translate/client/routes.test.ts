@@ -14,9 +14,9 @@ interface Written {
   readonly rest?: string;
 }
 
-const made = ({ match, rest = TO_V1 }: Written) => {
+const made = ({ match, rest = TO_V1 }: Written, view = GRPC) => {
   const rule = reviewsRule(`    - { ${match === undefined ? '' : `match: [{ ${match} }], `}${rest} }`);
-  const translated = routeConfiguration(worldFromYaml(REVIEWS, REVIEWS_SUBSETS, rule), GRPC, REVIEWS_ROUTES);
+  const translated = routeConfiguration(worldFromYaml(REVIEWS, REVIEWS_SUBSETS, rule), view, REVIEWS_ROUTES);
   return {
     routes: translated?.configuration.virtualHosts[0]?.routes.map((route) => toJson(RouteSchema, route, { registry })),
     changed: translated?.changed.map(({ message }) => message),
@@ -118,5 +118,21 @@ describe('actions, for gRPC clients', () => {
   ])('retries, %s', (_, retries, expected) => {
     const route = made({ rest: `${retries}${TO_V1}` }).routes?.[0] as { route: { retryPolicy?: object } };
     expect(route.route.retryPolicy).toEqual(expected);
+  });
+});
+
+describe('timeouts, for gRPC clients', () => {
+  const core = viewFrom('default', { kind: 'grpc', client: 'core', abilities: ['earlyTimeouts'] });
+  const longest = (rest: string, view = GRPC): unknown =>
+    (made({ rest }, view).routes?.[0] as { route: { maxStreamDuration: object } }).route.maxStreamDuration;
+
+  it('are the longest time of a call; C-core, which begins to count up to two seconds before it, gets two more', () => {
+    const timed = `timeout: 500ms, ${TO_V1}`;
+    expect(longest(timed)).toEqual({ maxStreamDuration: '0.500s' });
+    expect(longest(timed, core)).toEqual({ maxStreamDuration: '2.500s' });
+  });
+
+  it('none is none', () => {
+    for (const view of [GRPC, core]) expect(longest(TO_V1, view)).toEqual({ maxStreamDuration: '0s' });
   });
 });

@@ -35,17 +35,21 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
   if (sockets === undefined) return undefined;
   const calls = clusterCallPolicy(world, service.objectKey, view.kind);
   const { connectionPool: pool, loadBalancer, outlierDetection: outlier } = policy;
+  const isWeighted = type !== Cluster_DiscoveryType.ORIGINAL_DST && isWeighable(loadBalancer);
+  const balancing =
+    calls.weightedByLoad && isWeighted
+      ? weightedByLoad(calls.weightedByLoad, loadBalancer, spread !== undefined || view.kind === 'grpc')
+      : loadBalancing(loadBalancer, type, view.kind);
   return create(ClusterSchema, {
     name,
     ...discovery(world, view, basis),
     connectTimeout: connectTimeout(pool, mesh),
-    ...(calls.weightedByLoad && type !== Cluster_DiscoveryType.ORIGINAL_DST && isWeighable(loadBalancer)
-      ? weightedByLoad(calls.weightedByLoad, loadBalancer, spread !== undefined || view.kind === 'grpc')
-      : loadBalancing(loadBalancer, type, view.kind)),
+    ...balancing,
     commonLbConfig: {
       // 0 = never spread over hosts that are known to be bad; Envoy's 50 % is for fleets, not for a few pods.
       healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 },
-      ...(spread !== undefined
+      // Envoy refuses it beside a typed policy, which says it itself.
+      ...(spread !== undefined && balancing.loadBalancingPolicy === undefined
         ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } as const }
         : {}),
     },

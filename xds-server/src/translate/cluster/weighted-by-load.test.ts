@@ -75,7 +75,10 @@ describe('CallPolicy weightedByLoad (gRFC A58)', () => {
   it('goes by localities where calls are shared out among them', () => {
     const distribute = '{ from: "*", to: { "*": 100 } }';
     const rule = reviewsPolicy(`{ loadBalancer: { localityLbSetting: { distribute: [${distribute}] } } }`);
-    expect(listed(made([policy('{}'), rule]).loadBalancingPolicy)).toEqual([['wrr_locality', [WEIGHTED, PLAIN]]]);
+    const resource = made([policy('{}'), rule]);
+    expect(listed(resource.loadBalancingPolicy)).toEqual([['wrr_locality', [WEIGHTED, PLAIN]]]);
+    // Envoy refuses a cluster that has both.
+    expect(resource).not.toHaveProperty('commonLbConfig.localityWeightedLbConfig');
   });
 
   it.each(['{ consistentHash: { httpHeaderName: u } }', '{ simple: PASSTHROUGH }'])(

@@ -31,18 +31,22 @@ export const NO_CLUSTER = 'UnknownService';
  */
 const timeouts = (
   timeoutMs: number | undefined,
-  client: View['kind'],
+  { kind, abilities }: View,
 ): Pick<RouteActionInit, 'timeout' | 'maxGrpcTimeout' | 'maxStreamDuration'> => {
   const timeout = duration(timeoutMs ?? 0);
-  switch (client) {
+  switch (kind) {
     case 'sdk':
       return { timeout };
     case 'grpc':
-      return { timeout, maxStreamDuration: { maxStreamDuration: timeout } };
+      return { timeout, maxStreamDuration: { maxStreamDuration: longest(timeoutMs, abilities) } };
     case 'envoy':
       return { timeout, maxGrpcTimeout: timeout };
   }
 };
+
+/** Late by a second at most, where the client would be early by two: of `timeout: 1s` nothing would be left. */
+const longest = (timeoutMs: number | undefined, abilities: View['abilities']) =>
+  duration(timeoutMs && abilities?.includes('earlyTimeouts') ? timeoutMs + 2_000 : (timeoutMs ?? 0));
 
 export interface Forward {
   readonly action: RouteActionInit;
@@ -72,7 +76,7 @@ export const forward = (scope: RouteScope, http: HttpRoute, policy: EffectiveCal
     action: {
       clusterSpecifier: split.clusterSpecifier,
       hashPolicy: split.hashPolicy,
-      ...timeouts(http.timeout, scope.view.kind),
+      ...timeouts(http.timeout, scope.view),
       ...pathRewrite(http),
       ...(authority ? { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } as const } : {}),
       ...(retry && { retryPolicy: retry }),
