@@ -15,10 +15,11 @@ import { splitRanges } from '../route/split.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import { type TlsRoute, tlsRouteOf } from '../route/tls-route.ts';
 import { createTrace } from '../route/trace.ts';
+import { assignmentOf } from '../upstream/assignment.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { notesOnConfiguration } from './configuration-notes.ts';
 import type { Explanation } from './explanation.ts';
-import { notesOn } from './notes.ts';
+import { notesOn, notesOnDrops } from './notes.ts';
 import { sourceOf } from './sources.ts';
 import { type OwnIdentity, transportNotes } from './transports.ts';
 
@@ -155,7 +156,8 @@ function explainForward(
   const sent = destination && outgoingRequest({ decision, action, cluster: destination }, request);
   const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
-  const notes = [...notesOn(action), ...transportNotes(upstream, own)];
+  const drops = upstream === undefined ? [] : notesOnDrops(assignmentOf(upstream.config()));
+  const notes = [...drops, ...notesOn(action), ...transportNotes(upstream, own)];
   if (tlsRoute !== undefined)
     notes.unshift(`the tls route of ${tlsRoute.configPath} decides; TLS goes through to the host`);
   if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);

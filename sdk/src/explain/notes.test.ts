@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ForwardAction } from '../model/action.ts';
-import { notesOn } from './notes.ts';
+import { notesOn, notesOnDrops } from './notes.ts';
 
 const ACTION: ForwardAction = {
   kind: 'forward',
@@ -65,4 +65,12 @@ describe('notes on a route', () => {
   ])('%s', (_, action, expected) => {
     expect(notesOn({ ...ACTION, ...action })).toEqual(expected);
   });
+});
+
+it('tells which calls to the cluster are given up', () => {
+  const assignment = { clusterName: 'a', localities: [], overprovisioningFactor: 140 };
+  expect(notesOnDrops(undefined)).toEqual([]);
+  expect(notesOnDrops({ ...assignment, drops: [{ category: 'lb', fraction: half }] })).toEqual([
+    '50 % are given up: 503 (lb)',
+  ]);
 });

@@ -1,4 +1,5 @@
 import type { FaultPolicy, ForwardAction, RetryPolicy } from '../model/action.ts';
+import type { LoadAssignment } from '../model/cluster.ts';
 import type { Fraction } from '../model/match.ts';
 
 /** What a reader should know of a route's policy beside its time-out and retries. */
@@ -12,6 +13,10 @@ export function notesOn(action: ForwardAction): string[] {
     ...(retry ? notesOnRetries(retry, timeoutMs) : []),
   ];
 }
+
+/** Calls to its cluster that are given up (Envoy drop_overloads). */
+export const notesOnDrops = (assignment: LoadAssignment | undefined): string[] =>
+  (assignment?.drops ?? []).map(({ category, fraction }) => `${share(fraction)} are given up: 503 (${category})`);
 
 const share = ({ numerator, denominator }: Fraction): string =>
   `${Number(((100 * numerator) / denominator).toFixed(4))} %`;
