@@ -123,8 +123,10 @@ describe('actions, for gRPC clients', () => {
 
 describe('timeouts, for gRPC clients', () => {
   const core = viewFrom('default', { kind: 'grpc', client: 'core', abilities: ['earlyTimeouts'] });
-  const longest = (rest: string, view = GRPC): unknown =>
-    (made({ rest }, view).routes?.[0] as { route: { maxStreamDuration: object } }).route.maxStreamDuration;
+  const longest = (rest: string, view = GRPC): unknown => {
+    const [route] = (made({ rest }, view).routes ?? []) as { route: { maxStreamDuration: object } }[];
+    return route?.route.maxStreamDuration;
+  };
 
   it('are the longest time of a call; C-core, which begins to count up to two seconds before it, gets two more', () => {
     const timed = `timeout: 500ms, ${TO_V1}`;
