@@ -40,6 +40,7 @@ export const virtualService = (spec: string, name = 'echo'): string => object(IS
 export const destinationRule = (spec: string, name = 'echo-more'): string =>
   object(ISTIO, 'DestinationRule', name, spec);
 export const serviceEntry = (spec: string, name = 'entry'): string => object(ISTIO, 'ServiceEntry', name, spec);
+export const callPolicy = (spec: string): string => object('inmesh.io/v1alpha1', 'CallPolicy', 'echo', spec);
 export const workloadEntry = (spec: string, name: string): string => object(ISTIO, 'WorkloadEntry', name, spec);
 export const service = (spec: string, name = 'echo'): string => object('v1', 'Service', name, spec);
 

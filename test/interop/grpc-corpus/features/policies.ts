@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { ALL, type Feature, MANY, policy, type Told } from './feature.ts';
+import { ALL, callPolicy, type Feature, MANY, policy, type Told } from './feature.ts';
 
 /** Every endpoint is still called. */
 const harmless = (name: string, trafficPolicy: string): Feature => ({
@@ -41,6 +41,16 @@ export const POLICIES: readonly Feature[] = [
     'loadBalancer: {simple: ROUND_ROBIN, warmup: {duration: 1s, aggression: 1, minimumPercent: 10}}',
   ),
   harmless('loadBalancer.warmupDurationSecs', 'loadBalancer: {simple: LEAST_REQUEST, warmupDurationSecs: 1s}'),
+  ...[
+    '{}',
+    '{outOfBandPeriod: 10s, blackoutPeriod: 0s, weightUpdatePeriod: 100ms, utilizationMetrics: [named_metrics.q]}',
+  ].map(
+    (settings): Feature => ({
+      name: `CallPolicy weightedByLoad: ${settings}`,
+      yaml: callPolicy(`targetRefs: [{kind: Service, name: echo}], weightedByLoad: ${settings}`),
+      asks: [{ want: ALL, count: MANY }],
+    }),
+  ),
   sticky('consistentHash.httpHeaderName', 'httpHeaderName: x-user'),
   sticky('consistentHash.ringHash.minimumRingSize', 'httpHeaderName: x-user, ringHash: {minimumRingSize: 2048}'),
   sticky('consistentHash.minimumRingSize', 'httpHeaderName: x-user, minimumRingSize: 16'),
