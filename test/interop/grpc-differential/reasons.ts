@@ -15,7 +15,6 @@ const CONNECTIONS =
 const TAKEN = 'Taken, as Envoy does.';
 const BALANCED = 'Envoy balances so too: the SDK has the policy that this asks for.';
 const AGGREGATES = 'aggregate clusters are refused';
-const DROPS = '`drop_overloads` are not enforced';
 const LOADS = 'the SDK reports no loads (LRS)';
 
 export const REASONS: Readonly<Record<string, Reason>> = {
@@ -63,15 +62,12 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'balance-health': { differs: 'DEGRADED endpoints are used where too few are well, as in Envoy.' },
   'balance-health-draining': { differs: PANIC },
   'balance-health-none': { differs: PANIC },
-  'balance-drops': { notYet: DROPS },
-  'balance-drops-share': { notYet: DROPS },
   'balance-typed-pick-first': { notYet: 'there is no PickFirst: a list needs another policy behind it' },
   'balance-typed-random': { differs: BALANCED },
   'balance-random': { differs: BALANCED },
   'balance-maglev': { differs: BALANCED },
   'hash-header-binary': { differs: 'A `-bin` header is hashed like others, as in Envoy.' },
   'hash-header-several': { differs: 'The values of a repeated header are hashed in sorted order, as in Envoy.' },
-  'hash-channel-id': { notYet: '`filter_state` has no hash: nothing stands for the channel' },
   'hash-size-cap': {
     differs: "A ring is as large as it is said to be, up to Envoy's 8388608; gRPC clients cut it to 4096.",
   },
