@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Clock, holdProcess, systemClock } from '@inmesh/sdk/internal/clock';
 import type { AdsTransport } from '@inmesh/sdk/internal/discovery/transport';
 import { type AdminServer, listenAdmin } from './admin/admin-server.ts';
-import { type ClientView, clientView } from './admin/clients.ts';
+import { type ClientView, clientView, type LimitsOf } from './admin/clients.ts';
 import { csdsDoor } from './admin/csds-door.ts';
 import { ControlPlaneMetrics } from './admin/metrics.ts';
 import { adminPages } from './admin/pages.ts';
@@ -179,7 +179,9 @@ class EmbeddedServer implements XdsServer {
   }
 
   clients(): readonly ClientView[] {
-    const views = this.#service.sessions.map((session) => clientView(session, this.#service.isWaiting(session)));
+    const views = this.#service.sessions.map((session) =>
+      clientView(session, this.#service.isWaiting(session), this.#limitsOf),
+    );
     return views.filter((view) => view !== undefined);
   }
 
@@ -230,6 +232,7 @@ class EmbeddedServer implements XdsServer {
       refusals: () => this.#doors.refusals.last,
       services: () => this.summary().services,
       loads: () => this.#loads?.report(),
+      limitsOf: this.#limitsOf,
       resource: (view, typeUrl, name) => this.#resource(view, typeUrl, name),
     };
     return listenAdmin(address, adminPages(adminSubject(parts)), csdsDoor(clientStatusSubject(parts)));
@@ -342,6 +345,12 @@ class EmbeddedServer implements XdsServer {
   #renewProblems(): void {
     this.#problems.set([...this.#sourceProblems, ...this.#snapshots.problems()]);
   }
+
+  readonly #limitsOf: LimitsOf = ({ identity }, typeUrl, name) => {
+    const plain = this.#federation.plainName(typeUrl, name);
+    if (identity === undefined || plain === undefined) return [];
+    return this.#snapshots.limits(identity.view, typeUrl, plain);
+  };
 
   /** For people: no dump shows what a secret is. */
   #resource(view: View, typeUrl: string, name: string): EncodedResource | undefined {

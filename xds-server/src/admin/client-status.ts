@@ -1,5 +1,6 @@
 import { create, fromBinary } from '@bufbuild/protobuf';
 import { AnySchema, timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { Node } from '@inmesh/sdk/internal/gen/core';
 import {
   type ClientConfig,
   type ClientConfig_GenericXdsConfig,
@@ -22,11 +23,20 @@ export interface ClientStatusSubject<S extends Pick<Session, 'node' | 'resources
   readonly sessions: () => readonly S[];
   /** What is served to a client now. */
   readonly resource: (session: S, typeUrl: string, name: string) => EncodedResource | undefined;
+  /** What the client does not do as the rules say, a line each. */
+  readonly limits: (session: S) => readonly string[];
+}
+
+/** In the node's metadata: CSDS has no field for what a client took and does otherwise. */
+const LIMITS = 'INMESH_LIMITS';
+
+function nodeWith(node: Node, limits: readonly string[]): Node {
+  return limits.length === 0 ? node : { ...node, metadata: { ...node.metadata, [LIMITS]: [...limits] } };
 }
 
 /** The configuration of every client that the matchers fit, one a stream; `error` names a matcher that cannot be read. */
 export async function clientStatus<S extends Pick<Session, 'node' | 'resources'>>(
-  { sessions, resource }: ClientStatusSubject<S>,
+  { sessions, resource, limits }: ClientStatusSubject<S>,
   { nodeMatchers, excludeResourceContents }: ClientStatusRequest,
 ): Promise<ClientStatusResponse | { readonly error: string }> {
   const fits = compileNodeMatchers(nodeMatchers);
@@ -38,7 +48,7 @@ export async function clientStatus<S extends Pick<Session, 'node' | 'resources'>
     const genericXdsConfigs = [...session.resources()].map((one) =>
       genericConfig(one, excludeResourceContents ? undefined : resource(session, one.typeUrl, one.name)),
     );
-    config.push(create(ClientConfigSchema, { node, genericXdsConfigs }));
+    config.push(create(ClientConfigSchema, { node: nodeWith(node, limits(session)), genericXdsConfigs }));
     // A mesh of thousands is told while streams are answered.
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -1,5 +1,6 @@
 import type { TypeStatus } from '../discovery/acknowledgements.ts';
 import type { Session } from '../discovery/session.ts';
+import type { Limit } from '../translate/limit/limits.ts';
 import { shortType } from './metrics.ts';
 
 /** What a client said to the last response of one type. */
@@ -10,6 +11,23 @@ export interface ClientType {
   readonly reason?: string;
   readonly version?: string;
   readonly names: readonly string[];
+  /** What of it this client does not do as the rule behind it says, each once: rule, field and why. */
+  readonly limits?: readonly string[];
+}
+
+/** What of a resource a client does not do as written. */
+export type LimitsOf = (session: Session, typeUrl: string, name: string) => readonly Limit[];
+
+/** One line each, and each once. */
+export function limitLines(session: Session, limitsOf: LimitsOf, only?: string): readonly string[] {
+  const lines = new Set<string>();
+  for (const [typeUrl, names] of session.names) {
+    if (only !== undefined && typeUrl !== only) continue;
+    for (const name of names)
+      for (const { resource, fieldPath, message } of limitsOf(session, typeUrl, name))
+        lines.add(`${resource === '' ? name : `${resource}: ${fieldPath}`}: ${message}`);
+  }
+  return [...lines];
 }
 
 /** One ADS stream. */
@@ -39,11 +57,14 @@ function typeOf(status: TypeStatus, names: readonly string[]): ClientType {
 }
 
 /** A stream that has not said who it is yet is nobody. */
-export function clientView({ identity, method, statuses, names }: Session, isWaiting: boolean): ClientView | undefined {
+export function clientView(session: Session, isWaiting: boolean, limitsOf: LimitsOf): ClientView | undefined {
+  const { identity, method, statuses, names } = session;
   if (identity === undefined) return undefined;
-  const types = [...statuses].map(
-    ([type, status]) => [shortType(type), typeOf(status, names.get(type) ?? [])] as const,
-  );
+  const types = [...statuses].map(([type, status]) => {
+    const limits = limitLines(session, limitsOf, type);
+    const shown = { ...typeOf(status, names.get(type) ?? []), ...(limits.length > 0 && { limits }) };
+    return [shortType(type), shown] as const;
+  });
   const { id, workload, namespace, userAgent } = identity;
   return { id, workload, namespace, userAgent, method, isWaiting, types: Object.fromEntries(types) };
 }

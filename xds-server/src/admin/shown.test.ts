@@ -47,7 +47,7 @@ describe('a page shows of a Secret that it is there, never what is in it', () =>
       },
     };
     const status = await clientStatus(
-      { sessions: () => [session], resource: (_, typeUrl, name) => lookup(typeUrl, name) },
+      { sessions: () => [session], resource: (_, typeUrl, name) => lookup(typeUrl, name), limits: () => [] },
       create(ClientStatusRequestSchema, {}),
     );
     if ('error' in status) throw new Error(status.error);

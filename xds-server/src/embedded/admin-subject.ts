@@ -1,6 +1,6 @@
 import type { ClientStatusSubject } from '../admin/client-status.ts';
 import { clientStatusJson } from '../admin/client-status-json.ts';
-import type { ClientView } from '../admin/clients.ts';
+import { type ClientView, type LimitsOf, limitLines } from '../admin/clients.ts';
 import { configDump } from '../admin/config-dump.ts';
 import type { ControlPlaneMetrics } from '../admin/metrics.ts';
 import type { AdminSubject } from '../admin/pages.ts';
@@ -23,10 +23,12 @@ export interface AdminSubjectParts {
   readonly services: () => number;
   /** undefined: nobody is asked to report. */
   readonly loads: () => LoadReport | undefined;
+  readonly limitsOf: LimitsOf;
   readonly resource: (view: View, typeUrl: string, name: string) => EncodedResource | undefined;
 }
 
-export const clientStatusSubject = ({ service, resource }: AdminSubjectParts): ClientStatusSubject => ({
+export const clientStatusSubject = ({ service, resource, limitsOf }: AdminSubjectParts): ClientStatusSubject => ({
+  limits: (session) => limitLines(session, limitsOf),
   sessions: () => service.sessions,
   resource: ({ identity }, typeUrl, name) => identity && resource(identity.view, typeUrl, name),
 });
