@@ -2,7 +2,7 @@ import type { WireRequest } from '../connection/exchange.ts';
 import type { MeshRequest } from '../model/request.ts';
 import { changesAnswer, changesRequest, incomingHeaders, outgoingRequest } from '../route/outgoing.ts';
 import type { BodySource, CallBody } from './body-source.ts';
-import type { Way } from './plan.ts';
+import { sessionOf, type Way } from './plan.ts';
 import { type RequestTimes, wireHeaders } from './request-head.ts';
 import { sessionHeaders } from './session.ts';
 import type { CallOptions, CallRuntime } from './types.ts';
@@ -53,14 +53,14 @@ export class Heads {
   /** `address`: the host's that answers, where a session may want to know. */
   answer(status: number, headers: string[], address: string | undefined): string[] {
     const { request, runtime } = this.#parts;
-    const { decision, cluster, action, setCookies } = this.way;
+    const { decision, cluster, setCookies } = this.way;
     let mutated = headers;
     if (changesAnswer(this.way)) {
       const context = { request: this.#outgoing, asked: request, status, attempt: this.#attempt };
       mutated = incomingHeaders(decision, cluster, headers, context);
     }
     for (const cookie of setCookies) mutated.push('set-cookie', cookie);
-    const { statefulSession } = action;
+    const statefulSession = sessionOf(this.way);
     if (statefulSession === undefined || address === undefined) return mutated;
     const told = sessionHeaders(statefulSession, request, address, runtime.clock.wallTime());
     return told.length === 0 ? mutated : [...mutated, ...told];

@@ -20,7 +20,7 @@ import type { LiveTarget } from './live-target.ts';
 import { callError, errorOf, faultReply, type LocalReply, silent, timedOut, tooLong } from './local-reply.ts';
 import { AnswerRecord } from './mirror/answer-record.ts';
 import { drawMirrors, sendMirrors } from './mirror/mirrors.ts';
-import { type LocalAnswer, planAgain, planCall, type Way } from './plan.ts';
+import { faultOf, type LocalAnswer, planAgain, planCall, sessionOf, type Way } from './plan.ts';
 import { LiveStory } from './story.ts';
 import { StreamLimits, type StreamTimes } from './stream-limits.ts';
 import { type CallTerms, streamTimes, termsOf } from './terms.ts';
@@ -95,7 +95,7 @@ export class MeshCall implements Call, TriesOwner {
       this.#limit(stream, startMs);
       if (isGrpc) time.limit(startMs, stream.durationMs);
     }
-    const { fault } = action;
+    const fault = faultOf(way);
     if (fault === undefined || fault.scope === 'attempt') this.#send(way, startMs);
     else this.#inject(fault, way, startMs);
   }
@@ -124,7 +124,7 @@ export class MeshCall implements Call, TriesOwner {
   #send(way: Way, nowMs: number): void {
     const terms = this.#terms ?? termsOf(way.action, undefined);
     const { runtime, request, options } = this.#parts;
-    const { fault } = way.action;
+    const fault = faultOf(way);
     this.#tries = new Tries({
       owner: this,
       runtime,
@@ -256,7 +256,7 @@ export class MeshCall implements Call, TriesOwner {
   #answerHeaders(headers: string[], host: Host | undefined): string[] {
     const heads = this.#heads;
     if (heads === undefined) return headers;
-    const hasSession = heads.way.action.statefulSession !== undefined && host !== undefined;
+    const hasSession = sessionOf(heads.way) !== undefined && host !== undefined;
     return heads.answer(this.#status, headers, hasSession ? addressText(host) : undefined);
   }
 

@@ -39,6 +39,11 @@ export interface Way {
   readonly setCookies: readonly string[];
 }
 
+/** Of the cluster of a split, else of the route (Envoy WeightedClusterEntry::perFilterConfigs). */
+export const faultOf = ({ action, cluster }: Pick<Way, 'action' | 'cluster'>) => cluster.fault ?? action.fault;
+export const sessionOf = ({ action, cluster }: Pick<Way, 'action' | 'cluster'>) =>
+  cluster.statefulSession ?? action.statefulSession;
+
 /** The mesh answers itself. */
 export interface LocalAnswer {
   readonly kind: 'local';
@@ -146,8 +151,8 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
     if (hashed.hash !== undefined) context = { hash: hashed.hash };
     setCookies = hashed.setCookies ?? NO_COOKIES;
   }
-  const first =
-    action.statefulSession === undefined ? context : inSession(action.statefulSession, request, context, runtime);
+  const session = sessionOf({ action, cluster });
+  const first = session === undefined ? context : inSession(session, request, context, runtime);
   return { kind: 'forward', decision, action, cluster, upstream, isEndToEnd, context, first, setCookies };
 }
 

@@ -157,7 +157,11 @@ function explainForward(
   const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
   const drops = upstream === undefined ? [] : notesOnDrops(assignmentOf(upstream.config()));
-  const notes = [...drops, ...notesOn(action), ...transportNotes(upstream, own)];
+  const notes = [
+    ...drops,
+    ...notesOn({ ...action, ...(destination?.fault && { fault: destination.fault }) }),
+    ...transportNotes(upstream, own),
+  ];
   if (tlsRoute !== undefined)
     notes.unshift(`the tls route of ${tlsRoute.configPath} decides; TLS goes through to the host`);
   if (state?.kind === 'failed') notes.unshift(`answered 503 (NC): ${state.reason}`);

@@ -79,6 +79,29 @@ describe('an injected fault', () => {
     expect(await codeOf(client, { 'x-envoy-fault-abort-grpc-request': '5' })).toBe(status.OK);
   });
 
+  it('of a cluster of a split goes before that of its route', async () => {
+    const peer = await stage.peer(named('a'));
+    const abort = (value: number) =>
+      anyOf(HTTPFaultSchema, { abort: { percentage: ALWAYS, errorType: { case: 'grpcStatus', value } } });
+    const of = (name: string, value: number) => ({
+      name,
+      weight: 1,
+      typedPerFilterConfig: { fault: abort(value) },
+    });
+    const split = (...clusters: object[]) =>
+      route(
+        'a',
+        { clusterSpecifier: { case: 'weightedClusters', value: { clusters } } },
+        {
+          typedPerFilterConfig: { fault: abort(status.RESOURCE_EXHAUSTED) },
+        },
+      );
+    const clusters = { a: { groups: [{ peers: [peer] }] } };
+    const filters = [{ name: 'fault', typed: anyOf(HTTPFaultSchema, {}) }];
+    stage.set({ clusters, filters, routes: [split(of('a', status.NOT_FOUND))] });
+    expect(await codeOf(stage.client())).toBe(status.NOT_FOUND);
+  });
+
   it('that delays is part of the time of the call', async () => {
     const client = await faulty({
       delay: { percentage: ALWAYS, faultDelaySecifier: { case: 'fixedDelay', value: { seconds: 3_600n } } },

@@ -10,6 +10,9 @@ export interface WeightedCluster {
   readonly hostRewrite?: string;
   readonly requestHeaders: HeaderMutation;
   readonly responseHeaders: HeaderMutation;
+  /** Envoy ClusterWeight.typed_per_filter_config: in the place of the route's. */
+  readonly fault?: FaultPolicy;
+  readonly statefulSession?: StatefulSession;
 }
 
 /** Envoy RouteAction.hash_policy, in order; combined as `rotl1(hash) ^ next`; a terminal one ends the list once a hash exists. */

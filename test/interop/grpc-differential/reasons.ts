@@ -74,7 +74,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'hash-weights': {
     differs: 'The ring has the weights of endpoints, and of localities only where the cluster says so, as in Envoy.',
   },
-  'fault-per-cluster': { notYet: 'filters are set per route, not per cluster of a split' },
   'fault-per-route-alone': { differs: 'A fault of a route needs no filter in the Listener.' },
   'fault-twice': { notYet: 'of several fault filters the last counts' },
   'life-listener-missing': {

@@ -103,10 +103,9 @@ export const fields: FieldRows = {
     },
   }),
   ...rowsOf('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
-    supported: `name cluster_header weight ${HEADERS} host_rewrite_literal`,
+    supported: `name cluster_header weight ${HEADERS} host_rewrite_literal typed_per_filter_config`,
     ignored: {
       'clusters are subsets already': 'metadata_match',
-      'filters are set per route, not per cluster of a split': 'typed_per_filter_config',
     },
   }),
   ...rowsOf('envoy.config.route.v3.RetryPolicy', {

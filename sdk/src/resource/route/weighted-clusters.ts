@@ -5,6 +5,7 @@ import type { Scope } from '../scope.ts';
 import { sharedName } from '../shared.ts';
 import { headerName, required } from '../values.ts';
 import { decodeRequestHeaders, decodeResponseHeaders, NO_MUTATION } from './header-mutation.ts';
+import { decodePerFilter } from './inherited.ts';
 
 const UINT32_MAX = 4_294_967_295;
 
@@ -47,5 +48,6 @@ function decodeWeight(message: WeightedCluster_ClusterWeight, at: Scope): Weight
     ...(hostRewriteSpecifier.case === 'hostRewriteLiteral' && { hostRewrite: hostRewriteSpecifier.value }),
     requestHeaders: decodeRequestHeaders(message, at),
     responseHeaders: decodeResponseHeaders(message, at),
+    ...decodePerFilter(message.typedPerFilterConfig, {}, at),
   };
 }
