@@ -323,17 +323,27 @@ describe('transports', () => {
     expect((await waiter.settled()).failure?.kind).toBe('timeout');
   });
 
-  it('lets the process end while connections are idle', async () => {
-    const { port } = await serveHttp((_, reply) => reply.end('x'));
-    const program = new URL('./idle-process.fixture.ts', import.meta.url).pathname;
-    const child = spawn(process.execPath, [
-      '--conditions=source',
-      '--disable-warning=ExperimentalWarning',
-      program,
-      String(port),
-    ]);
-    expect(await once(child, 'exit')).toEqual([0, null]);
-  });
+  it.each(['http1', 'http2'])(
+    'over %s keeps the process until it is answered, and not while it is idle',
+    async (how) => {
+      const { port } = await (how === 'http1'
+        ? serveHttp((_, reply) => reply.end('x'))
+        : serve(
+            http2.createServer((_, reply) => {
+              setTimeout(() => reply.end('x'), 100);
+            }),
+          ));
+      const program = new URL('./idle-process.fixture.ts', import.meta.url).pathname;
+      const child = spawn(process.execPath, [
+        '--conditions=source',
+        '--disable-warning=ExperimentalWarning',
+        program,
+        String(port),
+        how,
+      ]);
+      expect(await once(child, 'exit')).toEqual([0, null]);
+    },
+  );
 });
 
 describe('TLS with the platform roots', () => {

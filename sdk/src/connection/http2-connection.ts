@@ -80,7 +80,6 @@ class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
   open(): void {
     const { socket, clock, timeoutMs, options = {} } = this.#parts;
     socket.setNoDelay(true);
-    socket.unref();
     // A port that takes connections and never speaks is no peer: HTTP/2 begins with its SETTINGS (RFC 9113 §3.4).
     this.#connecting = afterSockets(clock, timeoutMs, () => {
       this.#isLate = true;
@@ -194,6 +193,8 @@ class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
     this.#openedMs = this.#parts.clock.now();
     this.#idleSinceMs = this.#openedMs;
     this.#on.connected(this);
+    // Whoever waited for it has it by now; until then it held the process.
+    if (this.#streams === 0) this.#parts.socket.unref();
   }
 
   onGoAway(lastStream: number): void {

@@ -39,18 +39,20 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
     failed: on.failed,
     connected(socket) {
       discard = () => socket.destroy();
+      unref = () => socket.unref();
       if (protocol === 'http2' || (protocol === 'auto' && isHttp2(agreed(socket))))
         speakHttp2(socket, lane, deps, once);
       else speakHttp1(socket, lane, deps, once);
     },
   });
   let discard = (): void => dialling.cancel();
+  let unref = (): void => dialling.unref();
   return {
     cancel() {
       isCancelled = true;
       discard();
     },
-    unref: () => dialling.unref(),
+    unref: () => unref(),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ConnectionFault, ERROR, FLAG, FRAME, INITIAL, LARGEST_WINDOW } from './codes.ts';
+import { ConnectionFault, ERROR, FLAG, FRAME, LARGEST_WINDOW } from './codes.ts';
 import { type Frame, FrameReader, type FrameSink } from './frame-reader.ts';
 import { broken, checkFrame } from './frame-rules.ts';
 import { FrameWriter } from './frame-writer.ts';
