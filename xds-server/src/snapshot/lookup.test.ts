@@ -60,4 +60,4 @@ it('answers as the current snapshot does, whenever it is asked and whoever asked
     },
   );
   await fc.assert(property, { numRuns: 60 });
-});
+}, 120_000);
