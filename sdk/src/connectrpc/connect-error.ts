@@ -1,4 +1,4 @@
-import { ConnectError } from '@connectrpc/connect';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { endOf } from '../grpc/status.ts';
 
 /** What the mesh, the network or a request's own messages failed with. Codes of Connect are numbers of gRPC's. */
@@ -7,3 +7,7 @@ export function connectErrorOf(error: unknown): ConnectError {
   const { code, details } = endOf(error);
   return new ConnectError(details, code, undefined, undefined, error);
 }
+
+/** With the words of connect's own deadline. */
+export const tooLate = (cause: unknown): ConnectError =>
+  new ConnectError('the operation timed out', Code.DeadlineExceeded, undefined, undefined, cause);

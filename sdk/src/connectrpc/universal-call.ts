@@ -1,9 +1,10 @@
 import type { UniversalClientResponse } from '@connectrpc/connect/protocol';
+import { MeshError } from '../errors.ts';
 import { startExchange } from '../http/exchange.ts';
 import { ResponseBody } from '../http/fetch/response-body.ts';
 import type { Exchange, ExchangeHandler, Outgoing } from '../http/outgoing.ts';
 import type { MeshRuntime } from '../http/runtime.ts';
-import { connectErrorOf } from './connect-error.ts';
+import { connectErrorOf, tooLate } from './connect-error.ts';
 
 export interface Settle {
   readonly resolve: (response: UniversalClientResponse | Promise<UniversalClientResponse>) => void;
@@ -22,6 +23,8 @@ export class UniversalCall implements ExchangeHandler {
   readonly #signal: AbortSignal | undefined;
   readonly #settle: Settle;
   readonly #trailer = new Headers();
+  /** When its time is over, on the clock. */
+  #dueMs = Number.POSITIVE_INFINITY;
   #exchange: Exchange | undefined;
   #body: ResponseBody | undefined;
   #isOver = false;
@@ -34,8 +37,9 @@ export class UniversalCall implements ExchangeHandler {
 
   start(outgoing: Outgoing): void {
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
-    const exchange = startExchange(this.#runtime, outgoing, this);
-    this.#exchange = exchange;
+    const { timeoutMs } = outgoing.policy ?? {};
+    if (timeoutMs !== undefined) this.#dueMs = this.#runtime.clock.now() + timeoutMs;
+    this.#exchange = startExchange(this.#runtime, outgoing, this);
   }
 
   readonly #onAbort = (): void => this.abort(this.#signal?.reason);
@@ -78,9 +82,14 @@ export class UniversalCall implements ExchangeHandler {
   onError(error: unknown): void {
     if (this.#isOver) return;
     this.#finish();
-    const reason = connectErrorOf(error);
+    const reason = this.#isLate(error) ? tooLate(error) : connectErrorOf(error);
     if (this.#body === undefined) this.#settle.reject(reason);
     else this.#body.fail(reason);
+  }
+
+  /** A server whose own time is over may be heard of before our timer is: the call has timed out all the same. */
+  #isLate(error: unknown): boolean {
+    return error instanceof MeshError && this.#runtime.clock.now() >= this.#dueMs;
   }
 
   #finish(): void {

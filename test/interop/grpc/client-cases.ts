@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { told } from '../../../sdk/src/grpc/peer.fixture.ts';
-import type { Mesh } from '../../../sdk/src/index.ts';
 import {
   aggregatedSize,
   payloadSize,
@@ -10,6 +9,7 @@ import {
   streamingInputRequest,
   streamingOutputRequest,
 } from './messages.ts';
+import type { Place } from './places.ts';
 
 /** gRPC's interop test cases (grpc/doc/interop-test-descriptions.md), of a client of grpc-js on a mesh. */
 
@@ -43,12 +43,7 @@ type Answer = grpc.requestCallback<Buffer>;
 
 const NOTHING = Buffer.alloc(0);
 
-export interface Place {
-  readonly mesh: Mesh;
-  readonly target: string;
-}
-
-export const clientOf = ({ mesh, target }: Place, options: grpc.ClientOptions = {}): Any =>
+export const clientOf = ({ mesh, target }: Pick<Place, 'mesh' | 'target'>, options: grpc.ClientOptions = {}): Any =>
   new Client(target, grpc.credentials.createInsecure(), { ...options, ...mesh.grpc() });
 
 /** Declares a test for each case. */
