@@ -21,7 +21,7 @@ import type { AttemptStory, ResponseFlag } from '../model/events.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import { loadReportIn } from '../upstream/load/report.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
-import { codeOfText, GRPC } from '../wire/grpc-status.ts';
+import { codeOfHttpStatus, codeOfText, GRPC } from '../wire/grpc-status.ts';
 import { type Patience, patientTimer } from '../wire/late-timer.ts';
 import {
   type AttemptFailure,
@@ -369,8 +369,8 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.grpcStatus ??= this.#grpcStatusIn(trailers);
     // The outcome of any other answer is known by its head.
     if (!this.#parts.isGrpc) return;
-    // An answer without a status is its server's fault.
-    this.grpcStatus ??= GRPC.internal;
+    // An answer without a status is its server's fault; one that is none of gRPC has HTTP's.
+    this.grpcStatus ??= this.status === OK ? GRPC.internal : codeOfHttpStatus(this.status ?? 0);
     this.pick.outcome({ status: OK, grpcStatus: this.grpcStatus });
   }
 

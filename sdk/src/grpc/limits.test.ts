@@ -109,6 +109,38 @@ describe('a host is left out', () => {
     for (let i = 0; i < 4; i++) expect((await unary(client)).status.code).toBe(status.OK);
   });
 
+  it.each([
+    ['success-rate-local-origin', { enforcingLocalOriginSuccessRate: 100, successRateStdevFactor: 1_000 }, 4],
+    [
+      'failure-percentage-local-origin',
+      {
+        enforcingFailurePercentageLocalOrigin: 100,
+        enforcingLocalOriginSuccessRate: 0,
+        failurePercentageThreshold: 85,
+      },
+      1,
+    ],
+  ])('for connections that cannot be made, by rates: %s', async (reason, rules, others) => {
+    const good = await Promise.all(Array.from({ length: others }, () => stage.peer(named('good'))));
+    const outlierDetection = {
+      interval: { nanos: 100_000_000 },
+      splitExternalLocalOriginErrors: true,
+      consecutiveLocalOriginFailure: 0,
+      enforcingConsecutiveLocalOriginFailure: 0,
+      successRateMinimumHosts: 5,
+      successRateRequestVolume: 3,
+      failurePercentageMinimumHosts: 2,
+      failurePercentageRequestVolume: 3,
+      baseEjectionTime: never,
+      maxEjectionPercent: 100,
+      ...rules,
+    };
+    const refusing = await refusingPort();
+    const peers = [...good, { port: refusing }];
+    stage.set({ clusters: { a: { groups: [{ peers }], extra: { outlierDetection, commonLbConfig } } } });
+    expect(await untilEjected(stage.client())).toMatchObject([{ reason, host: `127.0.0.1:${refusing}` }]);
+  });
+
   it('and comes back when its time is over', async () => {
     const peer = await stage.peer(failingLate(status.UNAVAILABLE));
     const outlierDetection = {
