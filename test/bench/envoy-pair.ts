@@ -15,6 +15,8 @@ export interface PairOptions {
   readonly http2?: boolean;
   /** A connection between the two for each request. */
   readonly isFresh?: boolean;
+  /** The application speaks HTTP/2, as gRPC does. */
+  readonly isHttp2Origin?: boolean;
 }
 
 export interface EnvoyPair {
@@ -28,7 +30,7 @@ export async function startPair(options: PairOptions): Promise<EnvoyPair> {
   const { binary, port, certificates } = options;
   const [first = 0, second = 0, ...admins] = await Promise.all(Array.from({ length: 4 }, freePort));
   const [one = 0, two = 0] = admins;
-  const incoming = { port: second, to: port, admin: one };
+  const incoming = { port: second, to: port, admin: one, http2: options.isHttp2Origin === true };
   const outgoing = { port: first, to: second, admin: two };
   const envoys: RunningEnvoy[] = [
     await startEnvoy(binary, sidecar({ ...incoming, ...(certificates && { accepts: certificates.server }) }), one),
@@ -41,6 +43,13 @@ export async function startPair(options: PairOptions): Promise<EnvoyPair> {
       await Promise.all(envoys.map((envoy) => envoy.stop()));
     },
   };
+}
+
+/** One alone, before an application that speaks gRPC, in clear. */
+export async function startOne({ binary, port }: Pick<PairOptions, 'binary' | 'port'>): Promise<EnvoyPair> {
+  const [own = 0, admin = 0] = await Promise.all([freePort(), freePort()]);
+  const envoy = await startEnvoy(binary, sidecar({ port: own, to: port, admin, http2: true }), admin);
+  return { port: own, pids: [envoy.pid], stop: () => envoy.stop() };
 }
 
 const dialling = (certificates: WorkloadCertificates | undefined) =>

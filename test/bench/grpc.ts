@@ -1,83 +1,66 @@
-import { once } from 'node:events';
-import * as grpc from '@grpc/grpc-js';
-import { createMesh, type Mesh } from '../../sdk/src/index.ts';
-import { createStaticAds } from '../harness/static-ads.ts';
-import { cluster, endpointsAt, listener, type RouteInit, routes, toCluster } from '../harness/xds-resources.ts';
-import { ECHO, startGrpcOrigin } from './grpc-origin.ts';
-import { type Contender, comparison, interleave } from './interleave.ts';
-import type { BenchRow } from './run.ts';
+/**
+ * gRPC clients on the mesh beside plain grpc-js, grpc-js-xds, connect-node, and grpc-js through Envoys: calls, what the first one
+ * takes, and memory. The server is the same for all of them.
+ */
+import { type Contender, compare, described, pairwise, type Sample } from './bursts.ts';
+import { firstReplies } from './grpc-cold.ts';
+import { type Kind, startWays, type Ways } from './grpc-contenders.ts';
+import { callMemory } from './grpc-memory.ts';
+import { MESSAGES, startGrpcOrigin } from './grpc-origin.ts';
+import type { BenchHow, BenchRow } from './run.ts';
 
-/** Ten routes with a header rule, as a service of some age has them; the last one takes the call. */
-const CLUSTER = 'outbound|80||echo.default.svc.cluster.local';
-const ROUNDS = { rounds: 5, roundMs: 700 };
-const CONCURRENCY = [1, 10];
-const MESSAGES = 100;
-const MESSAGE = Buffer.from('x'.repeat(100));
+const CONCURRENCY = [1, 10, 100];
+/** There are many. */
+const ROUND_MS = 700;
+/** Of unary calls a second over plain grpc-js. */
+const BUDGETS: Readonly<Record<number, string>> = { 1: '; budget ≥ 1.15', 10: '; budget ≥ 1.5' };
+const KINDS: readonly Kind[] = ['unary', 'client stream', 'server stream', 'both ways'];
+const PLAIN = 'grpc-js';
 
-function startMesh(port: number): Mesh {
-  const ads = createStaticAds();
-  const others: RouteInit[] = Array.from({ length: 9 }, (_, index) => ({
-    ...toCluster(CLUSTER, `/other.Service${index}`),
-    name: `other-${index}`,
-  }));
-  ads.set('echo:80', listener('echo:80', CLUSTER));
-  ads.set(CLUSTER, routes(CLUSTER, ...others, toCluster(CLUSTER)));
-  ads.set(CLUSTER, cluster(CLUSTER));
-  ads.set(CLUSTER, endpointsAt(CLUSTER, '127.0.0.1', port));
-  return createMesh({ transport: ads.transport });
+const describedKind = (kind: Kind): string => (kind === 'unary' ? kind : `${kind} of ${MESSAGES}`);
+
+async function callRows({ ways }: Ways, kind: Kind, concurrency: number, how: BenchHow): Promise<BenchRow[]> {
+  const contenders: Record<string, Contender> = {};
+  for (const [name, { calls, pids }] of ways) {
+    const run = calls[kind];
+    if (run !== undefined) contenders[name] = { run, pids };
+  }
+  const samples = await compare(contenders, { ...how, roundMs: Math.min(how.roundMs, ROUND_MS), concurrency });
+  const { mesh = [], ...others } = samples;
+  return Object.entries(others).flatMap(([name, theirs]) => {
+    const what = `${describedKind(kind)}, ${concurrency} at a time, over ${name}`;
+    const budget = name === PLAIN && kind === 'unary' ? BUDGETS[concurrency] : undefined;
+    return ratios(what, mesh, theirs, budget);
+  });
 }
 
-const Echo = grpc.makeClientConstructor(ECHO, 'Echo');
-type Client = InstanceType<typeof Echo>;
-
-const unary = (client: Client) => (): Promise<unknown> =>
-  new Promise((resolve, reject) => {
-    const call = client.unary as (message: Buffer, done: grpc.requestCallback<Buffer>) => unknown;
-    call.call(client, MESSAGE, (error, value) => (error ? reject(error) : resolve(value)));
-  });
-
-/** Both ways on one stream, each message after the answer to the one before. */
-const chat = (client: Client) => async (): Promise<void> => {
-  const call = (client.chat as () => grpc.ClientDuplexStream<Buffer, Buffer>).call(client);
-  for (let n = 0; n < MESSAGES; n++) {
-    const answer = once(call, 'data');
-    call.write(MESSAGE);
-    await answer;
-  }
-  const status = once(call, 'status');
-  call.end();
-  await status;
-};
-
-export async function bench(): Promise<BenchRow[]> {
-  const origin = await startGrpcOrigin();
-  const mesh = startMesh(origin.port);
-  const insecure = grpc.credentials.createInsecure();
-  const ours = new Echo('echo:80', insecure, mesh.grpc());
-  const theirs = new Echo(`127.0.0.1:${origin.port}`, insecure);
-  const pair = (run: (client: Client) => () => Promise<unknown>): readonly Contender[] => [
-    { name: 'mesh.grpc()', run: run(ours) },
-    { name: 'grpc-js', run: run(theirs) },
-  ];
-  const rows: BenchRow[] = [];
-  for (const concurrency of CONCURRENCY) {
-    rows.push(
-      ...comparison(
-        `unary, ${concurrency} at a time`,
-        await interleave(pair(unary), { ...ROUNDS, concurrency }),
-        'calls/s',
-      ),
-    );
-  }
-  rows.push(
-    ...comparison(
-      `a stream of ${MESSAGES} messages there and back`,
-      await interleave(pair(chat), { ...ROUNDS, concurrency: 1 }),
-      'calls/s',
-    ),
+/** Of CPU, that of the client and of what is between it and the server. */
+function ratios(what: string, mine: readonly Sample[], theirs: readonly Sample[], budget = ''): BenchRow[] {
+  const rate = pairwise(mine, theirs, (one, other) => one.perSecond / other.perSecond);
+  const cpu = pairwise(
+    mine,
+    theirs,
+    (one, other) => (one.ownUs + one.othersUs) / Math.max(1, other.ownUs + other.othersUs),
   );
-  for (const client of [ours, theirs]) client.close();
-  await mesh.close();
+  const span = ({ min, max }: typeof rate): string => `${min.toFixed(2)} to ${max.toFixed(2)}`;
+  const both = `mesh ${described(mine)}; the other ${described(theirs)}`;
+  return [
+    { name: `${what}: calls/s`, value: rate.median, unit: 'ratio', note: `${span(rate)}; ${both}${budget}` },
+    { name: `${what}: CPU`, value: cpu.median, unit: 'ratio', note: span(cpu) },
+  ];
+}
+
+export async function bench(how: BenchHow): Promise<BenchRow[]> {
+  const origin = await startGrpcOrigin();
+  const ways = await startWays(origin.port, how.hasPeers);
+  const rows: BenchRow[] = [];
+  for (const kind of KINDS) {
+    for (const concurrency of how.isQuick ? [10] : CONCURRENCY) {
+      rows.push(...(await callRows(ways, kind, concurrency, how)));
+    }
+  }
+  await ways.close();
+  rows.push(...(await firstReplies(origin.port, how)), ...(await callMemory(origin.port)));
   await origin.close();
-  return rows;
+  return rows.map((row, index) => (index === 0 ? { ...row, note: `${row.note}; server ${origin.by}` } : row));
 }
