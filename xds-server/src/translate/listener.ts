@@ -13,7 +13,7 @@ import { filterChains } from './connection/filter-chains.ts';
 import { parseTarget, routeConfigurationName } from './names.ts';
 import { ADS, type Fields, packAny } from './proto.ts';
 import { FAULT_FILTER } from './route/fault.ts';
-import { BLOCK_ALL, routeConfiguration, usesFilter } from './route/route-configuration.ts';
+import { BLOCK_ALL, routeConfiguration, type TranslatedRoutes, usesFilter } from './route/route-configuration.ts';
 import { SESSION_FILTER } from './route/stateful-session.ts';
 import { targetByAddress } from './service-lookup.ts';
 import { outboundPolicy } from './sidecar-scope.ts';
@@ -58,6 +58,12 @@ const FILTERS: readonly (FilterFields & { readonly name: string })[] = [
   { name: SESSION_FILTER, configType: { case: 'typedConfig', value: packAny(StatefulSessionSchema, {}) } },
 ];
 
+/** Sessions are known to C-core alone of gRPC clients, so they are optional there (gRFC A39). */
+const filtersOf = ({ kind }: View, routes: TranslatedRoutes | undefined): readonly FilterFields[] =>
+  FILTERS.filter(({ name }) => routes && usesFilter(routes, name)).map((filter) =>
+    kind === 'grpc' && filter.name === SESSION_FILTER ? { ...filter, isOptional: true } : filter,
+  );
+
 /**
  * What a client asks for first, under the name it dials (`reviews:9080`); undefined = the mesh does not know it.
  * Requests are routed by its API listener; the SDK learns beside it where connections go that are none.
@@ -72,7 +78,7 @@ export const listener = (world: World, view: View, name: string): Listener | und
     // Envoy refuses a connection manager without a name for its statistics; the SDK has its own.
     ...(view.kind === 'sdk' ? {} : { statPrefix: routeConfigName }),
     routeSpecifier: { case: 'rds', value: { configSource: ADS, routeConfigName } },
-    httpFilters: [...FILTERS.filter(({ name: filter }) => routes && usesFilter(routes, filter)), ROUTER],
+    httpFilters: [...filtersOf(view, routes), ROUTER],
     ...pathNormalization(world),
   });
   const connections =

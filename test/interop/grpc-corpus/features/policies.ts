@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { ALL, callPolicy, type Feature, MANY, policy, type Told } from './feature.ts';
+import { ALL, callPolicy, type Feature, MANY, policy, type Told, workloadEntry } from './feature.ts';
 
 /** Every endpoint is still called. */
 const harmless = (name: string, trafficPolicy: string): Feature => ({
@@ -49,6 +49,19 @@ export const POLICIES: readonly Feature[] = [
       name: `CallPolicy weightedByLoad: ${settings}`,
       yaml: callPolicy(`targetRefs: [{kind: Service, name: echo}], weightedByLoad: ${settings}`),
       asks: [{ want: ALL, count: MANY }],
+    }),
+  ),
+  ...['persistent-session: host', 'persistent-session-header: x-host'].map(
+    (label): Feature => ({
+      name: `label istio.io/${label}`,
+      isBare: true,
+      yaml:
+        `apiVersion: v1\nkind: Service\nmetadata: {name: echo, namespace: NS, labels: {istio.io/${label}}}\n` +
+        'spec: {ports: [{name: grpc, port: 7070}], selector: {app: echo}}\n---\n' +
+        [1, 2]
+          .map((n) => workloadEntry(`address: 127.0.0.1, ports: {grpc: PORT${n}}, labels: {app: echo}`, `echo-${n}`))
+          .join(''),
+      asks: [{ want: 'v1|v2', count: MANY }],
     }),
   ),
   sticky('consistentHash.httpHeaderName', 'httpHeaderName: x-user'),

@@ -53,13 +53,23 @@ describe('stateful sessions (Istio persistent-session labels)', () => {
     expect(filters([service('cart', COOKIE), service('other', HEADER), split('cart', 'other')])).toBeUndefined();
   });
 
-  it('brings the filter onto the listener; gRPC clients of Node would refuse it', () => {
-    const text = (kind: View['kind']) => {
-      const made = listener(worldFromYaml(service('cart', COOKIE)), viewFrom('shop', { kind }), 'cart:80');
-      return JSON.stringify(made && toJson(ListenerSchema, made, { registry }));
+  it('brings the filter onto the listener, for gRPC clients one that is optional, as not all of them know it', () => {
+    const listed = (kind: View['kind'], label = COOKIE) => {
+      const made = listener(worldFromYaml(service('cart', label)), viewFrom('shop', { kind }), 'cart:80');
+      const json = made && toJson(ListenerSchema, made, { registry });
+      const all: { readonly name: string; readonly isOptional?: boolean }[] =
+        Object(json).apiListener.apiListener.httpFilters;
+      return all.map(({ name, isOptional }) => `${name.split('.').at(-1)}${isOptional ? '?' : ''}`);
     };
-    expect(text('sdk')).toContain('envoy.filters.http.stateful_session');
-    expect(text('grpc')).not.toContain('stateful_session');
-    expect(filters([service('cart', COOKIE)], 'grpc')).toBeUndefined();
+    expect(listed('sdk')).toEqual(['stateful_session', 'router']);
+    expect(listed('grpc')).toEqual(['stateful_session?', 'router']);
+    const cookie = {
+      config: { statefulSession: { sessionState: { typedConfig: { cookie: { name: 'cart-host' } } } } },
+    };
+    expect(filters([service('cart', COOKIE)], 'grpc')).toMatchObject({
+      'envoy.filters.http.stateful_session': { isOptional: true, ...cookie },
+    });
+    expect(filters([service('cart', HEADER)], 'grpc')).toBeUndefined();
+    expect(listed('grpc', HEADER)).toEqual(['router']);
   });
 });

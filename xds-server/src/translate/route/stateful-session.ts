@@ -4,6 +4,7 @@ import {
   StatefulSessionPerRouteSchema,
   type StatefulSessionSchema,
 } from '@inmesh/sdk/internal/gen/filters';
+import { FilterConfigSchema } from '@inmesh/sdk/internal/gen/route';
 import type { MeshService } from '../../registry/read-model.ts';
 import { type Fields, packAny } from '../proto.ts';
 import type { View } from '../view.ts';
@@ -17,14 +18,15 @@ const HEADER_LABEL = 'istio.io/persistent-session-header';
 
 /**
  * Istio MaybeBuildStatefulSessionFilterConfig: a session cookie for all paths, or a header. For routes of which every
- * destination asks for the same; gRPC clients of Node refuse a listener that has the filter.
+ * destination asks for the same. Of gRPC clients C-core has it, by cookie (gRFC A55); the others pass over what is optional (A39).
  */
 export const statefulSession = (services: readonly (MeshService | undefined)[], client: View['kind']) => {
   const [first, ...more] = services.map(settingsOf);
-  if (client === 'grpc' || first === undefined) return {};
+  if (first === undefined || (client === 'grpc' && first.kind === 'header')) return {};
   if (more.some((other) => other?.kind !== first.kind || other.name !== first.name)) return {};
   const override = { case: 'statefulSession', value: session(first) } as const;
-  return { [SESSION_FILTER]: packAny(StatefulSessionPerRouteSchema, { override }) };
+  const config = packAny(StatefulSessionPerRouteSchema, { override });
+  return { [SESSION_FILTER]: client === 'grpc' ? packAny(FilterConfigSchema, { isOptional: true, config }) : config };
 };
 
 interface Settings {
