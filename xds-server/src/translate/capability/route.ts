@@ -7,7 +7,13 @@ const NO_MIRRORS = 'nothing is mirrored';
 const NO_REWRITE = 'the path is the method: it is not rewritten';
 const FAILS = 'a route to nobody: calls fail UNAVAILABLE';
 const NO_STATS = 'statistics have names of their own';
-const NO_SESSIONS = 'a cookie that steers a call to its host is known to C-core alone (A55), and not sent';
+const NO_SESSIONS = 'the filter is optional, and passed over (A39)';
+/** gRFC A55. */
+const SESSIONS = {
+  go: { ignored: NO_SESSIONS },
+  java: { ignored: NO_SESSIONS },
+  node: { ignored: NO_SESSIONS },
+} as const;
 
 const AUTHORITY = {
   core: { ignored: 'only where an environment variable asks for it (A81)' },
@@ -126,10 +132,17 @@ export const route: MessageTable = {
   },
   'envoy.extensions.filters.http.fault.v3.FaultAbort': { grpc: 'http_status grpc_status header_abort percentage' },
   'envoy.extensions.filters.common.fault.v3.FaultDelay': { grpc: 'fixed_delay header_delay percentage' },
-  'envoy.extensions.filters.http.stateful_session.v3.StatefulSession': { rest: NO_SESSIONS },
-  'envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute': { rest: NO_SESSIONS },
-  'envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState': { rest: NO_SESSIONS },
-  'envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState': { rest: NO_SESSIONS },
+  'envoy.extensions.filters.http.stateful_session.v3.StatefulSession': {
+    partly: { session_state: SESSIONS },
+    rest: 'not read (A55)',
+  },
+  'envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute': {
+    partly: { disabled: SESSIONS, stateful_session: SESSIONS },
+  },
+  'envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState': { partly: { cookie: SESSIONS } },
+  'envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState': {
+    rest: 'a session is a cookie (A55): the filter is not sent',
+  },
   'inmesh.v1.CallPolicy': {
     rest: 'a message of the SDK alone',
     envoy: { 'a message of the SDK alone': 'sources hedging fault_scope mirror_comparison retry_non_idempotent' },
@@ -142,5 +155,5 @@ export const route: MessageTable = {
     rest: 'a message of the SDK alone',
     envoy: { 'a message of the SDK alone': 'status json latency' },
   },
-  'envoy.type.http.v3.Cookie': { rest: NO_SESSIONS },
+  'envoy.type.http.v3.Cookie': { partly: { name: SESSIONS, ttl: SESSIONS, path: SESSIONS } },
 };
