@@ -18,6 +18,8 @@ export class Acknowledgements {
   #acknowledged: string | undefined;
   #refusal: string | undefined;
   #answered = true;
+  /** The last response only repeats: an ACK of it says nothing new. */
+  #isRepetition = false;
 
   /** How many responses were sent. */
   get count(): number {
@@ -35,12 +37,14 @@ export class Acknowledgements {
     this.#counter++;
     this.#nonce = this.#counter.toString(36);
     this.#sent = version;
+    this.#isRepetition = false;
     this.#answered = false;
     return this.#nonce;
   }
 
   /** The nonce of a response that repeats what was answered: what the client said to it still stands. */
   repeat(): string {
+    this.#isRepetition = true;
     this.#counter++;
     this.#nonce = this.#counter.toString(36);
     return this.#nonce;
@@ -64,7 +68,8 @@ export class Acknowledgements {
 
   /** The client answered the last response; `refusal` is its error detail. False where it had answered before. */
   answer(refusal: string | undefined): boolean {
-    if (this.#answered) return false;
+    if (this.#answered && !(this.#isRepetition && refusal !== undefined)) return false;
+    this.#isRepetition = false;
     this.#answered = true;
     this.#refusal = refusal;
     if (refusal === undefined) this.#acknowledged = this.#sent;

@@ -77,6 +77,19 @@ describe('time to live', () => {
     expect([stream.take(), stream.session.isSettled]).toEqual([[], true]);
   });
 
+  it('a renewal that is refused is not passed over', () => {
+    const stream = scripted('sotw', {}, ttls);
+    stream.world.set(`${EDS}/a`, 'a1');
+    const names = { typeUrl: EDS, resourceNames: ['a'] };
+    stream.sotw({ node: ENVOY, ...names });
+    const [first] = stream.take();
+    stream.sotw({ ...names, responseNonce: first?.nonce ?? '', versionInfo: first?.version ?? '' });
+    stream.session.renew(EDS);
+    const { nonce, versionInfo } = sotw(stream);
+    stream.sotw({ ...names, responseNonce: nonce, versionInfo, errorDetail: { message: 'no body' } });
+    expect(stream.session.statuses.get(EDS)).toMatchObject({ kind: 'NACK', reason: 'no body' });
+  });
+
   it('what was refused is not renewed, and stays refused', () => {
     const stream = scripted('sotw', {}, ttls);
     stream.world.set(`${EDS}/a`, 'a1').set(`${EDS}/b`, 'b1');
