@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type BootstrapVariable, VARIABLES } from '../sdk/src/bootstrap/variables.ts';
 import { DEFAULTS, type Default } from '../sdk/src/defaults.ts';
 import { POLICY_HEAD, policyCounts, policyRows } from '../test/interop/envoy-policy/table.ts';
+import { DIFFERENTIAL_HEAD, differentialCounts, differentialRows } from '../test/interop/grpc-differential/table.ts';
 import { DEFAULTS as SERVER_DEFAULTS } from '../xds-server/src/defaults.ts';
 import { supportedFields } from './supported-fields.ts';
 
@@ -56,6 +57,25 @@ ${table(['area', ...POLICY_HEAD], rows)}
 `;
 }
 
+function proxylessGrpc(): string {
+  const { agrees, differs, 'not yet': later } = differentialCounts();
+  const rows = [...differentialRows()].flatMap(([area, list]) => list.map((row) => [area, ...row]));
+  return `## gRPC, case by case
+
+Printed from the cases of \`test/interop/grpc-differential\` by \`npm run docs\`. One control plane of go-control-plane serves the same resources to grpc-go,
+grpcio (C-core), grpc-js-xds and the mesh's channel, each of which makes the same calls to the same servers. What the first three do is recorded
+and played again where they can be had; the mesh's channel is held to what grpc-go and grpcio do, and where these do not agree to one of
+them. \`meshFetch\` must reach the same hosts wherever the rule is one of matching.
+
+${agrees + differs + later} cases: ${agrees} agree, ${differs} differ on purpose, ${later} are not there yet.
+
+How to read it: status and host of each call (\`3 ×\`: three in a row); \`HANGS\`: it ended by the caller's own deadline; \`DIED\`: the process has
+ended; \`refuses\`: types of resources that were answered with a NACK.
+
+${table(['area', ...DIFFERENTIAL_HEAD], rows)}
+`;
+}
+
 const PAGES: Readonly<Record<string, () => string>> = {
   'reference/defaults.md': () =>
     `# Defaults\n\nPrinted from the code by \`npm run docs\`.\n\n## @inmesh/sdk\n\n${defaults(DEFAULTS)}\n\n## @inmesh/xds-server\n\n${defaults(SERVER_DEFAULTS)}\n`,
@@ -70,7 +90,11 @@ const PAGES: Readonly<Record<string, () => string>> = {
         `\`${variable.example}\``,
       ]),
     )}\n`,
-  'compatibility.md': ending('compatibility.md', '## Call policy, case by case', callPolicy),
+  'compatibility.md': ending(
+    'compatibility.md',
+    '## Call policy, case by case',
+    () => `${callPolicy()}\n${proxylessGrpc()}`,
+  ),
   'supported-fields.md': () => supportedFields(table),
 };
 

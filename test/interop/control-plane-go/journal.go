@@ -127,7 +127,8 @@ func (j *journal) request(stream int64, r *discovery.DiscoveryRequest) error {
 	return nil
 }
 
-func (j *journal) deltaRequest(stream int64, r *discovery.DeltaDiscoveryRequest) error {
+func (j *journal) deltaRequest(number int64, r *discovery.DeltaDiscoveryRequest) error {
+	stream := -number
 	one := entry{Kind: "request", Stream: stream, Type: r.TypeUrl, Nonce: r.ResponseNonce, Names: r.ResourceNamesSubscribe, Dropped: r.ResourceNamesUnsubscribe, UserNode: j.client(stream, r.Node)}
 	if r.ErrorDetail != nil {
 		one.Error = &refusal{r.ErrorDetail.Code, r.ErrorDetail.Message}
@@ -158,24 +159,25 @@ func (j *journal) load(r *load.LoadStatsRequest, node string) {
 
 func (j *journal) callbacks() server.CallbackFuncs {
 	closed := func(stream int64, _ *core.Node) { j.add(entry{Kind: "closed", Stream: stream}) }
+	// Delta streams are counted on their own: their numbers are told apart by being negative.
 	return server.CallbackFuncs{
 		StreamOpenFunc: func(_ context.Context, stream int64, _ string) error {
 			j.open(stream, false)
 			return nil
 		},
 		DeltaStreamOpenFunc: func(_ context.Context, stream int64, _ string) error {
-			j.open(stream, true)
+			j.open(-stream, true)
 			return nil
 		},
 		StreamClosedFunc:       closed,
-		DeltaStreamClosedFunc:  closed,
+		DeltaStreamClosedFunc:  func(stream int64, node *core.Node) { closed(-stream, node) },
 		StreamRequestFunc:      j.request,
 		StreamDeltaRequestFunc: j.deltaRequest,
 		StreamResponseFunc: func(_ context.Context, stream int64, _ *discovery.DiscoveryRequest, r *discovery.DiscoveryResponse) {
 			j.response(stream, r)
 		},
 		StreamDeltaResponseFunc: func(stream int64, _ *discovery.DeltaDiscoveryRequest, r *discovery.DeltaDiscoveryResponse) {
-			j.deltaResponse(stream, r)
+			j.deltaResponse(-stream, r)
 		},
 	}
 }

@@ -1,9 +1,11 @@
 /** Of upper bounds, ms: a busy machine may come late. */
 const SLACK_MS = 3_000;
 
-export function missedTime(bounds: readonly [number, number] | undefined, ms: number): readonly string[] {
-  if (bounds === undefined || (ms >= bounds[0] && ms <= bounds[1] + SLACK_MS)) return [];
-  return [`lasted ${Math.round(ms)} ms, not ${bounds}`];
+/** Whether a call came to its end too soon or too late, in words. */
+export function missedTime(bounds: readonly [number, number] | undefined, ms: number): string | undefined {
+  if (bounds === undefined) return undefined;
+  if (ms < bounds[0]) return 'too soon';
+  return ms > bounds[1] + SLACK_MS ? 'too late' : undefined;
 }
 
 /** Standard normal quantile of 1 - 10⁻⁶. */

@@ -7,7 +7,9 @@ import { HASHING } from './cases/hashing.ts';
 import { LIFECYCLE } from './cases/lifecycle.ts';
 import { MATCHING } from './cases/matching.ts';
 import { OUTLIERS } from './cases/outliers.ts';
+import { POLICIES } from './cases/policies.ts';
 import { RETRIES } from './cases/retries.ts';
+import { ROUTES } from './cases/routes.ts';
 import { TIMEOUTS } from './cases/timeouts.ts';
 import { TLS } from './cases/tls.ts';
 import { VALIDATION } from './cases/validation.ts';
@@ -16,10 +18,12 @@ import { REASONS } from './reasons.ts';
 
 const ALL: readonly GrpcCase[] = [
   ...MATCHING,
+  ...ROUTES,
   ...WEIGHTS,
   ...RETRIES,
   ...TIMEOUTS,
   ...BALANCING,
+  ...POLICIES,
   ...HASHING,
   ...OUTLIERS,
   ...BREAKERS,

@@ -12,7 +12,7 @@ import { resourcesOf } from './resources.ts';
 export interface Outcome {
   /** One line a call or look, equal neighbours once; the last says which types it refused. */
   readonly lines: readonly string[];
-  /** Bounds of time that were missed. */
+  /** Why it could not be played. */
   readonly missed: readonly string[];
   /** What it said when it refused. */
   readonly refusals: readonly string[];
@@ -68,7 +68,6 @@ class Stage {
   readonly #scene: Scene;
   readonly #channel: GrpcChannel;
   readonly #told: (string | Promise<readonly string[]>)[] = [];
-  readonly #missed: string[] = [];
   #served: Served;
   #calls = 0;
 
@@ -101,7 +100,7 @@ class Stage {
     const refusals = [...new Set(nacks.map(({ error }) => error?.message ?? ''))];
     return {
       lines: [...collapsed(lines), ...(refused === '' ? [] : [`refuses ${refused}`])],
-      missed: this.#missed,
+      missed: [],
       refusals,
     };
   }
@@ -163,7 +162,6 @@ class Stage {
       }
     };
     await Promise.all(Array.from({ length: atOnce }, next));
-    this.#missed.push(...made.flatMap((one) => missedTime(ask.lastsMs, one.ms)));
     if (quiet) return [];
     if (share)
       return [
@@ -222,10 +220,12 @@ export const STATUS: Readonly<Record<number, string>> = {
 const nameOf = (code: number): string => STATUS[code] ?? String(code);
 
 /** A call that ended by the caller's own deadline, which is long, has hung. */
-function lineOf({ tell = [], sent = [] }: Ask, { code, body, ms, reached, timeoutMs }: Made): string {
+function lineOf({ tell = [], sent = [], lastsMs }: Ask, { code, body, ms, reached, timeoutMs }: Made): string {
   const hangs = code === 4 && ms >= timeoutMs - 50 && timeoutMs >= 1_000;
   const parts = [hangs ? 'HANGS' : nameOf(code)];
   if (code === 0) parts.push(reached.at(-1) ?? '?');
+  const missed = missedTime(lastsMs, ms);
+  if (missed) parts.push(missed);
   if (tell.includes('attempts')) parts.push(`after ${reached.length} attempts`);
   const { headers } = (body === '' ? { host: '', headers: {} } : JSON.parse(body)) as Seen;
   if (tell.includes('deadline')) parts.push(`${'grpc-timeout' in headers ? 'with' : 'without'} grpc-timeout`);

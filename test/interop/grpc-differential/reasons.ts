@@ -79,9 +79,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'life-listener-missing': {
     differs: 'Delta xDS says at once that there is no such name: the call fails, and does not wait 15 s.',
   },
-  'life-cluster-missing': {
-    differs: 'A call waits 5 s for configuration and then fails; gRPC waits to the deadline of the caller.',
-  },
   'life-loads': { notYet: LOADS },
   'life-loads-one': { notYet: LOADS },
   'check-bytes': { differs: BYTES },

@@ -152,9 +152,9 @@ export const FAULTS: readonly GrpcCase[] = [
   fault('twice', {
     rule: 'two fault filters: both hold',
     filters: [
-      filter('one', 'fault.v3.HTTPFault', late('0.3s')),
+      filter('one', 'fault.v3.HTTPFault', late('2s')),
       filter('two', 'fault.v3.HTTPFault', abort({ grpc_status: 8 })),
     ],
-    steps: [{ lastsMs: [290, 600] }],
+    steps: [{ lastsMs: [1_990, 2_400] }],
   }),
 ];
