@@ -124,6 +124,21 @@ describe("import '@inmesh/sdk'", () => {
   });
 });
 
+describe('the optional peers', () => {
+  it('Connect is loaded by its own entry alone, grpc-js by none', () => {
+    const peers = (entry: string) =>
+      new Set(
+        loadedBy(`await import(${file(entry)});`).packages.flatMap(
+          (name) => /node_modules[/\\](@connectrpc|@grpc)[/\\]/.exec(name)?.slice(1) ?? [],
+        ),
+      );
+    for (const entry of ['grpc-entry.ts', 'server/index.ts', 'register.ts', 'mesh/core.ts']) {
+      expect([entry, ...peers(entry)]).toEqual([entry]);
+    }
+    expect([...peers('connectrpc-entry.ts')]).toEqual(['@connectrpc']);
+  });
+});
+
 describe('a mesh of a process without a credential', () => {
   it('loads nothing that reads certificates', () => {
     const { own, packages } = loadedBy(
