@@ -72,25 +72,34 @@ describe('messages', () => {
     }
   });
 
-  it('go out as a stream otherwise; each writer is called back when the next one is wanted, and at the end', async () => {
+  it('go out as a stream otherwise: small ones at once and together, and their writers go on; large ones when the next is wanted', async () => {
     const outgoing = new OutgoingMessages('identity');
     const taken: string[] = [];
-    const write = (text: string): void => outgoing.push({ callback: () => taken.push(text) }, Buffer.from(text));
+    const large = Buffer.alloc(20_000, 'x');
+    const write = (text: string, message: Uint8Array = Buffer.from(text)): void =>
+      outgoing.push({ callback: () => taken.push(text) }, message);
     write('a');
     const body = await outgoing.body().open();
     if (body.kind !== 'stream') throw new Error(body.kind);
     const reader = body.stream[Symbol.asyncIterator]();
-    expect(await reader.next()).toEqual({ done: false, value: frame(Buffer.from('a'), 0) });
-    expect(taken).toEqual([]);
-    const next = reader.next();
-    write('b');
-    expect(await next).toEqual({ done: false, value: frame(Buffer.from('b'), 0) });
+    const plain = (...texts: string[]) => Buffer.concat(texts.map((text) => frame(Buffer.from(text), 0)));
+    expect(await reader.next()).toEqual({ done: false, value: plain('a') });
     expect(taken).toEqual(['a']);
-    write('c');
+    const next = reader.next();
+    for (const text of ['b', 'c', 'd']) write(text);
+    write('large', large);
+    write('after');
+    expect(await next).toEqual({ done: false, value: plain('b', 'c', 'd') });
+    expect(taken).toEqual(['a', 'b', 'c', 'd']);
+    expect(await reader.next()).toEqual({ done: false, value: frame(large, 0) });
+    expect(taken).toEqual(['a', 'b', 'c', 'd']);
+    expect(await reader.next()).toEqual({ done: false, value: plain('after') });
+    expect(taken).toEqual(['a', 'b', 'c', 'd', 'large']);
+    write('e');
     outgoing.close();
     outgoing.close();
     await Promise.resolve();
-    expect(taken).toEqual(['a', 'b', 'c']);
+    expect(taken).toEqual(['a', 'b', 'c', 'd', 'large', 'e', 'after']);
     expect(await reader.next()).toEqual({ done: true, value: undefined });
   });
 });

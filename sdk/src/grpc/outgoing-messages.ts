@@ -7,33 +7,50 @@ import type { GrpcMessageContext } from './types.ts';
 /** grpc-js's WriteFlags.NoCompress */
 const NO_COMPRESS = 2;
 const PREFIX = 5;
+/** What may be held for writers that have been called back already, and is taken at a time: a frame of HTTP/2. */
+const AHEAD = 16_384;
 
 interface Entry {
   readonly context: GrpcMessageContext;
   readonly message: Uint8Array;
 }
 
+const NO_CONTEXT: GrpcMessageContext = {};
 const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
 /**
- * The messages of one call on their way out, in order. They are framed when they are taken, and whoever wrote one is called
- * back when the next one is asked for: the stream has taken it and has room.
+ * The messages of one call on their way out, in order. They are framed when they are taken, small ones together. Whoever wrote one is
+ * called back at once while little is held, so that he goes on; else when the next is asked for: the stream has taken it and has room.
  */
 export class OutgoingMessages {
   readonly #algorithm: Algorithm;
   readonly #queue: Entry[] = [];
   #isEnded = false;
   #hasBegun = false;
+  /** Bytes in the queue. */
+  #held = 0;
   #written: Entry | undefined;
   #wake: (() => void) | undefined;
+  #isWaking = false;
 
   constructor(algorithm: Algorithm) {
     this.#algorithm = algorithm;
   }
 
   push(context: GrpcMessageContext, message: Uint8Array): void {
-    this.#queue.push({ context, message });
-    this.#wake?.();
+    this.#held += message.length;
+    if (this.#held > AHEAD) this.#queue.push({ context, message });
+    else {
+      acknowledge(context);
+      this.#queue.push({ context: context.flags === undefined ? NO_CONTEXT : { flags: context.flags }, message });
+    }
+    if (this.#wake === undefined || this.#isWaking) return;
+    this.#isWaking = true;
+    // Those that are written in one turn go together.
+    process.nextTick(() => {
+      this.#isWaking = false;
+      this.#wake?.();
+    });
   }
 
   end(): void {
@@ -76,9 +93,9 @@ export class OutgoingMessages {
   /** The call is over: nobody waits on for his message to be taken. */
   close(): void {
     this.#isEnded = true;
-    acknowledge(this.#written);
+    acknowledge(this.#written?.context);
     this.#written = undefined;
-    for (const entry of this.#queue.splice(0)) acknowledge(entry);
+    for (const { context } of this.#queue.splice(0)) acknowledge(context);
     this.#wake?.();
   }
 
@@ -89,12 +106,14 @@ export class OutgoingMessages {
         this.#hasBegun = true;
         const written = this.#written;
         this.#written = undefined;
-        acknowledge(written);
+        acknowledge(written?.context);
         while (this.#queue.length === 0 && !this.#isEnded && !isClosed) await this.#pushed();
         const entry = isClosed ? undefined : this.#queue.shift();
         if (entry === undefined) return DONE;
+        this.#held -= entry.message.length;
         this.#written = entry;
-        return { done: false, value: await this.#frame(entry) };
+        const first = this.#frame(entry);
+        return { done: false, value: first instanceof Uint8Array ? this.#withMore(first) : await first };
       },
       return: () => {
         isClosed = true;
@@ -104,22 +123,42 @@ export class OutgoingMessages {
     };
   }
 
+  /** With the messages behind it, as long as they are small and nobody waits for them to be taken. */
+  #withMore(first: Uint8Array): Uint8Array {
+    const frames = [first];
+    for (let left = AHEAD - first.length; ; ) {
+      const next = this.#queue[0];
+      if (next === undefined || next.context.callback !== undefined || next.message.length + PREFIX > left) break;
+      if (!this.#isPlain(next)) break;
+      const frame = framed(next.message, 0);
+      this.#queue.shift();
+      this.#held -= next.message.length;
+      left -= frame.length;
+      frames.push(frame);
+    }
+    return joined(frames);
+  }
+
   #pushed(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
     return promise;
   }
 
-  #frame({ context, message }: Entry): Uint8Array | Promise<Uint8Array> {
+  #isPlain({ context }: Entry): boolean {
+    return this.#algorithm === 'identity' || ((context.flags ?? 0) & NO_COMPRESS) !== 0;
+  }
+
+  #frame(entry: Entry): Uint8Array | Promise<Uint8Array> {
     const algorithm = this.#algorithm;
-    if (algorithm === 'identity' || (context.flags ?? 0) & NO_COMPRESS) return framed(message, 0);
-    return compress(algorithm, message).then((packed) => framed(packed, 1));
+    if (algorithm === 'identity' || this.#isPlain(entry)) return framed(entry.message, 0);
+    return compress(algorithm, entry.message).then((packed) => framed(packed, 1));
   }
 }
 
 /** Never from inside the stream: what a callback throws is the application's. */
-function acknowledge(entry: Entry | undefined): void {
-  const callback = entry?.context.callback;
+function acknowledge(context: GrpcMessageContext | undefined): void {
+  const callback = context?.callback;
   if (callback !== undefined) queueMicrotask(() => callback());
 }
 
