@@ -80,7 +80,7 @@ const PAGES: Readonly<Record<string, () => string>> = {
   'reference/defaults.md': () =>
     `# Defaults\n\nPrinted from the code by \`npm run docs\`.\n\n## @inmesh/sdk\n\n${defaults(DEFAULTS)}\n\n## @inmesh/xds-server\n\n${defaults(SERVER_DEFAULTS)}\n`,
   'reference/bootstrap.md': () =>
-    `# Bootstrap\n\nWhat \`@inmesh/sdk\` reads from the environment; \`createMesh\` takes options of the same meaning. Printed from the code by \`npm run docs\`.\n\n${table(
+    `# Bootstrap\n\nWhat \`@inmesh/sdk\` reads from the environment; \`createMesh\` takes options of the same meaning. \`inmesh bootstrap --kind sdk\`\nprints them for a control plane, \`--kind grpc\` and \`--kind envoy\` [files for other clients](../guides/control-plane.md#starting-other-clients).\nPrinted from the code by \`npm run docs\`.\n\n${table(
       ['variable', 'option', 'meaning', 'default', 'example'],
       (VARIABLES as readonly BootstrapVariable[]).map((variable) => [
         `\`${variable.name}\``,

@@ -108,7 +108,7 @@ it('lets a client go that reads nothing, says so, and holds one version for it m
   const changes = 100;
   for (let index = 2; index <= changes; index++) {
     change(`${index} `.padEnd(200_000, 'x'));
-    await expect.poll(() => fine.heard.at(-1), { interval: 1 }).toMatch(`v:${index} `);
+    await expect.poll(() => fine.heard.at(-1), { interval: 1, timeout: 20_000 }).toMatch(`v:${index} `);
   }
   await expect.poll(() => warnings.length).toBe(1);
   stuck.call.resume();
