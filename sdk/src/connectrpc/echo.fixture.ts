@@ -28,10 +28,10 @@ const registry = createFileRegistry(
     file: [
       file_google_protobuf_wrappers.proto,
       create(FileDescriptorProtoSchema, {
-        name: 'echo.proto',
+        name: 'echo',
         package: 'test',
         syntax: 'proto3',
-        dependency: ['google/protobuf/wrappers.proto'],
+        dependency: [file_google_protobuf_wrappers.proto.name],
         service: [
           {
             name: 'Echo',
