@@ -109,7 +109,7 @@ function listen(
       kind: 'call',
       clock,
       maxMessageBytes: defaultOf('loadReportBytes'),
-      pingIntervalMs: defaultOf('loadPingIntervalMs'),
+      pingIntervalMs: defaultOf('adsPingLongestMs'),
     },
     {
       message(bytes) {
