@@ -1,7 +1,7 @@
 import { createServer, Server as HttpServer, type RequestListener } from 'node:http';
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import { Server as HttpsServer } from 'node:https';
-import type { AddressInfo, ListenOptions, Server } from 'node:net';
+import { type AddressInfo, type ListenOptions, Server } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import { MeshError } from '../errors.ts';
 import { type GrpcServer, type GrpcServerCredentials, http2ServerOf, isGrpcServer } from './grpc-server.ts';
@@ -93,6 +93,12 @@ export function listening(server: Server, options: ListenOptions): Promise<void>
     server.once('error', failed).once('listening', done);
     server.listen(options);
   });
+}
+
+/** `close` of an HTTP/2 server would end its sessions by a GOAWAY that refuses what is on its way. */
+export function stopListening(server: NodeServer, closed: () => void): void {
+  if ('updateSettings' in server) Server.prototype.close.call(server, closed);
+  else server.close(closed);
 }
 
 /** undefined: it does not listen, or at a unix socket. */

@@ -18,6 +18,10 @@ interface MutualTls {
   readonly client: Secured;
 }
 
+const NO_ERROR = 0;
+/** The highest there can be (RFC 9113 §6.8). */
+const LAST_STREAM = 2 ** 31 - 1;
+
 type Answer = Pick<ServerResponse, 'shouldKeepAlive'>;
 
 /** One accepted connection: what is known of it, what runs on it, and when it ends. */
@@ -36,6 +40,7 @@ export class GuardedConnection {
   #active = 0;
   #served = 0;
   #isDraining = false;
+  #isGoing = false;
   #idle: Timer | undefined;
   #duration: Timer | undefined;
   #bound: Timer | undefined;
@@ -105,10 +110,24 @@ export class GuardedConnection {
 
   #sayLast(): void {
     this.#isDraining = true;
-    // GOAWAY names the last stream that is served; the streams up to it go on.
-    if (this.session !== undefined) this.session.close();
+    if (this.session !== undefined) this.#goAway(this.session);
     // Node writes `Connection: close` where the head has not gone out yet.
     for (const answer of this.#answers) answer.shouldKeepAlive = false;
+  }
+
+  /**
+   * GOAWAY twice (RFC 9113 §6.8): requests that are on their way when the first is sent are served; the second, when the peer is
+   * known to have read it, names the last stream. The streams up to that go on.
+   */
+  #goAway(session: ServerHttp2Session): void {
+    if (this.#isGoing || session.closed || session.destroyed) return;
+    this.#isGoing = true;
+    const close = (): void => session.close();
+    const late = this.#clock.after(defaultOf('guardDrainMs'), close);
+    session.once('close', () => late.cancel());
+    session.goaway(NO_ERROR, LAST_STREAM);
+    // Too many are under way already: the peer does not answer.
+    if (!session.ping(close)) close();
   }
 
   #rest(): void {

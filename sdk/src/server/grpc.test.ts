@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Echo } from '../grpc/peer.fixture.ts';
 import { currentInbound } from '../propagation/store.ts';
 import {
   clientOf,
@@ -13,7 +14,7 @@ import {
   whoServer,
 } from './grpc.fixture.ts';
 import { guardWith } from './guard.ts';
-import { until } from './server.fixture.ts';
+import { session as http2Session, secure, until } from './server.fixture.ts';
 
 const open: GrpcSetting[] = [];
 afterEach(async () => {
@@ -184,5 +185,79 @@ describe('listening and its end', () => {
     expect(setting.side.registered.size).toBe(0);
     expect(await ended).toBeUndefined();
     expect(setting.guarded.unready()).toBe('closing');
+  });
+
+  it('close under load costs no call', async () => {
+    const setting = await start('STRICT');
+    const other = guardWith(setting.side, whoServer(), {});
+    const { port } = await other.listen({ port: 0, host: '127.0.0.1' });
+    const client = new Echo(`ipv4:127.0.0.1:${setting.port},127.0.0.1:${port}`, mutual(setting, setting.caller), {
+      'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
+    });
+    setting.closers.push(() => client.close());
+    let isOver = false;
+    let served = 0;
+    const failures: unknown[] = [];
+    const call = async (): Promise<void> => {
+      while (!isOver) {
+        const said = await say(client);
+        if (said.text === 'productpage') served++;
+        else failures.push(said);
+      }
+    };
+    const callers = Array.from({ length: 10 }, call);
+    await until(() => served > 300);
+    await other.close();
+    const before = served;
+    await until(() => served > before + 300);
+    isOver = true;
+    await Promise.all(callers);
+    expect(failures).toEqual([]);
+  });
+
+  const openChat = async (setting: GrpcSetting) => {
+    const session = http2Session(await secure(setting, setting.caller, ['h2']));
+    const last: number[] = [];
+    session.on('goaway', (_, lastStream) => last.push(lastStream));
+    const headers = {
+      ':method': 'POST',
+      ':path': '/test.Echo/Chat',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    };
+    const stream = session.request(headers);
+    let text = '';
+    stream.on('data', (part: Buffer) => {
+      text += part.toString('latin1');
+    });
+    const write = (said: string): void => {
+      stream.write(Buffer.concat([Buffer.from([0, 0, 0, 0, said.length]), Buffer.from(said)]));
+    };
+    write('first');
+    await until(() => text.includes('first'));
+    return { stream, last, write, heard: () => text };
+  };
+
+  it('GOAWAY comes first for all streams, so that none on its way is refused (RFC 9113 §6.8)', async () => {
+    const setting = await start('STRICT');
+    const { stream, last, write, heard } = await openChat(setting);
+    const closed = setting.guarded.close();
+    await until(() => last.length > 0);
+    expect(last[0]).toBe(2 ** 31 - 1);
+    write('second');
+    await until(() => heard().includes('second'));
+    stream.end();
+    await closed;
+  });
+
+  it('the age of a connection ends no stream', async () => {
+    const setting = await start('STRICT');
+    setting.mode('STRICT', { maxConnectionDurationMs: 50 });
+    const { stream, last, write, heard } = await openChat(setting);
+    await until(() => last.length > 0);
+    write('second');
+    await until(() => heard().includes('second'));
+    stream.end();
+    await until(() => setting.guarded.stats().connections === 0);
   });
 });

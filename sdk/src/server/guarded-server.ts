@@ -4,7 +4,7 @@ import { defaultOf } from '../defaults.ts';
 import { MeshError } from '../errors.ts';
 import type { ServerSide } from '../mesh/server-side.ts';
 import { Announcement } from './announcement.ts';
-import { type AppServer, addressOf, askedAddress, listening, type NodeServer } from './app-server.ts';
+import { type AppServer, addressOf, askedAddress, listening, type NodeServer, stopListening } from './app-server.ts';
 import { acceptsMutualTls, needsIdentity } from './chain.ts';
 import { Connections, connectionOf, tag } from './connections.ts';
 import { Door, type DoorReason } from './door.ts';
@@ -182,7 +182,7 @@ export class GuardedServer implements Guarded {
     this.#announcement.withdraw();
     if (delayMs > 0) await new Promise<void>((resolve) => this.#side.clock.after(delayMs, resolve));
     const closed = new Promise<void>((resolve) => {
-      if (this.server.listening) this.server.close(() => resolve());
+      if (this.server.listening) stopListening(this.server, resolve);
       else resolve();
     });
     await this.#connections.drain(graceMs);
