@@ -91,7 +91,7 @@ export class LoadWatcher {
 
   #pause(host: LiveHost, watched: Watched): void {
     const { clock, random } = this.#owner;
-    const ms = Math.min(defaultOf('loadRetryMs') * GROWTH ** watched.failures++, defaultOf('loadRetryMaxMs'));
+    const ms = Math.min(defaultOf('backoffBaseMs') * GROWTH ** watched.failures++, defaultOf('backoffMaxMs'));
     const spread = 1 + JITTER * ((random() / 2 ** 32) * 2 - 1);
     watched.timer = clock.after(ms * spread, () => this.#begin(host, watched));
   }
