@@ -158,7 +158,6 @@ const DELETIONS: readonly GrpcCase[] = [
       { serve: { alter: (all) => without('RouteConfiguration')(without('ClusterLoadAssignment')(all)) } },
       { times: 3 },
     ],
-    differs: 'Delta xDS says what is removed, and removed is removed: the call fails. In SotW it would be kept.',
   }),
   life('listener-missing', {
     rule: 'there is no such Listener: the call fails, or waits',
