@@ -17,8 +17,8 @@ export class ReturnGrace {
   readonly #origin: (assignment: string) => EndpointOrigin;
   readonly #changed: () => void;
   #timers: Timer[] = [];
-  /** From when on it can be reached. */
-  #since: number | undefined;
+  /** By timers alone: one may fire a moment before the clock shows its time, and nobody would look again. */
+  #phase: 'unreachable' | 'early' | 'late' | 'over' = 'unreachable';
 
   constructor(clock: Clock, origin: (assignment: string) => EndpointOrigin, changed: () => void) {
     this.#clock = clock;
@@ -28,16 +28,15 @@ export class ReturnGrace {
 
   /** Processes can reach us from now on. */
   begin(): void {
-    if (this.#since !== undefined) return;
-    this.#since = this.#clock.now();
-    for (const name of ['returnGraceMs', 'registrationGraceMs'] as const)
-      this.#timers.push(this.#clock.after(defaultOf(name), this.#changed));
+    if (this.#phase !== 'unreachable') return;
+    this.#phase = 'early';
+    this.#next('late', defaultOf('returnGraceMs'));
+    this.#next('over', defaultOf('registrationGraceMs'));
   }
 
   waits({ view }: ClientIdentity, typeUrl: string): Waits | undefined {
-    const age = this.#since === undefined ? Number.POSITIVE_INFINITY : this.#clock.now() - this.#since;
-    if (view.kind === 'sdk' || age >= defaultOf('registrationGraceMs')) return undefined;
-    const isEarly = age < defaultOf('returnGraceMs');
+    if (view.kind === 'sdk' || this.#phase === 'unreachable' || this.#phase === 'over') return undefined;
+    const isEarly = this.#phase === 'early';
     return (name, held, found) => {
       // Also of a service that only registered processes make: its listener, routes and clusters.
       if (found === undefined) return held !== undefined;
@@ -51,5 +50,13 @@ export class ReturnGrace {
 
   close(): void {
     for (const timer of this.#timers.splice(0)) timer.cancel();
+  }
+
+  #next(phase: 'late' | 'over', afterMs: number): void {
+    const enter = (): void => {
+      this.#phase = phase;
+      this.#changed();
+    };
+    this.#timers.push(this.#clock.after(afterMs, enter));
   }
 }
