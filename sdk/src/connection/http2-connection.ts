@@ -14,6 +14,7 @@ import { ConnectFailure } from './connect-failure.ts';
 import { type Connection, type ConnectionHome, type PooledConnection, UNLIMITED } from './connection.ts';
 import { Http2Stream, type StreamPlace } from './http2-stream.ts';
 import { peerOf } from './peers.ts';
+import { calm, pingIntervalMs } from './ping-interval.ts';
 import { StreamFailure } from './stream-failure.ts';
 
 export interface Http2Parts {
@@ -90,7 +91,7 @@ class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
     this.#keepalive = createKeepalive({
       clock,
       ping: (answered) => client.ping(answered),
-      intervalMs: options.keepAlive?.intervalMs,
+      intervalMs: pingIntervalMs(options),
       timeoutMs: options.keepAlive?.timeoutMs ?? defaultOf('adsPingTimeoutMs'),
       onDead: (reason) => client.destroy(reason),
     });
@@ -197,7 +198,8 @@ class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
     if (this.#streams === 0) this.#parts.socket.unref();
   }
 
-  onGoAway(lastStream: number): void {
+  onGoAway(lastStream: number, code: number): void {
+    if (code === ERROR.enhanceYourCalm && this.#parts.options !== undefined) calm(this.#parts.options);
     this.#lastStream = Math.min(this.#lastStream, lastStream);
     if (!this.#isDraining) this.#stop();
     if (this.#streams === 0) this.close();

@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { until } from '../connection/origin.fixture.ts';
 import {
   type ByHand,
   data,
@@ -214,6 +215,26 @@ describe('GOAWAY', () => {
     expect(String((await unary(client)).value)).toBe('hello');
     expect(String((await unary(client)).value)).toBe('hello');
     expect(byHand?.connections()).toBe(2);
+  });
+
+  it('for too many PINGs: the next call has another connection', async () => {
+    const ping = Buffer.from([0, 0, 8, FRAME.ping, 0]);
+    let pings = 0;
+    byHand = await serveByHand((socket, id) => {
+      socket.write(Buffer.concat([head(id), data(id), trailers(id)]));
+      socket.on('data', (chunk: Buffer) => {
+        // gRFC A8, ENHANCE_YOUR_CALM
+        if (chunk.includes(ping) && ++pings === 1) socket.end(frame(FRAME.goaway, 0, 0, u32(id, 11)));
+      });
+    });
+    const connectionKeepalive = { interval: { nanos: 20_000_000 }, timeout: { seconds: 5n } };
+    const extra = { http2ProtocolOptions: { connectionKeepalive } };
+    stage.set({ clusters: { a: { groups: [{ peers: [byHand] }], extra } } });
+    const client = stage.client();
+    expect(String((await unary(client)).value)).toBe('hello');
+    await until(() => pings > 0);
+    expect(String((await unary(client)).value)).toBe('hello');
+    expect(byHand.connections()).toBe(2);
   });
 
   it('and the end of the connection under a call that was looked at is UNAVAILABLE', async () => {
