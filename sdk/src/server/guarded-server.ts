@@ -230,6 +230,7 @@ export class GuardedServer implements Guarded {
     }
     this.#policy.start(askedAddress(at.address), at.port);
     this.ready().catch((error: unknown) => {
+      if (this.#closing !== undefined) return;
       const message = error instanceof Error ? error.message : String(error);
       this.#side.emit({ kind: 'warning', message: `the server on port ${at.port} is not ready: ${message}` });
       if (error instanceof MeshError) this.#serving.fails(error.code, message);

@@ -1,5 +1,6 @@
 import type { Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
+import { MeshError } from '../errors.ts';
 import type { ServerSide } from '../mesh/server-side.ts';
 import type { InboundListener } from '../model/inbound.ts';
 import { type InboundMode, listenerOfMode } from './chain.ts';
@@ -22,7 +23,7 @@ export class PortPolicy {
   readonly #terms: PolicyTerms;
   readonly #changed: () => void;
   readonly #waiting = new Set<Waiter>();
-  readonly #served: ((listener: InboundListener) => void)[] = [];
+  readonly #served: PromiseWithResolvers<InboundListener>[] = [];
   #current: InboundListener | undefined;
   #isFallback = false;
   #refusal: string | undefined;
@@ -103,23 +104,29 @@ export class PortPolicy {
     };
   }
 
-  /** However long that takes: what is refused now may be mended. */
+  /** However long that takes: what is refused now may be mended. Rejects when the server is closed before. */
   served(): Promise<InboundListener> {
-    const current = this.#current;
-    return current === undefined ? new Promise((resolve) => this.#served.push(resolve)) : Promise.resolve(current);
+    if (this.#current !== undefined) return Promise.resolve(this.#current);
+    const waiter = Promise.withResolvers<InboundListener>();
+    this.#served.push(waiter);
+    return waiter.promise;
   }
 
   close(): void {
     this.#stop?.();
     this.#waiting.clear();
-    this.#served.length = 0;
+    const closed = new MeshError(
+      'MESH_NOT_READY',
+      'the server was closed before it was known how it takes connections',
+    );
+    for (const { reject } of this.#served.splice(0)) reject(closed);
   }
 
   #set(listener: InboundListener): void {
     this.#current = listener;
     this.#refusal = undefined;
     this.#tell();
-    for (const resolve of this.#served.splice(0)) resolve(listener);
+    for (const { resolve } of this.#served.splice(0)) resolve(listener);
   }
 
   /** What has been served goes on as it was; what was taken by our own choice does not: a rule is there, and it is not ours. */

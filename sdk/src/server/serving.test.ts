@@ -68,6 +68,15 @@ describe('the serving state (gRFC A36)', () => {
     expect(side.registered.size).toBe(1);
   });
 
+  it('who waits for it is told when the server is closed instead, and holds the process no longer', async () => {
+    const { side, guarded, port } = await setUp();
+    side.refuse(WHY);
+    const listening = guarded.listen({ port, host: '127.0.0.1' }).catch(String);
+    await until(() => guarded.unready()?.includes(WHY) === true);
+    await guarded.close();
+    expect(await listening).toContain('the server was closed before');
+  });
+
   it('an end of it is told, to who watches as well; a callback that throws harms nobody', async () => {
     const { side, guarded, told, port } = await setUp();
     let changes = 0;
