@@ -2,7 +2,7 @@ import type { ClusterStats, UpstreamLocalityStats } from '@inmesh/sdk/internal/g
 import { defaultOf } from '../defaults.ts';
 
 /** What clients report of one cluster in one place, since the control plane was started. */
-export interface LocalityLoad {
+interface LocalityLoad {
   readonly cluster: string;
   readonly region: string;
   readonly zone: string;

@@ -18,12 +18,12 @@ export interface LoadServiceParts {
 }
 
 /** One stream of load reports (envoy.service.load_stats.v3, gRFC A27). */
-export interface LoadStream {
+interface LoadStream {
   receive(bytes: Uint8Array): void;
   closed(): void;
 }
 
-export interface LoadLink {
+interface LoadLink {
   send(bytes: Buffer): void;
   end(code: number, message: string): void;
 }
