@@ -10,9 +10,17 @@ const SHORT: Readonly<Record<string, string>> = {
 
 const typeOf = ({ type = '' }: JournalEntry): string => type.slice(type.lastIndexOf('.') + 1);
 
-/** Which types were refused, each once. */
+const INVALID_ARGUMENT = 3;
+
+/** Which types were refused, each once; with the code where that is not INVALID_ARGUMENT. */
 export const refusedTypes = (nacks: readonly JournalEntry[]): string =>
-  [...new Set(nacks.map((entry) => SHORT[typeOf(entry)] ?? typeOf(entry)))].sort().join(' ');
+  [...new Set(nacks.map(refusal))].sort().join(' ');
+
+function refusal(entry: JournalEntry): string {
+  const type = SHORT[typeOf(entry)] ?? typeOf(entry);
+  const code = entry.error?.code ?? INVALID_ARGUMENT;
+  return code === INVALID_ARGUMENT ? type : `${type} by code ${code}`;
+}
 
 /** The last response of each type on each stream that is open has been acknowledged or refused. */
 export function isSettled(journal: readonly JournalEntry[]): boolean {

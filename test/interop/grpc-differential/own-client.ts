@@ -3,16 +3,16 @@ import { createMesh, type Mesh } from '../../../sdk/src/mesh.ts';
 import type { CallOrder, GrpcChannel, GrpcClient, Reply } from './clients.ts';
 
 /** The mesh's channel under a client of grpc-js, in this process, by the same bootstrap as the others have. */
-export const ownClient: GrpcClient = {
+export const ownClient = (protocol: 'delta' | 'sotw'): GrpcClient => ({
   async open({ bootstrap, target }) {
     const mesh = createMesh(
-      { outboundPolicy: 'REGISTRY_ONLY', configTimeoutMs: 20_000 },
+      { outboundPolicy: 'REGISTRY_ONLY', configTimeoutMs: 20_000, protocol },
       { env: { GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) } },
     );
     return channelOf(mesh, target);
   },
   stop: async () => {},
-};
+});
 
 function channelOf(mesh: Mesh, target: string): GrpcChannel {
   const client = new Client(target, credentials.createInsecure(), mesh.grpc());

@@ -21,7 +21,7 @@ export interface Outcome {
 /** One client in one case. */
 export interface Scene {
   readonly one: GrpcCase;
-  readonly kind: ClientKind | 'fetch';
+  readonly kind: ClientKind | 'fetch' | 'sotw';
   /** Its name at the control plane. */
   readonly group: string;
   readonly plane: ControlPlane;

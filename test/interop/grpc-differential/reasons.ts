@@ -6,7 +6,7 @@ type Reason = Pick<GrpcCase, 'differs' | 'notYet'>;
 const ENVOY_TYPES =
   'A cluster of this type is taken, as in Envoy: it has no endpoints here, so its calls fail all the same.';
 const BYTES =
-  'Delta xDS names what could not be read: its calls fail at once, instead of waiting 15 s for a resource that does not come.';
+  'The name is read even of what cannot be read whole: its calls fail at once, and do not wait 15 s for a resource that does not come.';
 const PANIC = "Envoy's panic threshold holds: below half of its endpoints well, a priority uses all of them.";
 const LOCALITY_WEIGHTS =
   'Locality weights count where the cluster says `locality_weighted_lb_config` or WrrLocality, as in Envoy.';
@@ -77,7 +77,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'fault-per-route-alone': { differs: 'A fault of a route needs no filter in the Listener.' },
   'fault-twice': { notYet: 'of several fault filters the last counts' },
   'life-listener-missing': {
-    differs: 'Delta xDS says at once that there is no such name: the call fails, and does not wait 15 s.',
+    differs: 'A Listener that the answer leaves out does not exist: the call fails at once, and does not wait 15 s.',
   },
   'life-loads': { notYet: LOADS },
   'life-loads-one': { notYet: LOADS },

@@ -16,7 +16,7 @@ if (binary === undefined) throw new Error('no Go');
 const cases = CASES.filter(({ name }) => new RegExp(wanted).test(name));
 const begun = performance.now();
 const theatre = await Theatre.open(binary, findPeers());
-const players: readonly Player[] = only ?? ['go', 'core', 'node', 'ours', 'fetch'];
+const players: readonly Player[] = only ?? ['go', 'core', 'node', 'ours', 'sotw', 'fetch'];
 const outcomes = await theatre.playAll(cases, players);
 await theatre.close();
 const recorded: Record<string, Partial<Record<Player, readonly string[]>>> = { ...readRecorded() };
@@ -27,7 +27,8 @@ for (const { name } of cases) {
     const outcome = played[player];
     if (outcome === undefined) continue;
     const { lines, missed, refusals } = outcome;
-    if (player !== 'ours' && player !== 'fetch') recorded[name] = { ...recorded[name], [player]: lines };
+    if (player === 'go' || player === 'core' || player === 'node')
+      recorded[name] = { ...recorded[name], [player]: lines };
     process.stdout.write(`    ${player.padEnd(6)}${[...lines, ...missed.map((why) => `MISSED ${why}`)].join(' | ')}\n`);
     if (process.argv.includes('--why')) for (const why of refusals) process.stdout.write(`          ${why}\n`);
   }

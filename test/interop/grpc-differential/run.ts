@@ -7,7 +7,8 @@ import { type Hosts, startHosts } from './hosts.ts';
 import { fetchClient, ownClient } from './own-client.ts';
 import { type Outcome, play } from './play.ts';
 
-export type Player = ClientKind | 'fetch';
+/** `sotw`: the mesh's channel over the state of the world, where `ours` has delta. */
+export type Player = ClientKind | 'fetch' | 'sotw';
 export type Outcomes = ReadonlyMap<string, Partial<Readonly<Record<Player, Outcome>>>>;
 
 /** So many cases at a time: most of them wait. */
@@ -33,7 +34,7 @@ export class Theatre {
     this.#plane = plane;
     this.#certificates = certificates;
     for (const [kind, command] of peers) this.#clients.set(kind, processClient(command));
-    this.#clients.set('ours', ownClient).set('fetch', fetchClient);
+    this.#clients.set('ours', ownClient('delta')).set('sotw', ownClient('sotw')).set('fetch', fetchClient);
   }
 
   static async open(binary: string, peers: ReadonlyMap<ClientKind, readonly string[]>): Promise<Theatre> {
@@ -71,7 +72,7 @@ export class Theatre {
   }
 
   async #playBy(one: GrpcCase, kind: Player, hosts: Hosts): Promise<Outcome | undefined> {
-    const command = kind === 'fetch' ? undefined : this.#peers.get(kind);
+    const command = kind === 'fetch' || kind === 'sotw' ? undefined : this.#peers.get(kind);
     // What ends the process ends no other case with it.
     const isAlone = kind === 'node' && one.killsNode && command !== undefined;
     const client = isAlone ? processClient(command) : this.#clients.get(kind);
