@@ -108,6 +108,7 @@ describe("import '@inmesh/sdk'", () => {
         "propagation/propagate.ts",
         "propagation/store.ts",
         "shared-timers.ts",
+        "telemetry/call-counts.ts",
         "telemetry/channels.ts",
         "telemetry/event-counts.ts",
         "telemetry/log.ts",

@@ -49,7 +49,7 @@ const exited = (child: ChildProcess): Promise<number | null> =>
   });
 
 async function until<T>(what: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (let turn = 0; turn < 300; turn++) {
+  for (let turn = 0; turn < 1_200; turn++) {
     const found = await look();
     if (found !== undefined) return found;
     await sleep(50);
@@ -70,7 +70,7 @@ describe('npm start -- --scenario', () => {
     const last = JSON.parse(child.printed().trim().split('\n').at(-1) ?? '');
     expect(last).toMatchObject({ scenario: 'v1-v2-80-20', requests: 200, failures: 0, within: true });
     expect(last.distribution.v1 + last.distribution.v2).toBe(200);
-  }, 60_000);
+  }, 120_000);
 
   it('ratings are asked for by gRPC too, steered by the same VirtualService, each call by mutual TLS', async () => {
     const child = start(['--scenario', 'http-and-grpc', '--requests', '200', '--once']);
@@ -78,7 +78,7 @@ describe('npm start -- --scenario', () => {
     const last = JSON.parse(child.printed().trim().split('\n').at(-1) ?? '');
     // Of two pages one is jason's, whose ratings the mesh refuses.
     expect(last).toMatchObject({ failures: 0, within: true, mutualTls: { calls: 500, of: 500 } });
-  }, 60_000);
+  }, 120_000);
 });
 
 describe.skipIf(BROWSER === undefined)(
@@ -96,7 +96,7 @@ describe.skipIf(BROWSER === undefined)(
       url = await until('the URL', () => /http:\S+\/productpage/.exec(bookinfo.printed())?.[0]);
       browser = await chromium.launch({ ...(BROWSER === undefined ? {} : { executablePath: BROWSER }), args: FLAGS });
       page = await browser.newPage();
-    }, 60_000);
+    }, 120_000);
 
     afterAll(async () => {
       await browser?.close();
