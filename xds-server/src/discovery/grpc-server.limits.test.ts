@@ -132,11 +132,11 @@ it('answers everyone else while one client floods it with names', async () => {
   const size = 2_000;
   for (let round = 0; round < 50; round++)
     flood.subscribe(...Array.from({ length: size }, (_, index) => `name-${round}-${index}`));
-  await expect.poll(throttled).toBeGreaterThan(0);
+  await expect.poll(throttled, { timeout: 20_000 }).toBeGreaterThan(0);
   for (let index = 0; index < 5; index++) {
     const fine = stream(`fine-${index}`);
     fine.subscribe('x');
-    await expect.poll(() => fine.heard).toEqual(['v:1']);
+    await expect.poll(() => fine.heard, { timeout: 20_000 }).toEqual(['v:1']);
   }
   expect(flood.heard.length).toBeLessThanOrEqual(defaultOf('namesPerStream'));
   const lines = warnings.filter((line) => line.startsWith('flood: asks for more than 500 new names a second'));

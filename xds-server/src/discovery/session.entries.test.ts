@@ -160,6 +160,13 @@ describe('why something does not exist (gRFC A88 resource_errors)', () => {
     }
   });
 
+  it('no more than so many: a flood of names costs no more than its answer', () => {
+    const stream = scripted('sotw', { namesPerStream: 5_000 }, because);
+    stream.sotw({ node: NODE, typeUrl: EDS, resourceNames: Array.from({ length: 5_000 }, (_, index) => `n${index}`) });
+    stream.take();
+    expect(errorsOf(sotw(stream))).toHaveLength(1_000);
+  });
+
   it('names that must wait are told nothing', () => {
     const stream = scripted('sotw', {}, because);
     stream.hold((name) => name === 'late');

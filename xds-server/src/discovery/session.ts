@@ -390,7 +390,7 @@ export class Session {
   #styleOf(identity: ClientIdentity, typeUrl: string): EntryStyle {
     const known = this.#styles.get(typeUrl);
     if (known !== undefined) return known;
-    const host = this.#host;
+    const [host, method] = [this.#host, this.#method];
     const { kind } = identity.view;
     const style: EntryStyle = {
       isWrapped: this.#node !== undefined && isUnwrapping(this.#node),
@@ -398,8 +398,13 @@ export class Session {
       absence(name) {
         // Envoy has no use for it.
         const why = kind === 'envoy' ? undefined : host.absence?.(identity, typeUrl, name);
-        // That there is none, a gRPC client is told of routes and endpoints in no other way.
-        return why ?? (kind === 'grpc' ? `nothing of this type is served as "${name.slice(0, 200)}"` : undefined);
+        // That there is none, a gRPC client is told of routes and endpoints in no other way; delta says it by itself.
+        return (
+          why ??
+          (kind === 'grpc' && method === 'sotw'
+            ? `nothing of this type is served as "${name.slice(0, 200)}"`
+            : undefined)
+        );
       },
     };
     this.#styles.set(typeUrl, style);
