@@ -10,7 +10,7 @@ export interface GrpcStreamOptions {
   readonly channel: Channel;
   /** `/package.Service/Method` */
   readonly path: string;
-  readonly kind: Exclude<SessionKind, 'upstream'>;
+  readonly kind: SessionKind;
   readonly clock: Clock;
   /** Largest message taken, checked before it is parsed. */
   readonly maxMessageBytes: number;

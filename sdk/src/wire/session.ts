@@ -14,22 +14,14 @@ export interface SessionListener {
   connected(): void;
   /** The peer asks for fewer PINGs. */
   calm?(): void;
-  /** What the peer allows has changed. */
-  changed?(peer: http2.Settings): void;
-  /** The peer takes no new streams; those after `lastStream` it has not looked at (RFC 9113 §6.8). */
-  goingAway?(lastStream: number): void;
+  /** The peer takes no new streams. */
+  goingAway?(): void;
   /** Exactly once; `reason` is for humans. */
-  ended(reason: string, cause: SessionEnd): void;
+  ended(reason: string): void;
 }
 
-/** `protocol`: what came was not HTTP/2; `timeout`: nothing came in time. */
-export type SessionEnd = 'closed' | 'protocol' | 'timeout';
-
 export interface ClientSession {
-  request(
-    headers: http2.OutgoingHttpHeaders | string[],
-    options?: http2.ClientSessionRequestOptions,
-  ): http2.ClientHttp2Stream;
+  request(headers: http2.OutgoingHttpHeaders): http2.ClientHttp2Stream;
   ref(): void;
   unref(): void;
   /** Lets the open streams end, for a moment, then ends the connection. */
@@ -43,16 +35,10 @@ export interface SessionOptions {
   readonly clock: Clock;
   /** In place of the kind's own. */
   readonly pingIntervalMs?: number;
-  readonly pingTimeoutMs?: number;
-  /** Until the peer's SETTINGS. */
-  readonly timeoutMs?: number;
-  /** Beside the kind's own. */
-  readonly settings?: http2.Settings;
-  readonly connectionWindow?: number;
 }
 
 /**
- * One HTTP/2 client connection on a socket that is there already, or will be: opened with a deadline, kept honest by PINGs,
+ * One HTTP/2 client connection of `node:http2` to a control plane, on a socket that is there already, or will be: opened with a deadline, kept honest by PINGs,
  * unref'd unless told otherwise.
  */
 export function startSession(
@@ -66,23 +52,20 @@ export function startSession(
   // As an import it costs half as much again: every name it exports is read.
   const session = process.getBuiltinModule('node:http2').connect(origin, {
     ...kind.options,
-    settings: { ...kind.options.settings, ...options.settings },
     createConnection: () => socket,
   });
   let reason: string | undefined;
-  let cause: SessionEnd = 'closed';
   let isOver = false;
   const intervalMs = options.pingIntervalMs ?? kind.pingIntervalMs;
-  const timeoutMs = options.pingTimeoutMs ?? kind.pingTimeoutMs;
+  const timeoutMs = kind.pingTimeoutMs;
   const keepalive = createKeepalive({
     ping(answered) {
       if (!session.destroyed) session.ping((error) => error === null && answered());
     },
     ...{ clock, intervalMs, timeoutMs, onDead: destroy },
   });
-  const connectMs = options.timeoutMs ?? defaultOf('connectTimeoutMs');
+  const connectMs = defaultOf('connectTimeoutMs');
   const connectTimer = afterSockets(clock, connectMs, () => {
-    cause = 'timeout';
     destroy(`no connection within ${connectMs} ms`);
   });
 
@@ -97,34 +80,32 @@ export function startSession(
 
   socket.setNoDelay(true);
   socket.unref();
-  session.on('connect', () => session.setLocalWindowSize(options.connectionWindow ?? kind.connectionWindow));
+  session.on('connect', () => session.setLocalWindowSize(kind.connectionWindow));
   // A port that takes connections and never speaks is no peer: HTTP/2 begins with its SETTINGS (RFC 9113 §3.4).
   session.once('remoteSettings', () => {
     connectTimer.cancel();
     keepalive.start();
     on.connected();
   });
-  session.on('remoteSettings', (peer) => on.changed?.(peer));
   // Node closes the session by itself on GOAWAY: streams that stand go on, new ones need another session (RFC 9113 §6.8).
-  session.on('goaway', (code, lastStream = 0) => {
+  session.on('goaway', (code) => {
     if (code === ENHANCE_YOUR_CALM) on.calm?.();
     reason ??= code === 0 ? undefined : `GOAWAY with code ${code}`;
-    on.goingAway?.(lastStream);
+    on.goingAway?.();
   });
   session.on('error', (error) => {
     reason ??= error.message;
-    if ('code' in error && error.code === 'ERR_HTTP2_ERROR') cause = 'protocol';
   });
   session.on('close', () => {
     if (isOver) return;
     isOver = true;
     connectTimer.cancel();
     keepalive.stop();
-    on.ended(reason ?? 'the connection was closed', cause);
+    on.ended(reason ?? 'the connection was closed');
   });
 
   return {
-    request: (headers, streamOptions) => session.request(headers, streamOptions),
+    request: (headers) => session.request(headers),
     ref: () => socket.ref(),
     unref: () => socket.unref(),
     close() {
