@@ -1,8 +1,10 @@
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { RouteActionSchema, WeightedCluster_ClusterWeightSchema } from '@inmesh/sdk/internal/gen/route';
 import type { MeshService } from '../../registry/read-model.ts';
 import type { HttpDestination, HttpRoute } from '../../schema/spec/virtual-service.ts';
 import type { EffectiveCallPolicy } from '../call-policy/effective.ts';
 import { hedgeOf } from '../call-policy/route.ts';
+import { abortOf } from '../client/abort.ts';
 import { duration } from '../duration.ts';
 import type { Fields } from '../proto.ts';
 import type { View } from '../view.ts';
@@ -54,13 +56,16 @@ export interface Forward {
   readonly services: readonly (MeshService | undefined)[];
   /** The route's own operations with those of a single destination. */
   readonly headers: HeaderMutations;
+  /** Of a single destination, before the route's own. */
+  readonly filters: Readonly<Record<string, Any>>;
 }
 
 /** HTTPRoute.route → RouteAction (Istio applyHTTPRouteDestination). */
 export const forward = (scope: RouteScope, http: HttpRoute, policy: EffectiveCallPolicy): Forward => {
   const own = headerOperations(http.headers);
   const resolved = http.route.map((one) => resolveDestination(scope, one.destination));
-  const split = http.route.length === 1 ? single(http.route, resolved) : weighted(http.route, resolved);
+  const [only] = resolved.length === 1 ? resolved : [];
+  const split = only ? single(http.route, resolved) : weighted(scope.view, http.route, resolved);
   // A rewrite beats a `host` header of the route, that one a `host` header of its only destination.
   const authority = http.rewrite?.authority || own.authority || split.authority;
   const hashed = http.route.length === 1 && split.hashPolicy.length > 0;
@@ -73,6 +78,7 @@ export const forward = (scope: RouteScope, http: HttpRoute, policy: EffectiveCal
   return {
     services: resolved.map(({ service }) => service),
     headers: concatHeaders(own, split.headers),
+    filters: only ? abortOf(scope.view, only) : {},
     action: {
       clusterSpecifier: split.clusterSpecifier,
       hashPolicy: split.hashPolicy,
@@ -101,7 +107,11 @@ const single = (destinations: readonly HttpDestination[], resolved: readonly Res
 };
 
 /** Weight 0 drops out, the others are sent as written: nothing is normalised. */
-const weighted = (destinations: readonly HttpDestination[], resolved: readonly ResolvedDestination[]): Split => {
+const weighted = (
+  view: View,
+  destinations: readonly HttpDestination[],
+  resolved: readonly ResolvedDestination[],
+): Split => {
   const parts = destinations.flatMap((destination, index) => {
     const target = resolved[index];
     return destination.weight && target ? [{ destination, target, weight: destination.weight }] : [];
@@ -114,7 +124,10 @@ const weighted = (destinations: readonly HttpDestination[], resolved: readonly R
       authority: undefined,
     };
   }
-  const clusters = parts.map(({ destination, target, weight }) => clusterWeight(destination, target.cluster, weight));
+  const clusters = parts.map(({ destination, target, weight }) => ({
+    ...clusterWeight(destination, target.cluster, weight),
+    typedPerFilterConfig: abortOf(view, target),
+  }));
   return {
     clusterSpecifier: { case: 'weightedClusters', value: { clusters } },
     hashPolicy: hashPolicies(parts.map(({ target }) => target)),

@@ -74,7 +74,13 @@ const blockAll = (view: View): TranslatedRoutes => {
 
 /** Whether the listener needs this filter before the router: some route has settings for it. */
 export const usesFilter = ({ routes }: TranslatedRoutes, filter: string): boolean =>
-  routes.some(({ route }) => route.typedPerFilterConfig?.[filter] !== undefined);
+  routes.some(({ route: { typedPerFilterConfig, action } }) => {
+    const to = action?.case === 'route' ? action.value.clusterSpecifier : undefined;
+    const shares = to?.case === 'weightedClusters' ? (to.value.clusters ?? []) : [];
+    return [typedPerFilterConfig, ...shares.map((share) => share.typedPerFilterConfig)].some(
+      (configs) => configs?.[filter] !== undefined,
+    );
+  });
 
 /** The first VirtualService with a usable route owns the host; without any, the service's default route. */
 const routesOf = (world: World, view: View, { host, port, service }: Target): readonly TranslatedRoute[] => {

@@ -37,8 +37,8 @@ export const defaultRoute = (scope: RouteScope, host: string, origin: FieldRef |
   const policy = routeCallPolicy(scope.world, {}, scope.dialled);
   const whole: HttpRoute = { match: [], route: [{ destination: { host, port: { number: scope.port } } }], mirrors: [] };
   const own = callPolicyMetadata(policy, scope.view.kind);
-  const { action, services } = forward(scope, whole, policy);
-  const filters = statefulSession(services, scope.view.kind);
+  const { action, services, filters: aborts } = forward(scope, whole, policy);
+  const filters = { ...statefulSession(services, scope.view.kind), ...aborts };
   return {
     route: {
       name: DEFAULT_ROUTE,
@@ -109,8 +109,8 @@ const httpRoute = (
   }
   if (http.route.length === 0) return undefined;
   const { policy, view } = scope;
-  const { action, services, headers: merged } = forward(scope, http, policy);
-  const typedPerFilterConfig = { ...faults, ...statefulSession(services, view.kind) };
+  const { action, services, headers: merged, filters } = forward(scope, http, policy);
+  const typedPerFilterConfig = { ...faults, ...statefulSession(services, view.kind), ...filters };
   const metadata = { ...base.metadata, ...callPolicyMetadata(policy, view.kind) };
   return {
     ...base,
