@@ -66,7 +66,7 @@ export interface ControlPlane {
 
 export async function startControlPlane(binary: string, options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   const args = ['-xds', options.xds ?? '127.0.0.1:0', ...(options.ads ? ['-ads'] : [])];
-  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(binary, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const { value, done } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   if (done) throw new Error('the control plane did not start');
   const { xds, admin } = JSON.parse(value) as { xds: string; admin: string };

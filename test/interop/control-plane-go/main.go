@@ -17,6 +17,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,9 +108,16 @@ func main() {
 	admin := flag.String("admin", "127.0.0.1:0", "where the admin port is")
 	ads := flag.Bool("ads", false, "answer a request only when it names every resource of the type (go-control-plane's ADS mode)")
 	flag.Parse()
+	go endWithParent()
 	if err := run(*xds, *admin, *ads); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// Whoever started this holds the other end of its input: a test that has died leaves nothing behind.
+func endWithParent() {
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	os.Exit(0)
 }
 
 func run(xds, admin string, ads bool) error {

@@ -225,14 +225,12 @@ const STREAMS: readonly GrpcCase[] = [
     rule: 'loads are reported where the cluster has `lrs_server: self`',
     clusters: REPORTED,
     steps: [{ times: 3 }, { script: '14' }, { loads: 4 }],
-    differs: 'The SDK reports no loads (LRS): what it counts goes to OpenTelemetry.',
   }),
   life('loads-one', {
     rule: 'loads are reported where the control plane asks for that one cluster by name',
     clusters: REPORTED,
     steps: [{ times: 3 }, { loads: 3 }],
     loadsOf: ['a'],
-    differs: 'The SDK reports no loads (LRS): what it counts goes to OpenTelemetry.',
   }),
   life('loads-off', {
     rule: 'loads are not reported where the cluster does not say so',
