@@ -4,7 +4,7 @@ const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 const PROVIDERS = 'certificates and roots come from the providers of the bootstrap (A29)';
 const A29 = 'it would have to be checked, and is not (A29)';
 const SECRETS = 'no SDS: files of the bootstrap’s providers';
-const NOBODY = 'a cluster without endpoints: nobody is called in clear text instead';
+const NOBODY = 'a route that fails its calls and a cluster without endpoints, never clear text instead';
 
 export const tls: MessageTable = {
   [`${TLS}.UpstreamTlsContext`]: {
