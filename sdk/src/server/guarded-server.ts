@@ -49,15 +49,14 @@ export class GuardedServer implements Guarded {
     this.#options = options;
     const { clock } = side;
     const connections = new Connections(clock, systemTurn, app.onlyMeshTls);
-    this.#announcement = new Announcement(side, options);
     this.#connections = connections;
+    this.#announcement = new Announcement(side, options);
     this.#serving = new Serving(options, side.emit);
     const fallback = options.fallback ?? (side.isOn ? 'STRICT' : 'DISABLE');
     const timeoutMs = options.configTimeoutMs ?? defaultOf('configTimeoutMs');
     this.#timeoutMs = timeoutMs;
-    this.#policy = new PortPolicy(side, { fallback, timeoutMs, prepare: () => this.#loadPolicy() }, () =>
-      this.#follow(),
-    );
+    const prepare = () => this.#loadPolicy();
+    this.#policy = new PortPolicy(side, { fallback, timeoutMs, prepare }, () => this.#follow());
     this.#requests = new Requests({
       connections,
       clock,
@@ -231,9 +230,9 @@ export class GuardedServer implements Guarded {
     this.#policy.start(askedAddress(at.address), at.port);
     this.ready().catch((error: unknown) => {
       if (this.#closing !== undefined) return;
-      const message = error instanceof Error ? error.message : String(error);
-      this.#side.emit({ kind: 'warning', message: `the server on port ${at.port} is not ready: ${message}` });
-      if (error instanceof MeshError) this.#serving.fails(error.code, message);
+      const message = `the server on port ${at.port} is not ready: ${error instanceof Error ? error.message : String(error)}`;
+      this.#side.emit({ kind: 'warning', message });
+      if (error instanceof MeshError) this.#serving.fails(error.code, error.message);
     });
     this.#announce();
   }
@@ -241,8 +240,8 @@ export class GuardedServer implements Guarded {
   /** With all that routes are made of: not before there is a control plane to be asked. */
   async #loadPolicy(): Promise<void> {
     const { RequestPolicy } = await import('./request-policy.ts');
-    const { clock } = this.#side;
-    this.#requestPolicy = new RequestPolicy({ clock, random: systemRandom, isGrpc: this.#app.grpc !== undefined });
+    const isGrpc = this.#app.grpc !== undefined;
+    this.#requestPolicy = new RequestPolicy({ clock: this.#side.clock, random: systemRandom, isGrpc });
   }
 
   #follow(): void {

@@ -38,7 +38,7 @@ const WHY = 'authorization is not enforced here yet';
 
 describe('the serving state (gRFC A36)', () => {
   it('a listener that is refused opens no port, and says why; one that can be served does', async () => {
-    const { side, guarded, told, port, call } = await setUp({ fallback: 'DISABLE', configTimeoutMs: 1 });
+    const { side, guarded, told, port, call } = await setUp({ fallback: 'DISABLE', configTimeoutMs: 60_000 });
     side.refuse(WHY);
     const listening = guarded.listen({ port, host: '127.0.0.1' });
     await until(() => told.length === 1);
