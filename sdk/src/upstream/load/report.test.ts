@@ -111,6 +111,12 @@ describe('a report in headers', () => {
     expect(loadReportIn(headers)).toBeUndefined();
   });
 
+  it('with lists in lists for numbers, thousands deep, says nothing', () => {
+    const deep = `${'['.repeat(30_000)}1${']'.repeat(30_000)}`;
+    for (const json of [`{"cpu_utilization":${deep}}`, `{"named_metrics":{"a":${deep}}}`])
+      expect(loadReportIn({ 'endpoint-load-metrics': `JSON ${json}` })).toMatchObject({ cpu: 0, requests: 0 });
+  });
+
   it('with nonsense for numbers says nothing', () => {
     const headers = { 'endpoint-load-metrics': 'TEXT cpu_utilization=much,rps_fractional=,=,__proto__=1' };
     expect(loadReportIn(headers)).toMatchObject({ cpu: 0, requests: 0 });

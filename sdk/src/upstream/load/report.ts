@@ -53,8 +53,12 @@ function fromJson(text: string): LoadReport | undefined {
   for (const [name, of] of Object.entries(value)) {
     const field = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     if (typeof of === 'object' && of !== null)
-      for (const [key, each] of Object.entries(of)) pairs.push([`${field}.${key}`, Number(each)]);
-    else pairs.push([field, Number(of)]);
+      for (const [key, each] of Object.entries(of)) pairs.push([`${field}.${key}`, numberOf(each)]);
+    else pairs.push([field, numberOf(of)]);
   }
   return fromPairs(pairs);
 }
+
+/** A list becomes a number by way of its text, and one within thousands of others would end the stack. */
+const numberOf = (value: unknown): number =>
+  typeof value === 'string' || typeof value === 'number' ? Number(value) : 0;
