@@ -84,6 +84,29 @@ describe.each(['delta', 'sotw'] as const)('time to live over %s (Envoy Resource.
     expect(told).toEqual(['resource 1', 'absent']);
   });
 
+  it.each([
+    ['none', 0n],
+    ['one that is past', -9_000_000_000n],
+  ])('%s is a time that is not asked about faster than it is answered', async (_, seconds) => {
+    const { ads, told, pass, say } = await holding(method);
+    const before = ads.current()[method].length;
+    for (let time = 0; time < 5; time++) {
+      await say([{ ...full, ttl: { seconds, nanos: 0 } }]);
+      await pass(10);
+    }
+    // Acknowledgements alone.
+    expect([told.includes('absent'), ads.current()[method].length - before]).toEqual([false, 5]);
+    await pass(200);
+    expect(told).toContain('absent');
+  });
+
+  it('a time that no timer can hold is not cut short', async () => {
+    const { told, pass, say } = await holding(method);
+    await say([{ ...full, ttl: { seconds: 315_576_000_000n, nanos: 0 } }]);
+    await pass(2 ** 31 + 1_000);
+    expect(told).not.toContain('absent');
+  });
+
   it('a renewal of something that was never told changes nothing', async () => {
     const { told, say, pass, events } = await holding(method);
     await say([renewal, { name: 'other', version: '1', ttl: TTL }]);
@@ -95,6 +118,15 @@ describe.each(['delta', 'sotw'] as const)('time to live over %s (Envoy Resource.
 describe.each(['delta', 'sotw'] as const)('resource_errors over %s (gRFC A88)', (method) => {
   const fault = (code: number, message: string) => ({
     resourceErrors: [{ resourceName: { name: 'c' }, errorDetail: { code, message } }],
+  });
+
+  it('of one name, however often, is told once, and no longer than is of use', async () => {
+    const { told, say, discovery } = await holding(method);
+    const [one = {}] = fault(13, 'x'.repeat(100_000)).resourceErrors;
+    await say([], { resourceErrors: Array.from({ length: 1_000 }, () => one) });
+    expect(told).toHaveLength(2);
+    const [resource] = discovery.status().resources;
+    expect(JSON.stringify(resource?.state).length).toBeLessThan(10_000);
   });
 
   it('NOT_FOUND: it is gone, with the words of the server', async () => {

@@ -144,16 +144,22 @@ export class TypeBook<T> {
     }
     const left = new Set([...response.removed.map(canonicalName), ...(isComplete ? unanswered : [])]);
     for (const { name, ttlMs } of response.renewed) {
+      if (slices.isSpent()) await slices.next();
       const known = canonicalName(name);
       left.delete(known);
       this.#live(known, ttlMs);
     }
-    for (const fault of response.errors) {
-      const name = canonicalName(fault.name);
+    // Each name once: whoever watches it hears of every word.
+    const faults = new Map(response.errors.map((fault) => [canonicalName(fault.name), fault]));
+    for (const [name, fault] of faults) {
+      if (slices.isSpent()) await slices.next();
       left.delete(name);
       this.#fail(name, fault, origin);
     }
-    for (const name of left) this.#remove(name, this.#gone(name), origin);
+    for (const name of left) {
+      if (slices.isSpent()) await slices.next();
+      this.#remove(name, this.#gone(name), origin);
+    }
     return { names, errors };
   }
 
