@@ -20,6 +20,7 @@ interface Asked {
   readonly type?: 'any' | 'same-ip-or-loopback' | 'external';
 }
 
+const prefixOf = (text: string): IpPrefix => parseIpPrefix(text) ?? { bytes: [], length: 0 };
 const PLAIN = { transport: 'raw_buffer', alpn: [], ends: NO_ENDS } as const;
 const tls = (...alpn: string[]) => ({ transport: 'tls', alpn, ends: NO_ENDS }) as const;
 const under = (mode: InboundMode): InboundListener => listenerOfMode(mode, '0.0.0.0', 9080);
@@ -61,12 +62,23 @@ describe('filter chains', () => {
     expect(chooseChain(under('DISABLE'), tls('h2'), true)?.name).toBe('plain');
   });
 
+  it('what it leaves to the mesh is taken by a chain for that address, or by none', () => {
+    const to = (text: string, name: string): InboundChain => ({
+      ...(under('PERMISSIVE').chains[0] as InboundChain),
+      name,
+      addresses: { destinations: [prefixOf(text)], sources: [], sourcePorts: [], sourceType: 'any' },
+    });
+    const listener = { ...under('PERMISSIVE'), chains: [to('10.0.0.1/32', 'one'), to('10.0.0.2/32', 'two')] };
+    const at = (localAddress: string) =>
+      chooseChain(listener, { ...tls('h2'), ends: endsOf({ localAddress, remoteAddress: '9.9.9.9' }) }, true)?.name;
+    expect(['10.0.0.1', '10.0.0.2', '10.0.0.3'].map(at)).toEqual(['one', 'two', undefined]);
+  });
+
   describe('by address, most closely, and in this order (gRFC A36)', () => {
-    const prefix = (text: string): IpPrefix => parseIpPrefix(text) ?? { bytes: [], length: 0 };
     const named = (name: string, { to = [], from = [], ports = [], type = 'any' }: Asked): InboundChain => ({
       ...(under('DISABLE').chains[0] as InboundChain),
       name,
-      addresses: { destinations: to.map(prefix), sources: from.map(prefix), sourcePorts: ports, sourceType: type },
+      addresses: { destinations: to.map(prefixOf), sources: from.map(prefixOf), sourcePorts: ports, sourceType: type },
     });
     const chains = [
       named('all', {}),

@@ -43,23 +43,26 @@ export type InboundMode = 'STRICT' | 'PERMISSIVE' | 'DISABLE';
  * alone: TLS that nobody else could take is taken as the mesh's, with all that is asked for there.
  */
 export function chooseChain(listener: InboundListener, offer: Offer, onlyMesh = false): InboundChain | undefined {
-  const chosen = choose(listener, offer);
-  return onlyMesh && offer.transport === 'tls' && chosen?.tls === undefined
-    ? (listener.chains.find(isMutual) ?? chosen)
-    : chosen;
+  const chosen = choose(listener.chains, offer);
+  if (!onlyMesh || offer.transport !== 'tls' || chosen?.tls !== undefined) return chosen;
+  // Whatever the protocols, but not whatever the addresses: a chain is for whom it names.
+  const mutual = listener.chains.filter(isMutual);
+  return choose(mutual, { ...offer, alpn: undefined }) ?? chosen;
 }
+
+/** `alpn` undefined: no look at it. */
+type Sought = Omit<Offer, 'alpn'> & { readonly alpn: readonly string[] | undefined };
 
 /**
  * Step by step, as Envoy does and gRFC A36 repeats: of each criterion those chains stay that ask for it most closely, and no
  * later step goes back. Envoy prefers the chain whose application_protocols name what is offered before one that names none.
  */
-function choose({ chains }: InboundListener, { transport, alpn, ends }: Offer): InboundChain | undefined {
+function choose(chains: readonly InboundChain[], { transport, alpn, ends }: Sought): InboundChain | undefined {
   let left = chains.filter(({ isDefault }) => !isDefault);
   for (const closeness of [
     ({ addresses }: InboundChain) => closest(addresses?.destinations, ends.local),
     (chain: InboundChain) => among(chain.transport === undefined ? [] : [chain.transport], transport),
-    ({ applicationProtocols }: InboundChain) =>
-      alpn.some((name) => applicationProtocols.includes(name)) ? 1 : applicationProtocols.length > 0 ? -1 : 0,
+    ({ applicationProtocols }: InboundChain) => ofProtocols(applicationProtocols, alpn),
     ({ addresses }: InboundChain) => ofSourceType(addresses, ends),
     ({ addresses }: InboundChain) => closest(addresses?.sources, ends.remote),
     ({ addresses }: InboundChain) => among(addresses?.sourcePorts ?? [], ends.remotePort),
@@ -74,6 +77,11 @@ function mostClosely(chains: readonly InboundChain[], closeness: (chain: Inbound
   const found = chains.map(closeness);
   const most = Math.max(0, ...found);
   return chains.filter((_, index) => found[index] === most);
+}
+
+function ofProtocols(asked: readonly string[], offered: readonly string[] | undefined): number {
+  if (asked.length === 0 || offered === undefined) return 0;
+  return offered.some((name) => asked.includes(name)) ? 1 : -1;
 }
 
 const among = <T>(asked: readonly T[], found: T): number => (asked.length === 0 ? 0 : asked.includes(found) ? 1 : -1);

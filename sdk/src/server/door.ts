@@ -150,12 +150,13 @@ export class Door {
   #secured(connection: GuardedConnection, socket: TLSSocket): void {
     const { app, emit } = this.#parts;
     const { offer, chain: { tls } = {} } = connection;
-    // The configuration may have changed during the handshake.
-    const now = offer && this.#chainFor(offer)?.tls;
-    if (now === undefined || !asksTheSame(tls, now)) {
+    // The configuration may have changed during the handshake; its routes and faults are those of now.
+    const now = offer && this.#chainFor(offer);
+    if (now?.tls === undefined || !asksTheSame(tls, now.tls)) {
       this.refuse(connection, 'no-chain', 'TLS is not taken here any more, or not of everyone who was');
       return;
     }
+    connection.chain = now;
     connection.taken = 'mutual-tls';
     connection.begin();
     // Node's servers tell the protocols apart by the names of HTTP.
