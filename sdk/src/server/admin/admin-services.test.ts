@@ -99,6 +99,9 @@ describe('admin services (gRFC A38)', () => {
     expect(await ask(Health, 'Check', { service: '' })).toBe(1);
     expect(await ask(Health, 'Check', { service: 'test.Echo' })).toBe(1);
     expect(await ask(Health, 'Check', { service: 'test.Other' })).toBe('NOT_FOUND unknown service "test.Other"');
+    expect(await ask(Health, 'Check', { service: 'é'.repeat(60) })).toBe(
+      `NOT_FOUND unknown service "${'é'.repeat(60)}"`,
+    );
     const client = new Health(`127.0.0.1:${setting.port}`, grpc.credentials.createInsecure());
     closers.push(() => client.close());
     const watch = (client.Watch as (request: HealthRequest) => grpc.ClientReadableStream<number>).call(client, {
@@ -128,6 +131,26 @@ describe('admin services (gRFC A38)', () => {
     expect(await ask(Csds, 'FetchClientStatus', NOBODY)).toContain('PERMISSION_DENIED');
     expect(await ask(Health, 'Check', { service: '' })).toBe(1);
     expect(seen).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/), expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);
+  });
+
+  it('a yes that is only promised is none', async () => {
+    const { ask } = await setUp({ allow: (async () => false) as unknown as () => boolean });
+    expect(await ask(Csds, 'FetchClientStatus', NOBODY)).toContain('PERMISSION_DENIED');
+  });
+
+  it('health answers names that no header can hold', async () => {
+    const { setting } = await setUp();
+    const bytes = Buffer.from([10, 0x80, 0x80, 8, ...Buffer.alloc(131_072, 97)]);
+    const client = new grpc.Client(`127.0.0.1:${setting.port}`, grpc.credentials.createInsecure());
+    closers.push(() => client.close());
+    const raw = (value: Buffer): Buffer => value;
+    const error = await new Promise<grpc.ServiceError | null>((resolve) =>
+      client.makeUnaryRequest(HEALTH.Check.path, raw, raw, bytes, resolve),
+    );
+    expect(error).toMatchObject({
+      code: grpc.status.NOT_FOUND,
+      details: 'unknown service, a name of 131072 characters',
+    });
   });
 
   it('a server of another copy of grpc-js is told of, instead of listing the wrong sockets', async () => {

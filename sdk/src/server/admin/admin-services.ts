@@ -68,7 +68,8 @@ function restricted(handlers: object, allow: (call: AdminCall) => boolean): obje
   const refusal = { code: PERMISSION_DENIED, details: 'admin services answer their own machine alone' };
   const wrapped = Object.entries(handlers as Readonly<Record<string, Handler>>).map(([name, handle]) => {
     const checked: Handler = (call, answered) => {
-      if (allow(call)) handle(call, answered);
+      // A promise is no yes.
+      if (allow(call) === true) handle(call, answered);
       else if (answered !== undefined) answered(refusal);
       else call.emit('error', refusal);
     };

@@ -73,6 +73,14 @@ interface WatchCall extends UnaryCall {
   on(event: 'cancelled' | 'close', listener: () => void): unknown;
 }
 
+/** Longer than a header may be, it would end the answer. */
+const LONGEST_ECHO = 256;
+
+const unknown = (service: string): string =>
+  service.length > LONGEST_ECHO
+    ? `unknown service, a name of ${service.length} characters`
+    : `unknown service "${service}"`;
+
 type Answered = (error: { readonly code: number; readonly details: string } | null, status?: number) => void;
 
 /** gRPC health checking: the serving state of guarded servers. */
@@ -84,7 +92,7 @@ export function healthHandlers({ guarded, services }: HealthParts): object {
   return {
     Check({ request }: UnaryCall, answered: Answered): void {
       const status = statusOf(request.service);
-      if (status === SERVICE_UNKNOWN) answered({ code: NOT_FOUND, details: `unknown service "${request.service}"` });
+      if (status === SERVICE_UNKNOWN) answered({ code: NOT_FOUND, details: unknown(request.service) });
       else answered(null, status);
     },
     // It goes on until the caller ends it, also for a name that is not known (health.proto).
