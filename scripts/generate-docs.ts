@@ -29,20 +29,14 @@ function defaults(entries: Readonly<Record<string, Default>>): string {
   return table(['name', 'value', 'unit', 'meaning', 'source'], rows);
 }
 
-/** The last section of a page that is otherwise written by hand. */
-function ending(page: string, heading: string, render: () => string): () => string {
-  return () => {
-    const text = readFileSync(path.join(FOLDER, page), 'utf8');
-    const at = text.indexOf(heading);
-    if (at < 0) throw new Error(`docs/${page} has no line "${heading}"`);
-    return `${text.slice(0, at)}${heading}\n\n${render()}`;
-  };
-}
-
 function callPolicy(): string {
   const { agrees, differs, 'not yet': later } = policyCounts();
   const rows = [...policyRows()].flatMap(([area, list]) => list.map((row) => [area, ...row]));
-  return `Printed from the cases of \`test/interop/envoy-policy\` by \`npm run docs\`. Each case gives live Envoy 1.40 (\`--concurrency 1\`) and the SDK the
+  return `# Call policy, case by case
+
+What differs on purpose, and why: [compatibility](../compatibility.md#call-policy-against-live-envoy).
+
+Printed from the cases of \`test/interop/envoy-policy\` by \`npm run docs\`. Each case gives live Envoy 1.40 (\`--concurrency 1\`) and the SDK the
 same resources, the same misbehaving upstreams and the same calls, and compares statuses, response flags, tries, what arrived
 at the upstreams, ejected hosts and local bodies. Envoy's part is recorded, counters of its \`/stats\` included, and played again where an
 Envoy binary is found; the SDK is held to the recording in every run of \`npm run interop\`. What is chance is counted and must lie
@@ -60,7 +54,9 @@ ${table(['area', ...POLICY_HEAD], rows)}
 function proxylessGrpc(): string {
   const { agrees, differs, 'not yet': later } = differentialCounts();
   const rows = [...differentialRows()].flatMap(([area, list]) => list.map((row) => [area, ...row]));
-  return `## gRPC, case by case
+  return `# gRPC, case by case
+
+What a proxyless client would notice first: [compatibility](../compatibility.md#grpc-against-grpc-go-and-grpcio).
 
 Printed from the cases of \`test/interop/grpc-differential\` by \`npm run docs\`. One control plane of go-control-plane serves the same resources to grpc-go,
 grpcio (C-core), grpc-js-xds and the mesh's channel, each of which makes the same calls to the same servers. What the first three do is recorded
@@ -90,11 +86,8 @@ const PAGES: Readonly<Record<string, () => string>> = {
         `\`${variable.example}\``,
       ]),
     )}\n`,
-  'compatibility.md': ending(
-    'compatibility.md',
-    '## Call policy, case by case',
-    () => `${callPolicy()}\n${proxylessGrpc()}`,
-  ),
+  'reference/call-policy-cases.md': callPolicy,
+  'reference/grpc-cases.md': proxylessGrpc,
   'supported-fields.md': () => supportedFields(table),
 };
 

@@ -1,5 +1,6 @@
 // Generates sdk/gen from the .proto files named in sdk/proto/manifest.json: one JavaScript module an area, so that an
-// import loads a few files instead of ninety. `--check` writes elsewhere and fails if the committed output differs.
+// import loads a few files instead of ninety; and the example's own service, as anyone generates his. `--check` writes elsewhere and
+// fails if the committed output differs.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -340,6 +341,21 @@ function generate(out) {
   }
 }
 
+/** Bookinfo's ratings by gRPC. */
+function generateExample(out) {
+  const work = mkdtempSync(path.join(os.tmpdir(), 'inmesh-proto-'));
+  try {
+    cpSync(at('examples/bookinfo/ratings.proto'), path.join(work, 'ratings.proto'));
+    const local = [process.execPath, at('node_modules/@bufbuild/protoc-gen-es/bin/protoc-gen-es')];
+    const plugins = [{ local, out: '.', opt: ['target=ts', 'import_extension=none'] }];
+    writeFileSync(path.join(work, 'buf.gen.yaml'), JSON.stringify({ version: 'v2', plugins }));
+    run('@bufbuild/buf/bin/buf', ['generate'], work);
+    cpSync(path.join(work, 'ratings_pb.ts'), path.join(out, 'ratings.ts'));
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
 function contents(folder) {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   return new Map(
@@ -351,7 +367,7 @@ function contents(folder) {
 }
 
 /** Writes only what changed: others may be importing the rest. Returns the changed files. */
-function update(committed, write) {
+function update(committed, generate, write) {
   const fresh = mkdtempSync(path.join(os.tmpdir(), 'inmesh-gen-'));
   try {
     generate(fresh);
@@ -371,6 +387,9 @@ function update(committed, write) {
 }
 
 const check = process.argv.includes('--check');
-const changed = update(at('sdk/gen'), !check);
-for (const file of changed) process.stderr.write(`sdk/gen/${file} ${check ? 'differs from its sources' : 'written'}\n`);
-if (check && changed.length > 0) process.exitCode = 1;
+for (const [folder, write] of Object.entries({ 'sdk/gen': generate, 'examples/bookinfo/gen': generateExample })) {
+  const changed = update(at(folder), write, !check);
+  for (const file of changed)
+    process.stderr.write(`${folder}/${file} ${check ? 'differs from its sources' : 'written'}\n`);
+  if (check && changed.length > 0) process.exitCode = 1;
+}

@@ -12,7 +12,7 @@ const standingOf = ({ name, differs }: PolicyCase): Standing => {
 
 export const POLICY_HEAD = ['case', 'what', 'sample, tolerance', 'Envoy 1.40', 'SDK'] as const;
 
-/** Rows of the table in docs/compatibility.md, by area. */
+/** Rows of the table in docs/reference/call-policy-cases.md, by area. */
 export function policyRows(): ReadonlyMap<Area, readonly (readonly string[])[]> {
   const recorded = readRecorded();
   const rows = new Map<Area, string[][]>();

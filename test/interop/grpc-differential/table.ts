@@ -12,7 +12,7 @@ export const DIFFERENTIAL_HEAD = ['case', 'what', 'grpc-go 1.85', 'grpcio 1.85',
 
 const PEERS: readonly ClientKind[] = ['go', 'core', 'node'];
 
-/** Rows of the table in docs/compatibility.md, by area. */
+/** Rows of the table in docs/reference/grpc-cases.md, by area. */
 export function differentialRows(): ReadonlyMap<Area, readonly (readonly string[])[]> {
   const recorded = readRecorded();
   const rows = new Map<Area, string[][]>();
