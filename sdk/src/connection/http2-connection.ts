@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import type { Clock, Timer } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Http2Options } from '../model/cluster.ts';
-import { type ClientListener, Http2Client } from '../wire/http2/client.ts';
+import { Http2Client } from '../wire/http2/client.ts';
+import type { ClientListener } from '../wire/http2/client-listener.ts';
 import { type ConnectionFault, ERROR } from '../wire/http2/codes.ts';
 import type { PeerSettings } from '../wire/http2/peer-settings.ts';
 import type { ClientStream } from '../wire/http2/stream.ts';
@@ -199,7 +200,8 @@ class Http2Connection implements PooledConnection, ClientListener, StreamPlace {
   }
 
   onGoAway(lastStream: number, code: number): void {
-    if (code === ERROR.enhanceYourCalm && this.#parts.options !== undefined) calm(this.#parts.options);
+    const isFirst = this.#lastStream === UNLIMITED;
+    if (isFirst && code === ERROR.enhanceYourCalm && this.#parts.options !== undefined) calm(this.#parts.options);
     this.#lastStream = Math.min(this.#lastStream, lastStream);
     if (!this.#isDraining) this.#stop();
     if (this.#streams === 0) this.close();

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { ERROR } from '../wire/http2/codes.ts';
+import { bare } from '../wire/http2/fields.ts';
 import type { ClientStream } from '../wire/http2/stream.ts';
 import type { StreamListener } from '../wire/http2/stream-listener.ts';
 import { Tunnel } from '../wire/http2/tunnel.ts';
@@ -237,6 +238,9 @@ const NOT_SENT: ReadonlySet<string> = new Set([
 ]);
 
 function requestHeaders({ method, path, headers, body, upgrade }: WireRequest, scheme: string): string[] {
+  // Behind a proxy to HTTP/1.1 a space in either is the beginning of another request line.
+  if (!TOKEN.test(method)) throw new Error(`"${method}" is no method`);
+  if (/[\t ]/.test(path)) throw new Error('a path has no spaces');
   const authority = headers[0] === 'host' ? (headers[1] ?? '') : '';
   const wire =
     upgrade === null
@@ -246,14 +250,20 @@ function requestHeaders({ method, path, headers, body, upgrade }: WireRequest, s
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] ?? '').toLowerCase();
     const value = headers[i + 1] ?? '';
+    // RFC 9113 §8.3: its name would take the place of what was decided on.
+    if (name.startsWith(':')) throw new Error(`"${name}" is no name of a header`);
     if (NOT_SENT.has(name) || (name === 'te' && value !== 'trailers')) continue;
     if (name === 'content-length') hasLength = true;
-    wire.push(name, value);
+    // RFC 9113 §8.2.1; on HTTP/1.1 they would be nothing either.
+    wire.push(name, bare(value));
   }
   const length = hasLength ? undefined : lengthOf(method, body);
   if (length !== undefined) wire.push('content-length', String(length));
   return wire;
 }
+
+/** RFC 9110 §5.6.2 */
+const TOKEN = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 
 /** As undici says it on HTTP/1.1. */
 function lengthOf(method: string, body: WireRequest['body']): number | undefined {

@@ -1,5 +1,5 @@
 import { ERROR } from './codes.ts';
-import { type AnswerHead, areFields, contentLength, readHead } from './fields.ts';
+import { type AnswerHead, contentLength, readHead, takeFields } from './fields.ts';
 
 /** What an answer may consist of, in this order: informational heads, the head, data, trailers (RFC 9113 §8.1). */
 export class AnswerRules {
@@ -18,12 +18,15 @@ export class AnswerRules {
     if (head === undefined || (head.status < 200 && isEnd)) return ERROR.protocol;
     if (head.status < 200) return head;
     this.hasHead = true;
-    this.#lengthLeft = this.#isHead || head.status === 304 ? undefined : contentLength(head.headers);
-    return Number.isNaN(this.#lengthLeft) ? ERROR.protocol : head;
+    this.#lengthLeft = contentLength(head.headers);
+    if (Number.isNaN(this.#lengthLeft)) return ERROR.protocol;
+    // RFC 9110 §6.4.1: these have no content, whatever length they name (RFC 9113 §8.1.1).
+    if (this.#isHead || head.status === 204 || head.status === 304) this.#lengthLeft = 0;
+    return head;
   }
 
-  areTrailers(fields: readonly string[], isEnd: boolean): boolean {
-    return isEnd && areFields(fields);
+  areTrailers(fields: string[], isEnd: boolean): boolean {
+    return isEnd && takeFields(fields);
   }
 
   /** False: there is more than the head has said. */

@@ -1,25 +1,19 @@
 import type { Socket } from 'node:net';
+import type { ClientListener } from './client-listener.ts';
 import { ConnectionFault, ERROR, FLAG, FRAME, LARGEST_WINDOW } from './codes.ts';
 import { type Frame, FrameReader, type FrameSink } from './frame-reader.ts';
 import { broken, checkFrame } from './frame-rules.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { type Fields, HeaderBlocks } from './header-blocks.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
+import { Patience } from './patience.ts';
 import { type ClientLimits, type PeerSettings, preface, UNTOLD, withSettings } from './peer-settings.ts';
 import { SendWindows, tooWide } from './send-windows.ts';
-import { ClientStream, type StreamConnection } from './stream.ts';
+import { ClientStream } from './stream.ts';
+import type { StreamConnection } from './stream-connection.ts';
 import type { StreamListener } from './stream-listener.ts';
-
-export interface ClientListener {
-  /** The peer's SETTINGS, each time. */
-  onSettings(peer: PeerSettings): void;
-  onGoAway(lastStream: number, code: number): void;
-  /** Once; nothing comes after it but the ends of its streams. `fault`: what the peer has done. */
-  onEnded(reason: string | undefined, fault: ConnectionFault | undefined): void;
-}
-
-/** nghttp2's limit of answers that wait for a peer that does not read. */
-const MAX_UNREAD_ACKS = 1_000;
+import { StreamTable } from './stream-table.ts';
+import { throwLater } from './throw-later.ts';
 
 /**
  * The client's end of an HTTP/2 connection (RFC 9113): frames, windows and header tables, no more. Streams are told by
@@ -39,12 +33,12 @@ export class Http2Client implements FrameSink, StreamConnection {
   readonly #writer: FrameWriter;
   #peer: PeerSettings = UNTOLD;
   #hasSettings = false;
-  readonly #streams = new Map<number, ClientStream>();
-  #nextId = 1;
-  #isLeaving = false;
+  readonly #streams = new StreamTable();
+  /** The last that the peer will answer; undefined while it takes new ones. */
+  #lastStream: number | undefined;
   #receiveWindow: number;
   #received = 0;
-  #unreadAcks = 0;
+  readonly #patience = new Patience();
   #pinged: (() => void) | undefined;
   #fault: ConnectionFault | undefined;
   #reason: string | undefined;
@@ -63,14 +57,14 @@ export class Http2Client implements FrameSink, StreamConnection {
 
   /** Throws for headers that cannot be sent; undefined where there can be no further streams. */
   request(headers: readonly string[], isEnd: boolean, on: StreamListener): ClientStream | undefined {
-    if (this.isOver || this.#isLeaving || this.#nextId > LARGEST_WINDOW) return undefined;
+    if (this.isOver || this.#lastStream !== undefined) return undefined;
     this.#encoder.check(headers);
-    const id = this.#nextId;
-    this.#nextId += 2;
+    const id = this.#streams.takeId();
+    if (id === undefined) return undefined;
     this.#writer.headers(id, this.#encoder.encode(headers), isEnd);
     const isHead = headers[0] === ':method' && headers[1] === 'HEAD';
     const stream = new ClientStream(this, { id, sendWindow: this.#peer.initialWindow, isSent: isEnd, isHead }, on);
-    this.#streams.set(id, stream);
+    this.#streams.add(stream);
     return stream;
   }
 
@@ -93,7 +87,7 @@ export class Http2Client implements FrameSink, StreamConnection {
   }
 
   closed(stream: ClientStream): void {
-    this.#streams.delete(stream.id);
+    this.#streams.delete(stream);
     this.sending.forget(stream);
   }
 
@@ -113,7 +107,7 @@ export class Http2Client implements FrameSink, StreamConnection {
         this.#windowUpdate(frame, bytes, from);
         break;
       case FRAME.resetStream:
-        this.#known(frame)?.onReset(bytes.readUInt32BE(from));
+        this.#streams.known(frame)?.onReset(bytes.readUInt32BE(from));
         break;
       case FRAME.settings:
         this.#settings(frame, bytes, from, to);
@@ -139,7 +133,7 @@ export class Http2Client implements FrameSink, StreamConnection {
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0) throw new ConnectionFault(ERROR.flowControl, 'more data than the window allows');
     this.#received += length;
-    this.#known(frame)?.onDataFrame(length, (frame.flags & FLAG.endStream) !== 0);
+    this.#streams.known(frame)?.onDataFrame(length, (frame.flags & FLAG.endStream) !== 0);
     // Whoever reads slowly holds up his own stream, not the others.
     if (this.#received * 2 < this.#limits.connectionWindow) return;
     this.#writer.words(FRAME.windowUpdate, 0, this.#received);
@@ -158,13 +152,13 @@ export class Http2Client implements FrameSink, StreamConnection {
     const isEmpty = end === from + 1;
     this.onDataFrame(isEmpty ? frame : { ...frame, flags: frame.flags & ~FLAG.endStream }, to - from);
     const stream = this.#streams.get(frame.stream);
-    stream?.skip(to - end + 1);
+    stream?.consume(to - end + 1);
     if (!isEmpty) stream?.onData(bytes.subarray(from + 1, end), (frame.flags & FLAG.endStream) !== 0);
     else if (frame.flags & FLAG.endStream) stream?.onDataFrame(0, true);
   }
 
   #headers(frame: Frame, bytes: Buffer, from: number, to: number): void {
-    this.#known(frame);
+    this.#streams.known(frame);
     this.#onFields(this.#blocks.begin(frame, bytes, from, to));
   }
 
@@ -175,18 +169,22 @@ export class Http2Client implements FrameSink, StreamConnection {
   }
 
   #settings({ flags }: Frame, bytes: Buffer, from: number, to: number): void {
-    if (flags & FLAG.ack) return;
+    if (flags & FLAG.ack) {
+      if (to > from) throw new ConnectionFault(ERROR.frameSize, 'an answer to SETTINGS that says something');
+      this.#blocks.acknowledged();
+      return;
+    }
+    this.#patience.settings();
     const before = this.#peer;
     this.#peer = withSettings(before, bytes, from, to);
     this.#hasSettings = true;
+    this.#encoder.tableLimit = this.#peer.leastTableSize;
     this.#encoder.tableLimit = this.#peer.tableSize;
     this.sending.peerFrameSize = this.#peer.frameSize;
     this.#acknowledge(FRAME.settings, EMPTY);
     const wider = this.#peer.initialWindow - before.initialWindow;
-    if (wider !== 0) {
-      for (const stream of this.#streams.values()) if (!stream.widen(wider)) throw tooWide();
-      this.sending.send();
-    }
+    if (wider !== 0 && !this.#streams.widen(wider)) throw tooWide();
+    if (wider > 0) this.#streams.each((stream) => stream.roomAgain());
     this.#on.onSettings(this.#peer);
   }
 
@@ -203,10 +201,16 @@ export class Http2Client implements FrameSink, StreamConnection {
   #goAway(bytes: Buffer, from: number): void {
     const lastStream = bytes.readUInt32BE(from) & LARGEST_WINDOW;
     const code = bytes.readUInt32BE(from + 4);
-    this.#isLeaving = true;
+    const before = this.#lastStream ?? LARGEST_WINDOW;
+    this.#lastStream = Math.min(lastStream, before);
     if (code !== ERROR.none) this.#reason ??= `GOAWAY with code ${code}`;
-    this.#on.onGoAway(lastStream, code);
-    for (const stream of this.#streams.values()) if (stream.id > lastStream) stream.drop(ERROR.refusedStream);
+    try {
+      this.#on.onGoAway(lastStream, code);
+    } finally {
+      // One of the last streams that says no less says nothing to them.
+      if (lastStream < before)
+        this.#streams.each((stream) => stream.id > lastStream && stream.drop(ERROR.refusedStream));
+    }
   }
 
   #windowUpdate(frame: Frame, bytes: Buffer, from: number): void {
@@ -215,12 +219,12 @@ export class Http2Client implements FrameSink, StreamConnection {
       if (by === 0) throw broken('WINDOW_UPDATE of nothing');
       this.sending.widen(by);
     } else {
-      const stream = this.#known(frame);
+      const stream = this.#streams.known(frame);
       if (stream === undefined) return;
       if (by === 0) stream.fail(ERROR.protocol);
       else if (!stream.widen(by)) stream.fail(ERROR.flowControl);
+      else stream.roomAgain();
     }
-    this.sending.send();
   }
 
   #begin(): void {
@@ -228,7 +232,7 @@ export class Http2Client implements FrameSink, StreamConnection {
     this.#writer.raw(preface(this.#limits));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => {
-      this.#unreadAcks = 0;
+      this.#patience.drained();
       this.sending.drained();
     });
     socket.on('end', () => socket.destroy());
@@ -240,6 +244,7 @@ export class Http2Client implements FrameSink, StreamConnection {
   }
 
   #read(chunk: Buffer): void {
+    this.#patience.read();
     this.#reader.push(chunk);
     for (;;) {
       try {
@@ -250,10 +255,7 @@ export class Http2Client implements FrameSink, StreamConnection {
           this.#fail(error);
           return;
         }
-        // Of a callback of somebody's: the process's, not the connection's.
-        queueMicrotask(() => {
-          throw error;
-        });
+        throwLater(error);
       }
     }
   }
@@ -267,24 +269,15 @@ export class Http2Client implements FrameSink, StreamConnection {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.isOver = true;
-    const streams = [...this.#streams.values()];
-    this.#on.onEnded(this.#reason, this.#fault);
-    for (const stream of streams) stream.drop(ERROR.cancel);
-  }
-
-  /** undefined: it is over, and what still comes of it is ignored. Throws for one that was never begun. */
-  #known({ stream }: Frame): ClientStream | undefined {
-    const known = this.#streams.get(stream);
-    if (known === undefined && (stream === 0 || stream % 2 === 0 || stream >= this.#nextId)) {
-      throw broken(`a frame of stream ${stream}, which there is not`);
+    try {
+      this.#on.onEnded(this.#reason, this.#fault);
+    } finally {
+      this.#streams.each((stream) => stream.drop(ERROR.cancel));
     }
-    return known;
   }
 
   #acknowledge(type: number, payload: Uint8Array): void {
-    if (this.#writer.isFull && ++this.#unreadAcks > MAX_UNREAD_ACKS) {
-      throw new ConnectionFault(ERROR.enhanceYourCalm, 'it asks for answers and does not read them');
-    }
+    if (this.#writer.isFull) this.#patience.unreadAck();
     this.#writer.frame(type, FLAG.ack, 0, payload);
   }
 }

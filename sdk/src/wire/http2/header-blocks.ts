@@ -38,6 +38,11 @@ export class HeaderBlocks {
     return this.#pending !== undefined;
   }
 
+  /** The peer has taken our SETTINGS. */
+  acknowledged(): void {
+    this.#decoder.acknowledged();
+  }
+
   /** HEADERS; undefined where it goes on. */
   begin(frame: Frame, bytes: Buffer, from: number, to: number): Fields | undefined {
     let [start, end] = [from, to];

@@ -1,4 +1,4 @@
-import { ConnectionFault, ERROR } from './codes.ts';
+import { ConnectionFault, ERROR, INITIAL } from './codes.ts';
 import { FIRST_DYNAMIC, type Field, STATIC_FIELDS, sizeOf } from './hpack-static.ts';
 import { decodeHuffman } from './huffman.ts';
 
@@ -13,7 +13,10 @@ export class HpackDecoder {
   readonly #maxTable: number;
   readonly #maxList: number;
   readonly #maxFields: number;
-  #tableLimit: number;
+  /** What the peer may make of its table: HTTP/2's as long as it may not have read ours. */
+  #mostTable: number;
+  /** What it has made of it. More than at first it has to say itself (RFC 7541 §4.2), however much we allow. */
+  #tableLimit: number = INITIAL.tableSize;
   #tableSize = 0;
   /** The newest last; those before `#first` are gone. */
   #table: Field[] = [];
@@ -24,9 +27,14 @@ export class HpackDecoder {
 
   constructor(limits: { readonly maxTable: number; readonly maxList: number; readonly maxFields: number }) {
     this.#maxTable = limits.maxTable;
-    this.#tableLimit = limits.maxTable;
+    this.#mostTable = Math.max(limits.maxTable, INITIAL.tableSize);
     this.#maxList = limits.maxList;
     this.#maxFields = limits.maxFields;
+  }
+
+  /** The peer has taken our SETTINGS. Where its table is larger than they allow, its next block begins with less (RFC 9113 §4.3.1). */
+  acknowledged(): void {
+    this.#mostTable = this.#maxTable;
   }
 
   /** A flat list; undefined where it is larger than may be, read to its end all the same. Throws ConnectionFault. */
@@ -45,6 +53,7 @@ export class HpackDecoder {
         continue;
       }
       isFirst = false;
+      if (this.#tableLimit > this.#mostTable) throw fault('a table that was to become smaller');
       const field = (byte & 0x80) === 0 ? this.#literal(byte) : this.#indexed(this.#number(7));
       size += sizeOf(field.name, field.value);
       if (size <= this.#maxList && fields.length < 2 * this.#maxFields) fields.push(field.name, field.value);
@@ -84,7 +93,7 @@ export class HpackDecoder {
   }
 
   #resize(limit: number): void {
-    if (limit > this.#maxTable) throw fault(`a table of ${limit} bytes, more than was allowed`);
+    if (limit > this.#mostTable) throw fault(`a table of ${limit} bytes, more than was allowed`);
     this.#tableLimit = limit;
     this.#evict(limit);
   }

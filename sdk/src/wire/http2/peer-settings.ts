@@ -15,6 +15,8 @@ export interface PeerSettings {
   readonly initialWindow: number;
   readonly frameSize: number;
   readonly tableSize: number;
+  /** The smallest of those in the frame: what the table had besides is gone (RFC 7541 §4.2). */
+  readonly leastTableSize: number;
 }
 
 /** RFC 9113 §6.5.2, RFC 7541 §4.2 */
@@ -24,13 +26,14 @@ export const UNTOLD: PeerSettings = {
   initialWindow: INITIAL.window,
   frameSize: INITIAL.frameSize,
   tableSize: INITIAL.tableSize,
+  leastTableSize: INITIAL.tableSize,
 };
 
 type Told = { -readonly [name in keyof PeerSettings]: PeerSettings[name] };
 
 /** The settings that hold after a SETTINGS frame. Throws ConnectionFault for values that are none. */
 export function withSettings(before: PeerSettings, bytes: Buffer, from: number, to: number): PeerSettings {
-  const told: Told = { ...before };
+  const told: Told = { ...before, leastTableSize: before.tableSize };
   for (let at = from; at + 6 <= to; at += 6) take(told, bytes.readUInt16BE(at), bytes.readUInt32BE(at + 2));
   return told;
 }
@@ -39,6 +42,7 @@ function take(told: Told, id: number, value: number): void {
   switch (id) {
     case SETTING.headerTableSize:
       told.tableSize = value;
+      told.leastTableSize = Math.min(told.leastTableSize, value);
       break;
     case SETTING.enablePush:
       // Of a server 1 is an error too (RFC 9113 §6.5.2).

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import { type ClientListener, Http2Client } from './client.ts';
+import { Http2Client } from './client.ts';
+import type { ClientListener } from './client-listener.ts';
 import type { ConnectionFault } from './codes.ts';
 import type { ClientLimits, PeerSettings } from './peer-settings.ts';
 import type { ClientStream } from './stream.ts';

@@ -1,11 +1,11 @@
 import { ConnectionFault, ERROR, INITIAL, LARGEST_WINDOW } from './codes.ts';
 import type { FrameWriter } from './frame-writer.ts';
+import { throwLater } from './throw-later.ts';
 
 /** A stream that has something to send. */
 export interface Sender {
-  readonly isBlocked: boolean;
-  /** One frame; false: its window, or that of the connection, lets none go. */
-  sendSome(): boolean;
+  /** One frame, if the windows let one go. It waits again where there is more, and its own window is not what is in the way. */
+  sendNext(): void;
   roomAgain(): void;
 }
 
@@ -15,16 +15,17 @@ export class SendWindows {
   /** Octets that may be sent, on any stream. */
   left: number = INITIAL.window;
   peerFrameSize: number = INITIAL.frameSize;
-  readonly #blocked = new Set<Sender>();
+  /** Those that only this window holds up; a stream's own is told by its own WINDOW_UPDATE. */
+  readonly #waiting = new Set<Sender>();
   readonly #crowded = new Set<Sender>();
 
   constructor(writer: FrameWriter) {
     this.writer = writer;
   }
 
-  /** It has something to send and no window for it. */
-  blocked(sender: Sender): void {
-    this.#blocked.add(sender);
+  /** It has something to send, and the connection has no window for it. */
+  wait(sender: Sender): void {
+    this.#waiting.add(sender);
   }
 
   /** It waits for the socket. */
@@ -33,26 +34,22 @@ export class SendWindows {
   }
 
   forget(sender: Sender): void {
-    if (this.#blocked.size > 0) this.#blocked.delete(sender);
+    if (this.#waiting.size > 0) this.#waiting.delete(sender);
     if (this.#crowded.size > 0) this.#crowded.delete(sender);
   }
 
-  /** WINDOW_UPDATE of the connection. */
+  /** WINDOW_UPDATE of the connection: in turn, a frame of each that waits. */
   widen(by: number): void {
     this.left += by;
     if (this.left > LARGEST_WINDOW) throw tooWide();
-  }
-
-  /** In turn, a frame of each that waits. */
-  send(): void {
-    for (let hasSent = true; hasSent && this.left > 0; ) {
-      hasSent = false;
-      for (const sender of this.#blocked) if (sender.sendSome()) hasSent = true;
-    }
-    for (const sender of this.#blocked) {
-      if (sender.isBlocked) continue;
-      this.#blocked.delete(sender);
-      sender.roomAgain();
+    for (const sender of this.#waiting) {
+      if (this.left <= 0) return;
+      this.#waiting.delete(sender);
+      try {
+        sender.sendNext();
+      } catch (error) {
+        throwLater(error);
+      }
     }
   }
 
@@ -60,7 +57,13 @@ export class SendWindows {
   drained(): void {
     const crowded = [...this.#crowded];
     this.#crowded.clear();
-    for (const sender of crowded) sender.roomAgain();
+    for (const sender of crowded) {
+      try {
+        sender.roomAgain();
+      } catch (error) {
+        throwLater(error);
+      }
+    }
   }
 }
 

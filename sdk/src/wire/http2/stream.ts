@@ -1,27 +1,12 @@
 import { AnswerRules } from './answer-rules.ts';
+import { Backlog } from './backlog.ts';
 import { ERROR, FLAG, FRAME, LARGEST_WINDOW } from './codes.ts';
-import type { Sender, SendWindows } from './send-windows.ts';
+import type { Sender } from './send-windows.ts';
+import type { StreamConnection, StreamInit } from './stream-connection.ts';
 import type { StreamListener } from './stream-listener.ts';
-
-/** The connection as its streams need it. */
-export interface StreamConnection {
-  readonly sending: SendWindows;
-  /** Of each stream, in what is received. */
-  readonly streamWindow: number;
-  closed(stream: ClientStream): void;
-}
-
-export interface StreamInit {
-  readonly id: number;
-  readonly sendWindow: number;
-  readonly isSent: boolean;
-  /** RFC 9110: an answer to HEAD has the length of what it leaves out. */
-  readonly isHead: boolean;
-}
+import { throwLater } from './throw-later.ts';
 
 const NOTHING: string[] = [];
-/** Of a stream that is paused. */
-const MAX_CHUNKS = 1_024;
 
 /** One request and its answer. */
 export class ClientStream implements Sender {
@@ -32,12 +17,14 @@ export class ClientStream implements Sender {
   #sendWindow: number;
   /** Chunks that wait for a window. */
   readonly #out: Uint8Array[] = [];
+  /** A `write` has returned false. */
+  #wantsRoom = false;
   #isEnding = false;
   #isSent: boolean;
   #receiveWindow: number;
   #consumed = 0;
   /** Chunks that came while it was paused. */
-  #in: Buffer[] | undefined;
+  #in: Backlog | undefined;
   #isPaused = false;
   #isWaking = false;
   /** The answer has come whole; with these. */
@@ -61,17 +48,18 @@ export class ClientStream implements Sender {
 
   /** False asks to wait for `onRoom`. */
   write(chunk: Uint8Array): boolean {
-    if (this.#isOver || this.#isEnding) return true;
+    if (this.#isOver || this.#isEnding || this.#isSent) return true;
     if (chunk.length > 0) this.#out.push(chunk);
     this.#sendAll();
-    if (this.#out.length > 0) return false;
-    if (!this.#connection.sending.writer.isFull) return true;
-    this.#connection.sending.crowded(this);
+    const { sending } = this.#connection;
+    if (this.#out.length === 0 && !sending.writer.isFull) return true;
+    if (this.#out.length === 0) sending.crowded(this);
+    this.#wantsRoom = true;
     return false;
   }
 
   end(chunk?: Uint8Array): void {
-    if (this.#isOver || this.#isEnding) return;
+    if (this.#isOver || this.#isEnding || this.#isSent) return;
     this.#isEnding = true;
     if (chunk !== undefined && chunk.length > 0) this.#out.push(chunk);
     this.#sendAll();
@@ -102,7 +90,7 @@ export class ClientStream implements Sender {
   }
 
   /** One frame of what waits for a window; false: there was none to send. */
-  sendSome(): boolean {
+  #sendSome(): boolean {
     const chunk = this.#out[0];
     if (this.#isOver || chunk === undefined) return false;
     const { sending } = this.#connection;
@@ -119,21 +107,31 @@ export class ClientStream implements Sender {
     return true;
   }
 
-  /** A window or the socket has room again. */
+  sendNext(): void {
+    this.#sendSome();
+    if (this.#out.length === 0) this.roomAgain();
+    else if (this.#sendWindow > 0) this.#connection.sending.wait(this);
+  }
+
+  /** Its window is wider, or the socket has room again. */
   roomAgain(): void {
-    if (this.#isOver || this.#isEnding || this.#out.length > 0) return;
+    if (this.#out.length > 0) this.#sendAll();
+    if (!this.#wantsRoom || this.#isOver || this.#isEnding || this.#out.length > 0) return;
+    const { sending } = this.#connection;
+    if (sending.writer.isFull) {
+      sending.crowded(this);
+      return;
+    }
+    this.#wantsRoom = false;
     this.#on.onRoom();
   }
 
-  get isBlocked(): boolean {
-    return this.#out.length > 0 && !this.#isOver;
-  }
-
   #sendAll(): void {
-    while (this.sendSome());
+    while (this.#sendSome());
     if (this.#isOver) return;
-    if (this.#out.length > 0) this.#connection.sending.blocked(this);
-    else if (this.#isEnding && !this.#isSent) {
+    if (this.#out.length > 0) {
+      if (this.#sendWindow > 0) this.#connection.sending.wait(this);
+    } else if (this.#isEnding && !this.#isSent) {
       this.#connection.sending.writer.frame(FRAME.data, FLAG.endStream, this.id, EMPTY);
       this.#sent();
     }
@@ -141,9 +139,13 @@ export class ClientStream implements Sender {
 
   #sent(): void {
     this.#isSent = true;
-    if (this.#trailers !== undefined && this.#in === undefined) this.#close();
-    this.#on.onSent();
-    if (this.#isOver) this.#on.onClosed(ERROR.none);
+    const isLast = this.#trailers !== undefined && this.#in === undefined;
+    if (isLast) this.#close();
+    try {
+      this.#on.onSent();
+    } finally {
+      if (isLast) this.#on.onClosed(ERROR.none);
+    }
   }
 
   /** A header block; undefined: larger than may be. Wrong ones end the stream, not the connection (RFC 9113 §8.1.1). */
@@ -188,10 +190,8 @@ export class ClientStream implements Sender {
       return;
     }
     if (this.#isPaused || this.#in !== undefined) {
-      this.#in ??= [];
+      this.#in ??= new Backlog();
       this.#in.push(chunk);
-      // Chunks of a byte would cost a hundred times what the window allows.
-      if (this.#in.length >= MAX_CHUNKS) this.#in = [Buffer.concat(this.#in)];
       if (isEnd) this.#answered(NOTHING);
       return;
     }
@@ -200,11 +200,6 @@ export class ClientStream implements Sender {
     } finally {
       if (isEnd) this.#answered(NOTHING);
     }
-  }
-
-  /** Padding, or what nobody will read. */
-  skip(length: number): void {
-    this.#consume(length);
   }
 
   onReset(code: number): void {
@@ -233,7 +228,7 @@ export class ClientStream implements Sender {
     }
     this.#trailers = trailers;
     if (this.#in === undefined && !this.#isPaused) this.#finish(trailers);
-    else this.#in ??= [];
+    else this.#in ??= new Backlog();
   }
 
   #finish(trailers: string[]): void {
@@ -255,7 +250,11 @@ export class ClientStream implements Sender {
     while (!this.#isPaused && !this.#isOver) {
       const chunk = chunks.shift();
       if (chunk === undefined) break;
-      this.#give(chunk);
+      try {
+        this.#give(chunk);
+      } catch (error) {
+        throwLater(error);
+      }
     }
     if (this.#isPaused || this.#isOver) return;
     this.#in = undefined;
@@ -263,11 +262,12 @@ export class ClientStream implements Sender {
   }
 
   #give(chunk: Buffer): void {
-    this.#consume(chunk.length);
+    this.consume(chunk.length);
     this.#on.onData(chunk);
   }
 
-  #consume(length: number): void {
+  /** It has been read, or is padding. */
+  consume(length: number): void {
     this.#consumed += length;
     if (this.#consumed * 2 < this.#connection.streamWindow || this.#trailers !== undefined) return;
     this.#connection.sending.writer.words(FRAME.windowUpdate, this.id, this.#consumed);

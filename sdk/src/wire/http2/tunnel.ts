@@ -8,6 +8,7 @@ type Done = (error?: Error | null) => void;
 export class Tunnel extends Duplex {
   readonly #stream: ClientStream;
   #written: Done | undefined;
+  #hasEnded = false;
 
   constructor(stream: ClientStream) {
     super({ allowHalfOpen: true });
@@ -19,6 +20,7 @@ export class Tunnel extends Duplex {
   }
 
   onEnd(): void {
+    this.#hasEnded = true;
     this.push(null);
   }
 
@@ -28,8 +30,12 @@ export class Tunnel extends Duplex {
     written?.();
   }
 
+  /** What has come whole is still to be read. */
   onClosed(code: number): void {
-    this.destroy(code === ERROR.none ? undefined : new Error(`the stream was reset (code ${code})`));
+    this.onRoom();
+    if (code !== ERROR.none) this.destroy(new Error(`the stream was reset (code ${code})`));
+    else if (!this.#hasEnded || this.readableEnded) this.destroy();
+    else this.once('end', () => this.destroy());
   }
 
   override _read(): void {
