@@ -14,7 +14,8 @@ import { decide } from '@inmesh/sdk/internal/route/decide';
 import { requestHash } from '@inmesh/sdk/internal/route/request-hash';
 import { configuration, forward, path, request, route, virtualHost } from '@inmesh/sdk/internal/route/route.fixture';
 import { chooseCluster } from '@inmesh/sdk/internal/route/split';
-import { createUpstream, type Upstream } from '@inmesh/sdk/internal/upstream/upstream';
+import type { Upstream } from '@inmesh/sdk/internal/upstream/types';
+import { createUpstream } from '@inmesh/sdk/internal/upstream/upstream';
 import { type Longest, watchTurns } from './turns.ts';
 
 export interface BenchRow {

@@ -8,6 +8,8 @@ export interface PriorityHealth {
   readonly degraded: number;
   /** Endpoints, where that is not what is counted above: panic always goes by their number. */
   readonly counts?: EndpointCounts;
+  /** Of its own, where priorities of several clusters are one list. */
+  readonly overprovisioningFactor?: number;
 }
 
 export interface EndpointCounts {
@@ -47,11 +49,13 @@ const sum = (values: readonly number[]): number => values.reduce((total, value) 
  * (envoyproxy.io/docs, intro/arch_overview/upstream/load_balancing). Percentages are whole numbers, cut off as there.
  */
 export function priorityLoads(levels: readonly PriorityHealth[], settings: PrioritySettings): PriorityLoads {
-  const { overprovisioningFactor, panicThreshold } = settings;
-  const scored = (usable: number, total: number): number =>
-    total === 0 ? 0 : Math.min(ALL, Math.floor((overprovisioningFactor * usable) / total));
-  const healthy = levels.map((level) => scored(level.healthy, level.total));
-  const degraded = levels.map((level) => scored(level.degraded, level.total));
+  const { panicThreshold } = settings;
+  const scored = (
+    { total, overprovisioningFactor = settings.overprovisioningFactor }: PriorityHealth,
+    usable: number,
+  ): number => (total === 0 ? 0 : Math.min(ALL, Math.floor((overprovisioningFactor * usable) / total)));
+  const healthy = levels.map((level) => scored(level, level.healthy));
+  const degraded = levels.map((level) => scored(level, level.degraded));
   const availability = Math.min(ALL, sum(healthy) + sum(degraded));
   const calm = levels.map(() => false);
   // Nobody is left and panic is off: the first priority gets everything, and has nobody to give it to.
@@ -60,6 +64,16 @@ export function priorityLoads(levels: readonly PriorityHealth[], settings: Prior
   const panic = availability === ALL ? calm : counts.map((count) => isInPanic(count, panicThreshold));
   if (panic.every(Boolean)) return { ...loadsByCount(counts.map(({ all }) => all)), panic };
   return { ...loadsByScore(healthy, degraded, availability), panic };
+}
+
+/** The loads of what is left where nobody goes to some of the priorities. */
+export function loadsWithout(
+  levels: readonly PriorityHealth[],
+  without: ReadonlySet<number>,
+  overprovisioningFactor: number,
+): PriorityLoads {
+  const left = levels.map((level, priority) => (without.has(priority) ? { ...level, healthy: 0, degraded: 0 } : level));
+  return priorityLoads(left, { overprovisioningFactor, panicThreshold: 0 });
 }
 
 const countsOf = ({ total, healthy, degraded, counts }: PriorityHealth): EndpointCounts =>

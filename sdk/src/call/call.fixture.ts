@@ -8,7 +8,7 @@ import type { MeshRequest } from '../model/request.ts';
 import type { Route } from '../model/route.ts';
 import type { ClusterState, TargetConfig } from '../model/target.ts';
 import { configuration, request, virtualHost } from '../route/route.fixture.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
 import { type CallBody, type CallOptions, type CallRuntime, createCallRuntime, startCall } from './call.ts';
 import { createLiveTargets, type LiveTarget } from './live-target.ts';
 import type { Call, CallHandler } from './types.ts';

@@ -51,11 +51,12 @@ function counted(target: LiveTarget, counts: Counts): LiveTarget {
   const wrap = (pick: Pick): Pick => {
     counts.picked++;
     let isTold = false;
-    const { kind, endpoint, host } = pick;
+    const { kind, endpoint, host, upstream } = pick;
     return {
       kind,
       endpoint,
       host,
+      upstream,
       connected: (isAll) => pick.connected(isAll),
       begun: () => pick.begun(),
       reported: (report) => pick.reported(report),

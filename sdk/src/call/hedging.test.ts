@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { closeOrigins, serveHttp, until } from '../connection/origin.fixture.ts';
 import type { ForwardAction, RetryPolicy } from '../model/action.ts';
 import { forward, route } from '../route/route.fixture.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
 import { type Asked, ask, cluster, createStage, type Stage } from './call.fixture.ts';
 import { keepTermsOf, termsOf } from './terms.ts';
 

@@ -8,10 +8,12 @@ import type { RouteConfiguration } from '../model/route.ts';
 import type { ClusterConfig, TargetConfig } from '../model/target.ts';
 import { compileRouteTable, compileRouteTableSteps } from '../route/compile.ts';
 import type { RouteTable } from '../route/table.ts';
+import { AggregateUpstream, type Members } from '../upstream/aggregate.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
 import type { StartLoadStream } from '../upstream/load/stream.ts';
 import { runSliced } from '../upstream/slices.ts';
-import { createUpstream, type Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
+import { createUpstream } from '../upstream/upstream.ts';
 
 /** One target's configuration, compiled, with its upstreams alive. A call keeps the one it began with. */
 export interface LiveTarget {
@@ -121,9 +123,13 @@ export function createLiveTargets(deps: LiveTargetsDeps): LiveTargets {
 
   const acquire = (config: ClusterConfig): Upstream => {
     const { name } = config.cluster;
+    const isAggregate = config.cluster.discovery.kind === 'aggregate';
     let upstream = upstreams.get(name);
-    if (upstream === undefined) {
-      upstream = createUpstream(dns.initial(config), upstreamDeps);
+    if (upstream === undefined || upstream instanceof AggregateUpstream !== isAggregate) {
+      // One that becomes the other kind of cluster is another one: who has the old one keeps it.
+      upstream = isAggregate
+        ? new AggregateUpstream(config, { clock, random, ...members })
+        : createUpstream(dns.initial(config), upstreamDeps);
       upstreams.set(name, upstream);
       dns.adopt(upstream, config);
     } else if (dns.configOf(upstream) !== config) dns.adopt(upstream, config);
@@ -138,10 +144,12 @@ export function createLiveTargets(deps: LiveTargetsDeps): LiveTargets {
       return;
     }
     users.delete(upstream);
-    upstreams.delete(upstream.name);
+    if (upstreams.get(upstream.name) === upstream) upstreams.delete(upstream.name);
     dns.drop(upstream);
     upstream.close();
   };
+
+  const members: Members = { acquire, release, settled: (upstream) => dns.settled(upstream, clock) };
 
   return {
     upstreams,

@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import { isHashBalancer } from '../balancer/picker.ts';
 import type { Random } from '../clock.ts';
 import { type TlsTarget, tlsByCaller, tlsToEndpoint, verifiedTarget } from '../connection/tls.ts';
 import { fractionMatches } from '../match/fraction.ts';
@@ -17,7 +16,7 @@ import { requestHash } from '../route/request-hash.ts';
 import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import { tlsRouteOf } from '../route/tls-route.ts';
 import { assignmentOf } from '../upstream/assignment.ts';
-import type { PickContext, Upstream } from '../upstream/upstream.ts';
+import type { PickContext, Upstream } from '../upstream/types.ts';
 import type { LiveTarget } from './live-target.ts';
 import { directResponse, dropped, type LocalReply, noCluster, noRoute, redirectTo } from './local-reply.ts';
 import { sessionAddress } from './session.ts';
@@ -124,7 +123,7 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
   const cluster = request.scheme === 'https' ? byTlsRoute(own, call, decision, draw) : own;
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
-  const drop = dropOf(upstream, runtime.random);
+  const drop = dropOf(upstream.serving(runtime.random), runtime.random);
   if (drop !== undefined) {
     const what = `the control plane has calls to ${cluster.name} given up (${drop.category})`;
     return local(dropped(what, drop.fraction.numerator >= drop.fraction.denominator), decision, cluster);
@@ -132,13 +131,13 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
   const isEndToEnd = cluster !== own;
   if (isEndToEnd && isSecured(upstream))
     return local(noCluster(`${cluster.name} asks for TLS around the TLS of the call`, status), decision, cluster);
-  const { discovery, loadBalancer } = upstream.config().cluster;
   let context = NO_CONTEXT;
   let setCookies = NO_COOKIES;
-  if (discovery.kind === 'original-dst') {
+  if (upstream.needsDestination) {
     const { host, port } = options.originalDestination;
     context = { originalDestination: { address: host, port } };
-  } else if (action.hashPolicies.length > 0 && isHashBalancer(loadBalancer)) {
+  }
+  if (action.hashPolicies.length > 0 && upstream.needsHash) {
     // Envoy's router asks for the hash when the headers are as they go out.
     const sent = outgoingRequest({ decision, action, cluster }, request);
     const sourceIp = action.hashPolicies.some(isSourceIp) ? runtime.sourceIp() : undefined;
@@ -148,7 +147,7 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
       ...(sourceIp !== undefined && { sourceIp }),
       ...(options.channel !== undefined && { channel: options.channel }),
     });
-    if (hashed.hash !== undefined) context = { hash: hashed.hash };
+    if (hashed.hash !== undefined) context = { ...context, hash: hashed.hash };
     setCookies = hashed.setCookies ?? NO_COOKIES;
   }
   const session = sessionOf({ action, cluster });
@@ -196,10 +195,11 @@ function whyMissing(target: LiveTarget, name: string): string {
   return state?.kind === 'failed' ? `cluster ${name}: ${state.reason}` : `cluster ${name} does not exist`;
 }
 
-const isSecured = (upstream: Upstream): boolean => {
-  const { cluster, assignment } = upstream.config();
-  return transportsInUse(cluster, assignment).size > 0;
-};
+const isSecured = (upstream: Upstream): boolean =>
+  upstream.members().some((member) => {
+    const { cluster, assignment } = member.config();
+    return transportsInUse(cluster, assignment).size > 0;
+  });
 
 /**
  * TLS where the cluster asks for it of this endpoint, or where the caller dialled `https:`: once, verified by the name that

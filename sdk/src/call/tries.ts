@@ -29,7 +29,7 @@ export class Tries implements AttemptOwner {
   #running: Attempt[] = NO_ATTEMPTS;
   /** The one whose answer the caller gets. */
   #winner: Attempt | undefined;
-  #tried: Host[] | undefined;
+  #tried: HostPick[] | undefined;
   #count = 0;
   /** Until the next attempt. */
   #pause: Timer | undefined;
@@ -311,10 +311,10 @@ export class Tries implements AttemptOwner {
     const pick = way.upstream.pick({
       // Envoy Filter::overrideHostToSelect: a session holds for the first attempt.
       ...(this.#count > 0 ? way.context : way.first),
-      ...(retry?.previousHosts && { exclude: (host: Host) => tried.includes(host) }),
+      ...(retry?.previousHosts && { exclude: (host: Host) => tried.some((before) => before.host === host) }),
       ...(retry && { selectionAttempts: retry.hostSelectionAttempts }),
       ...(retry?.previousPriorities && {
-        triedPriorities: tried.map(({ priority }) => priority),
+        triedPriorities: tried.map((before) => way.upstream.levelOf(before)),
         priorityUpdateFrequency: retry.previousPriorities.updateFrequency,
       }),
     });
@@ -324,7 +324,8 @@ export class Tries implements AttemptOwner {
 
   #tryOn(pick: HostPick, nowMs: number, isFresh: boolean): void {
     const { terms, request, options, runtime } = this.#parts;
-    const { upstream, action, isEndToEnd } = this.#way;
+    const { action, isEndToEnd } = this.#way;
+    const { upstream } = pick;
     const { cluster } = upstream.config();
     const { perTryMs, perTryIdleMs } = terms;
     const tls = tlsFor({ cluster, endpoint: pick.host.endpoint }, request, options, isEndToEnd);
@@ -352,8 +353,7 @@ export class Tries implements AttemptOwner {
     if (options.isGrpc) attempt.previous = this.#count - 1 - this.#unseen;
     if (this.#running.length === 0) this.#running = [attempt];
     else this.#running.push(attempt);
-    if (terms.retry?.previousHosts || terms.retry?.previousPriorities)
-      this.#tried = [...(this.#tried ?? []), pick.host];
+    if (terms.retry?.previousHosts || terms.retry?.previousPriorities) this.#tried = [...(this.#tried ?? []), pick];
     attempt.start(isFresh);
     if (!this.#isOver) this.#hedging?.arm();
   }

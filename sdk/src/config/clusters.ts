@@ -6,6 +6,7 @@ import type { EventSink } from '../model/events.ts';
 import type { ClusterConfig, ClusterState } from '../model/target.ts';
 import { transportsInUse, transportsOf } from '../model/transport.ts';
 import { clusterType } from '../resource/cluster/cluster.ts';
+import { ClusterTree, type TreeOwner } from './cluster-tree.ts';
 import { type EndpointOwner, EndpointWatch } from './endpoint-watch.ts';
 import { type Part, PENDING } from './part.ts';
 import { TlsParts, type TlsSources } from './tls-parts.ts';
@@ -16,7 +17,7 @@ export interface ClusterHolder {
   clusterChanged(): void;
 }
 
-/** The clusters in use, each subscribed once however many targets route to it. */
+/** The clusters in use, each subscribed once however many targets route to it; aggregates with all they are made of. */
 export interface Clusters {
   /** Holds a cluster until it is released. */
   hold(name: string, holder: ClusterHolder): void;
@@ -33,31 +34,67 @@ export interface ClustersParts {
 }
 
 export function createClusters(parts: ClustersParts): Clusters {
-  const held = new Map<string, ClusterWatch>();
-  return {
-    hold(name, holder) {
-      const watch = held.get(name) ?? new ClusterWatch(name, parts);
-      held.set(name, watch);
-      watch.holders = watch.holders.concat(holder);
-    },
-    release(name, holder) {
-      const watch = held.get(name);
-      if (watch === undefined) return;
-      watch.holders = watch.holders.filter((other) => other !== holder);
-      if (watch.holders.length > 0) return;
-      held.delete(name);
-      watch.close();
-    },
-    state: (name) => held.get(name)?.state,
-  };
+  return new ClusterStore(parts);
+}
+
+/** Who asks for the clusters of aggregates. */
+interface Nodes {
+  watch(name: string): ClusterWatch;
+  known(name: string): ClusterWatch | undefined;
+  drop(watch: ClusterWatch): void;
+}
+
+class ClusterStore implements Clusters, Nodes {
+  readonly #parts: ClustersParts;
+  readonly #held = new Map<string, ClusterWatch>();
+
+  constructor(parts: ClustersParts) {
+    this.#parts = parts;
+  }
+
+  hold(name: string, holder: ClusterHolder): void {
+    this.watch(name).hold(holder);
+  }
+
+  release(name: string, holder: ClusterHolder): void {
+    const watch = this.#held.get(name);
+    if (watch === undefined) return;
+    watch.release(holder);
+    this.drop(watch);
+  }
+
+  state(name: string): ClusterState | undefined {
+    return this.#held.get(name)?.state;
+  }
+
+  watch(name: string): ClusterWatch {
+    const watch = this.#held.get(name) ?? new ClusterWatch(name, this.#parts, this);
+    this.#held.set(name, watch);
+    return watch;
+  }
+
+  known(name: string): ClusterWatch | undefined {
+    return this.#held.get(name);
+  }
+
+  drop(watch: ClusterWatch): void {
+    if (watch.holders.length > 0 || watch.trees.length > 0 || !this.#held.delete(watch.name)) return;
+    watch.close();
+  }
 }
 
 /** CDS and, where the cluster asks for it, EDS of one cluster. Watches by methods: thousands are held. */
-class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
+class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner, TreeOwner {
   readonly name: string;
   readonly parts: ClustersParts;
   holders: readonly ClusterHolder[] = [];
-  state: ClusterState | undefined;
+  /** Aggregates it is part of. */
+  trees: readonly ClusterTree[] = [];
+  /** By itself. */
+  own: ClusterState | undefined;
+  readonly #nodes: Nodes;
+  /** Of an aggregate that somebody holds. */
+  #tree: ClusterTree | undefined;
   #cluster: Part<Cluster> = PENDING;
   #endpoints: EndpointWatch | undefined;
   #grace: Timer | undefined;
@@ -66,9 +103,10 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   /** Of a cluster with TLS. */
   #tls: TlsParts | undefined;
 
-  constructor(name: string, parts: ClustersParts) {
+  constructor(name: string, parts: ClustersParts, nodes: Nodes) {
     this.name = name;
     this.parts = parts;
+    this.#nodes = nodes;
     parts.discovery.subscribe(clusterType, name, this);
   }
 
@@ -78,6 +116,47 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     this.parts.discovery.unsubscribe(clusterType, this.name, this);
     this.#endpoints?.close();
     this.#tls?.close();
+  }
+
+  get clock(): Clock {
+    return this.parts.clock;
+  }
+
+  /** With all it is made of. */
+  get state(): ClusterState | undefined {
+    return this.#tree === undefined ? this.own : this.#tree.state;
+  }
+
+  hold(holder: ClusterHolder): void {
+    this.holders = this.holders.concat(holder);
+    if (this.holders.length === 1) this.#grow();
+  }
+
+  release(holder: ClusterHolder): void {
+    this.holders = this.holders.filter((other) => other !== holder);
+    if (this.holders.length === 0) this.#grow();
+  }
+
+  holdNode(name: string, tree: ClusterTree): void {
+    const node = this.#nodes.watch(name);
+    node.trees = node.trees.concat(tree);
+  }
+
+  releaseNode(name: string, tree: ClusterTree): void {
+    const node = this.#nodes.known(name);
+    if (node === undefined) return;
+    node.trees = node.trees.filter((other) => other !== tree);
+    this.#nodes.drop(node);
+  }
+
+  nodeState(name: string): ClusterState | undefined {
+    return this.#nodes.known(name)?.own;
+  }
+
+  treeChanged(): void {
+    const before = this.state;
+    this.#grow();
+    if (this.state !== before) this.#tell();
   }
 
   /**
@@ -106,7 +185,7 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
 
   #changesTransports(next: Cluster): boolean {
     const now = this.#cluster;
-    const isHeld = now.kind === 'value' && this.state?.kind === 'ready' && (this.#endpoints?.hasSome ?? false);
+    const isHeld = now.kind === 'value' && this.own?.kind === 'ready' && (this.#endpoints?.hasSome ?? false);
     return isHeld && transportsText(now.value) !== transportsText(next);
   }
 
@@ -135,8 +214,26 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
   }
 
   #changed(): void {
-    this.state = this.#compute();
+    this.own = this.#compute();
+    this.#grow();
+    for (const tree of this.trees) tree.nodeChanged();
+    this.#tell();
+  }
+
+  #tell(): void {
     for (const holder of this.holders) holder.clusterChanged();
+  }
+
+  /** The tree of an aggregate, as long as somebody holds it. */
+  #grow(): void {
+    const { own } = this;
+    const config = own?.kind === 'ready' && own.config.cluster.discovery.kind === 'aggregate' ? own.config : undefined;
+    const before = this.#tree;
+    if (config === undefined || this.holders.length === 0) this.#tree = undefined;
+    else if (before?.config !== config) this.#tree = new ClusterTree(config, this, before?.state);
+    this.#tree?.walk();
+    // Only now: what both are made of goes on.
+    if (before !== this.#tree) before?.close();
   }
 
   #setCluster(cluster: Part<Cluster>): void {
@@ -162,7 +259,7 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     if (cluster.kind !== 'value') return { kind: 'failed', reason: cluster.reason };
     const { discovery } = cluster.value;
     if (discovery.kind !== 'eds') {
-      const assignment = discovery.kind === 'original-dst' ? undefined : discovery.assignment;
+      const assignment = 'assignment' in discovery ? discovery.assignment : undefined;
       return this.#ready({ cluster: cluster.value, assignment });
     }
     const endpoints = this.#endpoints?.assignment ?? PENDING;
@@ -180,7 +277,7 @@ class ClusterWatch implements ResourceWatcher<Cluster>, EndpointOwner {
     if (tls !== undefined && (named.length > 0 || this.#tls !== undefined)) {
       this.#tls ??= new TlsParts(tls, clock, () => this.#changed());
       this.#tls.want(named, transportsInUse(cluster, assignment));
-      if (!this.#tls.isWarm) return this.state?.kind === 'ready' ? this.state : undefined;
+      if (!this.#tls.isWarm) return this.own?.kind === 'ready' ? this.own : undefined;
     }
     return { kind: 'ready', config };
   }

@@ -38,7 +38,9 @@ export interface TargetParts<T> {
 /** No cluster, or one of whose endpoints nothing is known: its calls would fail. */
 const isMissing = (state: ClusterState): boolean => {
   if (state.kind !== 'ready') return true;
-  return state.config.cluster.discovery.kind === 'eds' && state.config.assignment === undefined;
+  const { cluster, assignment, members } = state.config;
+  if (members !== undefined) return members.every((member) => isMissing(member.state));
+  return cluster.discovery.kind === 'eds' && assignment === undefined;
 };
 
 const hasConnections = ({ listener, clusters }: TargetConfig): boolean =>

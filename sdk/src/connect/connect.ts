@@ -10,7 +10,7 @@ import { isLoopback } from '../http/dialled.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import type { Pick } from '../upstream/pick.ts';
-import type { PickContext } from '../upstream/upstream.ts';
+import type { PickContext } from '../upstream/types.ts';
 import { type ConnectOptions, type Destination, destinationOf } from './destination.ts';
 import { dialHost, isFailure } from './dial-host.ts';
 import { connectError, flagOf } from './failure.ts';
@@ -120,9 +120,10 @@ class Connecting {
       selectionAttempts: 2 * chain.connectAttempts,
     };
     for (let left = chain.connectAttempts; ; left--) {
-      const { cluster } = upstream.config();
-      const breaker = upstream.breaker('default');
-      const pick = this.#admit(breaker, cluster, () => upstream.pick(context));
+      const serving = upstream.serving(this.#runtime.random);
+      const { cluster } = serving.config();
+      const breaker = serving.breaker('default');
+      const pick = this.#admit(breaker, cluster, () => serving.pick(context));
       tried.add(pick.host);
       const result = await this.#try(pick, cluster, breaker);
       if (!isFailure(result)) {

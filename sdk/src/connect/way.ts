@@ -3,7 +3,7 @@ import type { LiveTarget } from '../call/live-target.ts';
 import type { Random } from '../clock.ts';
 import type { ConnectionChain } from '../model/l4.ts';
 import { decideConnection } from '../route/l4.ts';
-import type { PickContext, Upstream } from '../upstream/upstream.ts';
+import type { PickContext, Upstream } from '../upstream/types.ts';
 import type { Destination } from './destination.ts';
 import type { ConnectRuntime } from './runtime.ts';
 
@@ -45,7 +45,7 @@ export function pickContextOf(
   { host, port }: Destination,
   { sourceIp }: ConnectRuntime,
 ): PickContext {
-  if (upstream.config().cluster.discovery.kind === 'original-dst') {
+  if (upstream.needsDestination) {
     return { originalDestination: { address: host, port } };
   }
   const source = chain.hashSourceIp ? sourceIp() : undefined;

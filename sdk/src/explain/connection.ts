@@ -12,6 +12,7 @@ import {
   withoutConfiguration,
 } from './explain.ts';
 import type { ExplainedSplit, Explanation } from './explanation.ts';
+import { notesOnMembers } from './notes.ts';
 import { type OwnIdentity, transportNotes } from './transports.ts';
 
 /** A connection to be explained (`tcp://host:port`). */
@@ -103,5 +104,5 @@ function notesOf(
     ...(maxDurationMs ? [`after ${maxDurationMs / 1_000} s it is closed`] : []),
     ...(connectAttempts > 1 ? [`up to ${connectAttempts} hosts are tried`] : []),
   ];
-  return [...notes, ...transportNotes(upstream, own)];
+  return [...notes, ...notesOnMembers(upstream, () => 0), ...transportNotes(upstream, own)];
 }

@@ -16,10 +16,10 @@ import type { CompiledForward, RouteDecision } from '../route/table.ts';
 import { type TlsRoute, tlsRouteOf } from '../route/tls-route.ts';
 import { createTrace } from '../route/trace.ts';
 import { assignmentOf } from '../upstream/assignment.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
 import { notesOnConfiguration } from './configuration-notes.ts';
 import type { Explanation } from './explanation.ts';
-import { notesOn, notesOnDrops } from './notes.ts';
+import { notesOn, notesOnDrops, notesOnMembers } from './notes.ts';
 import { sourceOf } from './sources.ts';
 import { type OwnIdentity, transportNotes } from './transports.ts';
 
@@ -156,10 +156,11 @@ function explainForward(
   const sent = destination && outgoingRequest({ decision, action, cluster: destination }, request);
   const { hash } = requestHash(action.hashPolicies, { request: sent ?? request, random: () => random });
   const next = upstream?.peek(hash === undefined ? {} : { hash }, () => random);
-  const drops = upstream === undefined ? [] : notesOnDrops(assignmentOf(upstream.config()));
+  const drops = upstream?.members().flatMap((member) => notesOnDrops(assignmentOf(member.config()))) ?? [];
   const notes = [
     ...drops,
     ...notesOn({ ...action, ...(destination?.fault && { fault: destination.fault }) }),
+    ...notesOnMembers(upstream, () => random),
     ...transportNotes(upstream, own),
   ];
   if (tlsRoute !== undefined)
@@ -197,8 +198,9 @@ function byTlsRoute(live: LiveTarget, decision: RouteDecision, { target, random 
 }
 
 export const endpointsOf = (upstream: Upstream | undefined): Explanation['endpoints'] =>
-  (upstream?.hosts() ?? []).map(({ address, locality, priority, state, reason, loadWeight }) => ({
+  (upstream?.hosts() ?? []).map(({ address, cluster, locality, priority, state, reason, loadWeight }) => ({
     ...{ address, locality, priority, state },
+    ...(cluster !== undefined && { cluster }),
     ...(reason !== undefined && { reason }),
     ...(loadWeight !== undefined && { loadWeight }),
   }));

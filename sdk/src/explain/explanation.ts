@@ -9,6 +9,8 @@ export interface ExplainedSplit {
 
 export interface ExplainedEndpoint {
   readonly address: string;
+  /** Of an aggregate: which of its clusters it belongs to. */
+  readonly cluster?: string;
   readonly locality: string;
   readonly priority: number;
   readonly state: string;

@@ -98,10 +98,10 @@ function endpointsSection({ endpoints, cluster }: Explanation, { strong, good, b
   if (endpoints.length === 0) return [strong('Endpoints'), `  ${bad('none')}`];
   const addressWidth = Math.max(...endpoints.map(({ address }) => address.length));
   const stateWidth = Math.max(...endpoints.map(({ state }) => state.length));
-  const lines = endpoints.map(({ address, locality, priority, state, reason, loadWeight }) => {
+  const lines = endpoints.map(({ address, cluster: member = '', locality, priority, state, reason, loadWeight }) => {
     const paint = state === 'healthy' ? good : bad;
     const weight = loadWeight === undefined ? '' : loadWeight > 0 ? `weight ${round(loadWeight)}` : 'no weight yet';
-    const place = [locality, priority > 0 ? `priority ${priority}` : '', weight, reason ?? ''];
+    const place = [member, locality, priority > 0 ? `priority ${priority}` : '', weight, reason ?? ''];
     return `  ${address.padEnd(addressWidth)}  ${paint(state.padEnd(stateWidth))}  ${faint(place.filter(Boolean).join('  '))}`.trimEnd();
   });
   return [strong(`Endpoints (${endpoints.length})`), ...lines];

@@ -1,6 +1,8 @@
+import type { Random } from '../clock.ts';
 import type { FaultPolicy, ForwardAction, RetryPolicy } from '../model/action.ts';
 import type { LoadAssignment } from '../model/cluster.ts';
 import type { Fraction } from '../model/match.ts';
+import type { Upstream } from '../upstream/types.ts';
 
 /** What a reader should know of a route's policy beside its time-out and retries. */
 export function notesOn(action: ForwardAction): string[] {
@@ -17,6 +19,19 @@ export function notesOn(action: ForwardAction): string[] {
 /** Calls to its cluster that are given up (Envoy drop_overloads). */
 export const notesOnDrops = (assignment: LoadAssignment | undefined): string[] =>
   (assignment?.drops ?? []).map(({ category, fraction }) => `${share(fraction)} are given up: 503 (${category})`);
+
+/** Which cluster of an aggregate is called, and why others are not. */
+export function notesOnMembers(upstream: Upstream | undefined, random: Random): string[] {
+  const members = upstream?.config().members;
+  if (upstream === undefined || members === undefined) return [];
+  const next = upstream.serving(random);
+  return [
+    `${upstream.name} is ${members.map((member) => member.name).join(', then ')}: ${next.name} is called`,
+    ...members.flatMap(({ name: member, state }) =>
+      state.kind === 'failed' ? [`${member} is passed over: ${state.reason}`] : [],
+    ),
+  ];
+}
 
 const share = ({ numerator, denominator }: Fraction): string =>
   `${Number(((100 * numerator) / denominator).toFixed(4))} %`;

@@ -1,6 +1,6 @@
 import type { NameMatch, RootsSource, UpstreamTls } from '../model/tls.ts';
 import { transportOf } from '../model/transport.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
 
 /** What of this process's identity is said. */
 export interface OwnIdentity {
@@ -12,6 +12,10 @@ export interface OwnIdentity {
 /** How the endpoints of a cluster are spoken to: by which TLS, as whom, and who is expected there; or why in clear. */
 export function transportNotes(upstream: Upstream | undefined, own: OwnIdentity | undefined): string[] {
   if (upstream === undefined) return [];
+  const members = upstream.members();
+  if (members[0] !== upstream) {
+    return members.flatMap((member) => transportNotes(member, own).map((note) => `${member.name}: ${note}`));
+  }
   const { cluster, assignment } = upstream.config();
   if (cluster.tls === undefined && cluster.transportMatches === undefined) return [];
   const counts = new Map<UpstreamTls | undefined, number>();

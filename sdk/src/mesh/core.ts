@@ -22,7 +22,7 @@ import type { Registration } from '../options.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
 import { overNetwork } from '../upstream/health/over-network.ts';
 import { loadOverNetwork } from '../upstream/load/over-network.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
 import type { Events } from './events.ts';
 import { createCoreIdentity, waitForProof } from './identity.ts';
 import { createSourceIp } from './source-ip.ts';

@@ -6,7 +6,7 @@ import type { SecureTransports } from '../connection/secure-transports.ts';
 import { MeshError } from '../errors.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import type { Registration } from '../options.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Upstream } from '../upstream/types.ts';
 import type { Core, CoreParts } from './core.ts';
 
 type State = TargetState<LiveTarget>;

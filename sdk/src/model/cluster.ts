@@ -164,7 +164,9 @@ export type Discovery =
       readonly options: DnsOptions;
     }
   /** The address the caller asked for (ORIGINAL_DST). */
-  | { readonly kind: 'original-dst' };
+  | { readonly kind: 'original-dst' }
+  /** Other clusters, the first one first; each of them may be such a one itself (Envoy envoy.clusters.aggregate, gRFC A37). */
+  | { readonly kind: 'aggregate'; readonly clusters: readonly string[] };
 
 export interface Cluster {
   readonly name: string;

@@ -5,6 +5,13 @@ import type { Listener, RouteConfiguration } from './route.ts';
 export interface ClusterConfig {
   readonly cluster: Cluster;
   readonly assignment: LoadAssignment | undefined;
+  /** What an aggregate comes down to, in its order: clusters that are none themselves, those that cannot be used too. */
+  readonly members?: readonly ClusterMember[];
+}
+
+export interface ClusterMember {
+  readonly name: string;
+  readonly state: ClusterState;
 }
 
 export type ClusterState =

@@ -31,6 +31,8 @@ export interface Host {
 export interface HostView {
   /** `address:port`. */
   readonly address: string;
+  /** Of an aggregate: which of its clusters it belongs to. */
+  readonly cluster?: string;
   /** `region/zone/subzone`, as far as given. */
   readonly locality: string;
   readonly priority: number;

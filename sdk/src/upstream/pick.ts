@@ -1,6 +1,8 @@
 import type { LoadReport } from '../balancer/load-weight.ts';
 import type { Endpoint } from '../model/cluster.ts';
+import type { ClusterConfig } from '../model/target.ts';
 import { isLate } from '../wire/late-timer.ts';
+import type { Breaker } from './breaker.ts';
 import type { Host, LiveHost } from './host.ts';
 import { statusOf } from './outlier/counts.ts';
 
@@ -23,6 +25,8 @@ export interface Pick {
   readonly kind: 'pick';
   readonly endpoint: Endpoint;
   readonly host: Host;
+  /** Of which cluster: of an aggregate, the one of its clusters. */
+  readonly upstream: Picked;
   /** There is a connection; `isAll` where nothing else was wanted (Envoy LocalOriginConnectSuccess, …Final). */
   connected(isAll?: boolean): void;
   /** The head of an answer is there whose outcome its end will tell. */
@@ -31,6 +35,13 @@ export interface Pick {
   /** What the host says of its load, with an answer. */
   reported(report: LoadReport): void;
   release(): void;
+}
+
+/** The cluster of a host that was picked. */
+export interface Picked {
+  readonly name: string;
+  config(): ClusterConfig;
+  breaker(priority: 'default' | 'high'): Breaker;
 }
 
 /** No host: `UH` no usable one, `UO` a limit is reached. */
@@ -43,7 +54,7 @@ export interface PickFailure {
 export const noHost = (reason: string): PickFailure => ({ kind: 'failure', flag: 'UH', reason });
 
 /** The cluster a pick was made in. */
-export interface PickOwner {
+export interface PickOwner extends Picked {
   /** Requests under way. */
   active: number;
   /** When the pick was made, where somebody wants to know how long it takes; else 0. */
@@ -75,6 +86,10 @@ export class LivePick implements Pick {
     owner.active++;
     host.active++;
     host.requests++;
+  }
+
+  get upstream(): Picked {
+    return this.#owner;
   }
 
   connected(isAll = false): void {

@@ -1,13 +1,20 @@
 import { effectiveLocalityWeight } from '../balancer/locality.ts';
 import { normaliseWeights } from '../balancer/normalise.ts';
 import { buildHashPicker, createPicker, isHashBalancer, type Picker } from '../balancer/picker.ts';
-import { type PriorityHealth, type PriorityLoads, priorityChoices, priorityLoads } from '../balancer/priority.ts';
+import {
+  loadsWithout,
+  type PriorityHealth,
+  type PriorityLoads,
+  priorityChoices,
+  priorityLoads,
+} from '../balancer/priority.ts';
 import { createWeighted, peekWeighted, putBack, type Weighted } from '../balancer/weighted.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { LiveHost } from './host.ts';
 import type { PriorityHosts } from './host-set.ts';
 import { atOnce } from './newest.ts';
 import { leftOut } from './tried-priorities.ts';
+import type { Levels } from './types.ts';
 
 /** Hosts to choose from and the state of the choice. */
 export interface Source {
@@ -35,6 +42,7 @@ export interface Table {
   readonly only: Pool | undefined;
   readonly pools: readonly Pool[];
   readonly input: TableInput;
+  readonly levels: Levels;
   /** Tables without some priorities, by their numbers; made when first asked for. */
   detours: Map<string, Table> | undefined;
 }
@@ -56,7 +64,8 @@ const EMPTY: Pool = { panic: false, whole: undefined, localities: undefined };
 /** Builds the table of a cluster, yielding between pieces of well under a millisecond where it hashes. */
 export function* buildTable(input: TableInput, without: ReadonlySet<number> = NONE): Generator<void, Table> {
   const { cluster, priorities } = input;
-  const loads = loadsOf(input, without);
+  const levels = levelsOf(input, without);
+  const { loads } = levels;
   const healthy: Pool[] = [];
   const degraded: Pool[] = [];
   for (const [priority, level] of priorities.entries()) {
@@ -70,7 +79,7 @@ export function* buildTable(input: TableInput, without: ReadonlySet<number> = NO
   );
   const first = pools[0] ?? EMPTY;
   const isOne = pools.every((pool) => pool === first);
-  return { only: isOne ? first : undefined, pools: isOne ? [] : pools, input, detours: undefined };
+  return { only: isOne ? first : undefined, pools: isOne ? [] : pools, input, levels, detours: undefined };
 }
 
 /**
@@ -93,15 +102,15 @@ export function tableAfter(table: Table, tried: readonly number[], updateFrequen
   return detour;
 }
 
-function loadsOf(
+function levelsOf(
   { cluster, priorities, overprovisioningFactor, weightedHealth }: TableInput,
   without: ReadonlySet<number>,
-) {
-  const levels = priorities.map(({ hosts }) => healthOf(hosts, weightedHealth));
-  const loads = priorityLoads(levels, { overprovisioningFactor, panicThreshold: cluster.panicThreshold });
-  if (without.size === 0) return loads;
-  const left = levels.map((level, priority) => (without.has(priority) ? { ...level, healthy: 0, degraded: 0 } : level));
-  return { ...priorityLoads(left, { overprovisioningFactor, panicThreshold: 0 }), panic: loads.panic };
+): Levels {
+  const health = priorities.map(({ hosts }) => healthOf(hosts, weightedHealth));
+  const loads = priorityLoads(health, { overprovisioningFactor, panicThreshold: cluster.panicThreshold });
+  if (without.size === 0) return { health, overprovisioningFactor, loads };
+  const left = loadsWithout(health, without, overprovisioningFactor);
+  return { health, overprovisioningFactor, loads: { ...left, panic: loads.panic } };
 }
 
 type PoolKind = 'healthy' | 'degraded' | 'panic' | 'unused';

@@ -4,7 +4,8 @@ import { seededRandom } from '../../../test/harness/seeded-random.ts';
 import type { Health, LoadBalancer } from '../model/cluster.ts';
 import type { ClusterConfig } from '../model/target.ts';
 import { leftOut } from './tried-priorities.ts';
-import { createUpstream, type PickContext } from './upstream.ts';
+import type { PickContext } from './types.ts';
+import { createUpstream } from './upstream.ts';
 
 const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'round-robin' },

@@ -7,7 +7,8 @@ import type { Cluster, Endpoint, Health, LoadBalancer, LocalityEndpoints } from 
 import type { MeshEvent } from '../model/events.ts';
 import type { ClusterConfig } from '../model/target.ts';
 import type { Host } from './host.ts';
-import { createUpstream, type Upstream } from './upstream.ts';
+import type { Upstream } from './types.ts';
+import { createUpstream } from './upstream.ts';
 
 const BALANCERS: readonly LoadBalancer[] = [
   { kind: 'round-robin' },

@@ -1,11 +1,9 @@
-import { addressText } from '../balancer/hash-key.ts';
 import { type LoadReport, takeReport, usableWeight } from '../balancer/load-weight.ts';
 import { isHashBalancer, NO_HASH } from '../balancer/picker.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
 import type { EventSink } from '../model/events.ts';
-import type { Hash64 } from '../model/hash.ts';
 import type { ClusterConfig } from '../model/target.ts';
 import {
   assignmentOf,
@@ -18,13 +16,12 @@ import {
 } from './assignment.ts';
 import { Breaker } from './breaker.ts';
 import { type Choice, chooseHost } from './choose.ts';
-import { type CheckerOwner, HealthChecker, type StartProbe } from './health/checker.ts';
+import { type CheckerOwner, HealthChecker } from './health/checker.ts';
 import { overNetwork } from './health/over-network.ts';
-import { type Host, type HostView, type LiveHost, viewOf } from './host.ts';
+import { type HostView, type LiveHost, viewOf } from './host.ts';
 import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
 import { Latencies } from './latency.ts';
 import { loadOverNetwork } from './load/over-network.ts';
-import type { StartLoadStream } from './load/stream.ts';
 import { LoadWatcher } from './load/watcher.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
 import { type Destination, OriginalDestinations } from './original-destination.ts';
@@ -32,73 +29,23 @@ import { statusOf } from './outlier/counts.ts';
 import { type DetectorOwner, OutlierDetector } from './outlier/detector.ts';
 import type { Ejection } from './outlier/record.ts';
 import { LivePick, noHost, type Outcome, type Pick, type PickFailure, type PickOwner } from './pick.ts';
+import { SessionHosts } from './session-hosts.ts';
 import { type Table, type TableInput, tableAfter } from './table.ts';
 import { Tables, type TablesOwner } from './tables.ts';
-
-export interface PickContext {
-  /** What the route's hash policies gave; a random one stands in for it. */
-  readonly hash?: Hash64;
-  /** Hosts to avoid, e.g. those of earlier attempts. */
-  readonly exclude?: (host: Host) => boolean;
-  /** How often to choose again when `exclude` says so (Envoy host_selection_retry_max_attempts); then it is taken anyway. */
-  readonly selectionAttempts?: number;
-  /** Priorities of earlier attempts, left out while there are others (Envoy PreviousPrioritiesConfig). */
-  readonly triedPriorities?: readonly number[];
-  /** After so many attempts what is left out is brought up to date (update_frequency); 1 where absent. */
-  readonly priorityUpdateFrequency?: number;
-  /** Hosts a session sticks to, first one first (Envoy override host); `strict`: none else. */
-  readonly overrideHost?: { readonly addresses: readonly string[]; readonly strict: boolean };
-  /** For ORIGINAL_DST clusters: the address the application dialled. */
-  readonly originalDestination?: Destination;
-}
-
-/** What a pick would give now. */
-export interface Peek {
-  readonly kind: 'peek';
-  readonly host: Host;
-}
-
-/** Live state of one cluster: its hosts with their counters, and who of them is next. */
-export interface Upstream {
-  readonly name: string;
-  config(): ClusterConfig;
-  /** Takes over a new configuration: hosts that stay keep their counters; tables are rebuilt where they change. */
-  update(config: ClusterConfig): void;
-  /** Resolves once picks go by the newest configuration. */
-  prepare(): Promise<void>;
-  pick(context: PickContext): Pick | PickFailure;
-  /** As `pick`, but nothing changes. Without a source of chance every draw is 0. */
-  peek(context: PickContext, random?: Random): Peek | PickFailure;
-  hosts(): readonly HostView[];
-  /** Hosts that outlier detection has left out, now or before. */
-  ejections(): readonly Ejection[];
-  /** Ends the ejection of a host, `address:port`; false where it is not ejected. */
-  uneject(address: string): boolean;
-  /** The 95th percentile of the times to the head of a good answer; measured from the first time it is asked for. */
-  p95Ms(): number | undefined;
-  /** Limits and counts of one priority of requests. */
-  breaker(priority: 'default' | 'high'): Breaker;
-  /** Stops a build that is under way; its hosts count as removed. Picks made before stay valid. */
-  close(): void;
-}
-
-export interface UpstreamDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly emit: EventSink;
-  /** How a host's health is asked; over the network where absent. */
-  readonly probe?: StartProbe;
-  /** How a host is asked for its load; over the network where absent. */
-  readonly loadStream?: StartLoadStream;
-  /** Told when hosts may have gone some time after an update: many are brought in line in slices. */
-  readonly onHostsChanged?: () => void;
-}
+import type { Levels, Peek, PickContext, Upstream, UpstreamDeps } from './types.ts';
 
 export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
 
 /** undefined: no reports out of band are asked for. */
 const reportPeriodOf = ({ loadBalancer }: Cluster): number | undefined =>
   loadBalancer.kind === 'load-weighted' ? loadBalancer.outOfBandMs : undefined;
+
+/** Whatever was dialled: one priority that takes everything. */
+const ONE_LEVEL: Levels = {
+  health: [{ total: 1, healthy: 1, degraded: 0 }],
+  overprovisioningFactor: 100,
+  loads: { healthy: [100], degraded: [0], panic: [false] },
+};
 
 /** Hosts, old and new ones, up to which they are brought in line and tabled at once: about a millisecond. */
 const FEW_HOSTS = 1_000;
@@ -138,7 +85,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
   /** Where hosts report their load out of band. */
   #watcher: LoadWatcher | undefined;
   #latencies: Latencies | undefined;
-  #addresses: { readonly of: HostSet; readonly hosts: ReadonlyMap<string, LiveHost> } | undefined;
+  #sessions: SessionHosts | undefined;
   #isClosed = false;
 
   constructor(initial: ClusterConfig, deps: UpstreamDeps) {
@@ -203,6 +150,30 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     choice.random = chance;
     const found = this.#find(context);
     return 'kind' in found ? found : { kind: 'peek', host: found };
+  }
+
+  members(): readonly Upstream[] {
+    return [this];
+  }
+
+  serving(): Upstream {
+    return this;
+  }
+
+  get needsHash(): boolean {
+    return isHashBalancer(this.#config.cluster.loadBalancer);
+  }
+
+  get needsDestination(): boolean {
+    return this.#config.cluster.discovery.kind === 'original-dst';
+  }
+
+  levels(): Levels | undefined {
+    return this.needsDestination ? ONE_LEVEL : this.#liveTables().current?.levels;
+  }
+
+  levelOf({ host }: Pick): number {
+    return host.priority;
   }
 
   hosts(): readonly HostView[] {
@@ -424,7 +395,9 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     const tables = this.#tables ?? this.#liveTables();
     if (tables.current === undefined) return noHost(`the first table of ${this.name} is still being built`);
     if (context.overrideHost !== undefined) {
-      const found = this.#override(context.overrideHost.addresses);
+      this.#sessions ??= new SessionHosts();
+      const { overrideHostStatus } = this.#config.cluster;
+      const found = this.#sessions.find(context.overrideHost.addresses, this.#hosts, overrideHostStatus);
       if (found !== undefined) return found;
       if (context.overrideHost.strict) return noHost(`the host of the session is no usable endpoint of ${this.name}`);
     }
@@ -437,19 +410,6 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
       return noHost(`${this.name} goes to the address that was dialled, and there is none`);
     this.#destinations ??= new OriginalDestinations(defaultOf('originalDestinationHosts'));
     return this.#destinations.hostOf(destination, choice.take);
-  }
-
-  /** Envoy HostUtility::selectOverrideHost; by default UNKNOWN, HEALTHY and DEGRADED hosts are taken. */
-  #override(addresses: readonly string[]): LiveHost | undefined {
-    if (this.#addresses?.of !== this.#hosts) {
-      this.#addresses = { of: this.#hosts, hosts: new Map(this.#hosts.all.map((host) => [addressText(host), host])) };
-    }
-    const { overrideHostStatus: statuses } = this.#config.cluster;
-    for (const address of addresses) {
-      const host = this.#addresses.hosts.get(address);
-      if (host !== undefined && (statuses?.includes(host.status) ?? host.availability !== 'out')) return host;
-    }
-    return undefined;
   }
 
   #choose(whole: Table, stale: boolean, context: PickContext): LiveHost | undefined {

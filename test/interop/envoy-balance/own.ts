@@ -10,7 +10,8 @@ import { clusterType } from '../../../sdk/src/resource/cluster/cluster.ts';
 import { loadAssignmentType } from '../../../sdk/src/resource/endpoint/load-assignment.ts';
 import type { Decoded } from '../../../sdk/src/resource/resource-type.ts';
 import type { Pick } from '../../../sdk/src/upstream/pick.ts';
-import { createUpstream, type Upstream } from '../../../sdk/src/upstream/upstream.ts';
+import type { Upstream } from '../../../sdk/src/upstream/types.ts';
+import { createUpstream } from '../../../sdk/src/upstream/upstream.ts';
 import { assignmentOf, type BalanceCase, clusterOf } from './cases.ts';
 import { idOf, NOBODY } from './hosts.ts';
 

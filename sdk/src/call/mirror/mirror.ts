@@ -3,7 +3,7 @@ import type { Timer } from '../../clock.ts';
 import type { WireRequest } from '../../connection/exchange.ts';
 import type { TlsTarget } from '../../connection/tls.ts';
 import type { Cluster, Endpoint } from '../../model/cluster.ts';
-import type { Upstream } from '../../upstream/upstream.ts';
+import type { Upstream } from '../../upstream/types.ts';
 import { patientTimer } from '../../wire/late-timer.ts';
 import { Attempt, type AttemptOwner, type ResponseHead } from '../attempt.ts';
 import type { CallRuntime } from '../types.ts';
@@ -34,7 +34,8 @@ export class Mirror implements AttemptOwner {
   }
 
   start(): void {
-    const { runtime, upstream, priority, timeoutMs, isGrpc } = this.#parts;
+    const { runtime, priority, timeoutMs, isGrpc } = this.#parts;
+    const upstream = this.#parts.upstream.serving(runtime.random);
     const breaker = upstream.breaker(priority);
     // The first thing to go when room becomes scarce.
     const pick = breaker.isCrowded ? undefined : upstream.pick({});

@@ -16,7 +16,7 @@ const SLOW_START = { supported: 'slow_start_window aggression min_weight_percent
 
 export const fields: FieldRows = {
   ...rowsOf('envoy.config.cluster.v3.Cluster', {
-    supported: `name type eds_cluster_config connect_timeout lb_policy load_assignment
+    supported: `name type cluster_type eds_cluster_config connect_timeout lb_policy load_assignment
       max_requests_per_connection circuit_breakers common_http_protocol_options http_protocol_options
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
       least_request_lb_config round_robin_lb_config common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
@@ -35,11 +35,12 @@ export const fields: FieldRows = {
       'there is no downstream connection': 'connection_pool_per_downstream_connection protocol_selection',
     },
     rejected: {
-      'STATIC, STRICT_DNS, LOGICAL_DNS, EDS, ORIGINAL_DST allowed': 'cluster_type',
       'no network filter is known': 'filters',
       'no upstream extension is known': 'upstream_config',
     },
   }),
+  ...rowsOf('envoy.config.cluster.v3.Cluster.CustomClusterType', { supported: 'name typed_config' }),
+  ...rowsOf('envoy.extensions.clusters.aggregate.v3.ClusterConfig', { supported: 'clusters' }),
   ...rowsOf('envoy.config.cluster.v3.Cluster.RefreshRate', { supported: 'base_interval max_interval' }),
   ...rowsOf('envoy.config.cluster.v3.UpstreamConnectionOptions', {
     supported: 'tcp_keepalive',

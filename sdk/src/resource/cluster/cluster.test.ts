@@ -5,8 +5,11 @@ import { registry } from '../../../gen/registry.js';
 import { clusterType } from './cluster.ts';
 
 const eds = { type: 'EDS', edsClusterConfig: { edsConfig: { ads: {} } } };
-const decode = (json: Record<string, JsonValue>) =>
-  clusterType.decode(toBinary(ClusterSchema, fromJson(ClusterSchema, { name: 'c', ...eds, ...json }, { registry })));
+/** What is null is left out. */
+const decode = (json: Record<string, JsonValue>) => {
+  const set = Object.entries({ name: 'c', ...eds, ...json }).filter(([, value]) => value !== null);
+  return clusterType.decode(toBinary(ClusterSchema, fromJson(ClusterSchema, Object.fromEntries(set), { registry })));
+};
 const ok = (json: Record<string, JsonValue>) => {
   const decoded = decode(json);
   if ('errors' in decoded) throw new Error(decoded.errors.join('\n'));
@@ -24,6 +27,11 @@ const policy = (name: string, extra: Record<string, JsonValue> = {}): JsonValue 
   typedExtensionConfig: { name, typedConfig: at(`envoy.extensions.load_balancing_policies.${name}`, extra) },
 });
 const policies = (...list: JsonValue[]) => ({ loadBalancingPolicy: { policies: list } });
+const noEds = { type: null, edsClusterConfig: null };
+const aggregateType = (config: Record<string, JsonValue>): JsonValue => ({
+  name: 'envoy.clusters.aggregate',
+  typedConfig: at('envoy.extensions.clusters.aggregate.v3.ClusterConfig', config),
+});
 const assignment = (...ports: number[]): JsonValue => ({
   clusterName: 'c',
   endpoints: [
@@ -304,11 +312,23 @@ describe('cluster', () => {
     expect(errors(json)).toContain(expected);
   });
 
-  it('aggregate clusters are refused', () => {
-    const json = fromJson(ClusterSchema, { name: 'c', clusterType: { name: 'envoy.clusters.aggregate' } });
-    expect(clusterType.decode(toBinary(ClusterSchema, json))).toMatchObject({
-      errors: [expect.stringContaining('cluster_type: set')],
-    });
+  it('an aggregate cluster is the clusters it names, in their order, whatever its lb_policy', () => {
+    const clusterType = aggregateType({ clusters: ['b', 'a'] });
+    const discovery = { kind: 'aggregate', clusters: ['b', 'a'] };
+    expect(ok({ ...noEds, clusterType }).discovery).toEqual(discovery);
+    expect(ok({ ...noEds, lbPolicy: 'CLUSTER_PROVIDED', clusterType }).discovery).toEqual(discovery);
+  });
+
+  it.each([
+    [aggregateType({}), 'cluster_type.typed_config.clusters: empty, one cluster at least is required'],
+    [aggregateType({ clusters: ['a', ''] }), 'cluster_type.typed_config.clusters[1]: empty, a value is required'],
+    [{ name: 'envoy.clusters.aggregate' }, 'cluster_type.typed_config: missing, envoy.extensions.clusters.aggregate'],
+    [
+      { name: 'x', typedConfig: at('envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin') },
+      'cluster_type.typed_config: envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin, envoy.',
+    ],
+  ])('refuses the cluster type %j', (clusterType, expected) => {
+    expect(errors({ ...noEds, clusterType })).toContain(expected);
   });
 
   it('DNS clusters bring their hosts along', () => {

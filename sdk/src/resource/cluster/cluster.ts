@@ -20,6 +20,7 @@ import { holdsKeyIn } from '../tls/tls-end.ts';
 import { decodeTransportMatch } from '../tls/transport-match.ts';
 import { decodeTransportSocket } from '../tls/upstream-tls.ts';
 import { inRange, positiveMs, required } from '../values.ts';
+import { decodeAggregate } from './aggregate.ts';
 import { decodeCircuitBreakers } from './circuit-breakers.ts';
 import { decodeDns } from './dns.ts';
 import { decodeHealthCheck } from './health-check.ts';
@@ -109,8 +110,7 @@ const isCheck = (check: HealthCheck | undefined): check is HealthCheck => check 
 
 function decodeDiscovery(message: Message, at: Scope): Discovery {
   const { clusterDiscoveryType: type } = message;
-  // Its field row has refused it (aggregate clusters and other extensions).
-  if (type.case === 'clusterType') return { kind: 'original-dst' };
+  if (type.case === 'clusterType') return decodeAggregate(type.value, at.at('cluster_type'));
   switch (type.value ?? Type.STATIC) {
     case Type.EDS:
       requireAds(message.edsClusterConfig?.edsConfig, at.at('eds_cluster_config').at('eds_config'));

@@ -4,7 +4,8 @@ import type { Cluster, OutlierDetection } from '../../model/cluster.ts';
 import type { MeshEvent } from '../../model/events.ts';
 import type { ClusterConfig } from '../../model/target.ts';
 import type { Outcome } from '../pick.ts';
-import { createUpstream, type Upstream } from '../upstream.ts';
+import type { Upstream } from '../types.ts';
+import { createUpstream } from '../upstream.ts';
 
 /** Envoy's defaults, with nothing that goes by rates. */
 export const RULES: OutlierDetection = {

@@ -39,6 +39,8 @@ export const cluster: MessageTable = {
     },
     rest: 'not read (A27)',
   },
+  'envoy.config.cluster.v3.Cluster.CustomClusterType': { grpc: 'typed_config', rest: 'the type decides (A37)' },
+  'envoy.extensions.clusters.aggregate.v3.ClusterConfig': { grpc: 'clusters' },
   'envoy.config.cluster.v3.Cluster.RefreshRate': { rest: RESOLVER },
   'envoy.config.cluster.v3.UpstreamConnectionOptions': { rest: CHANNEL },
   'envoy.config.core.v3.TcpKeepalive': { rest: CHANNEL },
