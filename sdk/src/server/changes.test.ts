@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
@@ -86,32 +85,6 @@ describe('a change of the mode', () => {
     const over = fate(named);
     asking({ subjectAltNames: [{ kind: 'prefix', value: 'spiffe://elsewhere/' }] });
     expect(await over).toBe('closed');
-  });
-
-  it('during a handshake counts for the connection that comes of it, in its routes and faults as well', async () => {
-    const setting = await start(createServer(who), 'STRICT');
-    const strict = listenerOfMode('STRICT', '0.0.0.0', 9080);
-    const fault = { abort: { httpStatus: 418, fraction: { numerator: 100, denominator: 100 } } } as const;
-    const requests = { routes: { kind: 'missing', reason: 'none' }, fault } as const;
-    const changed = { ...strict, chains: strict.chains.map((chain) => ({ ...chain, requests })) };
-    // The server has chosen a chain when it begins to answer.
-    const between = net.createServer((near) => {
-      const far = net.connect(setting.port, '127.0.0.1');
-      near.on('error', () => far.destroy()).pipe(far);
-      far
-        .on('error', () => near.destroy())
-        .once('data', (bytes) => {
-          setting.side.listen(changed);
-          near.write(bytes);
-          far.pipe(near);
-        });
-    });
-    between.listen(0, '127.0.0.1');
-    await once(between, 'listening');
-    const mutual = await secure({ ...setting, port: (between.address() as AddressInfo).port }, setting.caller);
-    expect(await ask(mutual)).toMatchObject({ status: 418 });
-    mutual.destroy();
-    between.close();
   });
 
   it('registers anew: callers expect a certificate only where one is asked for', async () => {

@@ -5,7 +5,7 @@ import { certificateOf } from '../identity/certificate.ts';
 import type { Secured } from '../identity/peer-check.ts';
 import type { TlsAcceptor } from '../identity/server-tls.ts';
 import type { TlsContexts } from '../identity/tls-contexts.ts';
-import type { InboundChain } from '../model/inbound.ts';
+import type { ForwardClientCertificate } from '../model/inbound.ts';
 import type { DownstreamTls } from '../model/tls.ts';
 import { clientCertificateElement, forwardedClientCertificate } from './client-certificate-header.ts';
 import type { GuardedConnection } from './connection.ts';
@@ -76,7 +76,7 @@ export class Terminator {
     if (client.peer !== undefined) setPeer(socket, peerFrom(client.peer));
     tag(socket, connection);
     connection.secured = { socket, client };
-    connection.rule = ruleOf(socket, client, connection.chain);
+    connection.rule = ruleOf(socket, client, connection);
     this.#parts.taken(connection, socket);
   }
 }
@@ -102,18 +102,24 @@ function peerFrom({ uri, trustDomain, workload }: NonNullable<Secured['peer']>):
   return { id: uri, trustDomain, namespace: workload?.namespace, serviceAccount: workload?.serviceAccount };
 }
 
-/** Made once a connection: the certificates stay the same, and a header of each request comes out of them. */
-function ruleOf(socket: TLSSocket, { certificate, presented, peer }: Secured, chain: InboundChain): HeaderRule {
-  const { clientCertificate } = chain;
+/** By the chain of now; made once for what it says, as a header of each request comes out of the certificates. */
+function ruleOf(
+  socket: TLSSocket,
+  { certificate, presented, peer }: Secured,
+  connection: Pick<GuardedConnection, 'chain'>,
+): HeaderRule {
   const own = socket.getX509Certificate();
-  const element =
+  const elementOf = ({ parts }: ForwardClientCertificate): string | undefined =>
     certificate &&
-    clientCertificateElement(
-      { own: own && certificateOf(own.raw), peer: certificate, chain: presented },
-      clientCertificate.parts,
-    );
+    clientCertificateElement({ own: own && certificateOf(own.raw), peer: certificate, chain: presented }, parts);
+  let made: { readonly of: ForwardClientCertificate; readonly element: string | undefined } | undefined;
   return {
     isProven: peer !== undefined,
-    clientCertificate: (sent) => forwardedClientCertificate(clientCertificate, sent, element),
+    clientCertificate(sent) {
+      const of = connection.chain?.clientCertificate;
+      if (of === undefined) return undefined;
+      if (made?.of !== of) made = { of, element: elementOf(of) };
+      return forwardedClientCertificate(of, sent, made.element);
+    },
   };
 }
