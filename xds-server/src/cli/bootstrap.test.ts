@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { readBootstrap } from '@inmesh/sdk/internal/bootstrap/bootstrap';
@@ -37,7 +37,10 @@ const noFile = (): string => {
 };
 
 describe('inmesh bootstrap', () => {
-  it('writes a file for its owner alone', async () => {
+  it('writes a file for its owner alone, also over one that others may read', async () => {
+    await made('grpc');
+    expect(statSync(out()).mode & 0o777).toBe(0o600);
+    chmodSync(out(), 0o644);
     await made('grpc');
     expect(statSync(out()).mode & 0o777).toBe(0o600);
   });
@@ -181,6 +184,15 @@ describe('inmesh bootstrap', () => {
   it.each([
     [['--kind', 'other'], /--kind: got "other", want grpc, envoy or sdk/],
     [['--kind', 'grpc', '--xds', 'nowhere'], /--xds: got "nowhere", want host:port/],
+    [['--kind', 'sdk', '--workload', 'a\nNODE_OPTIONS=--import=/x'], /INMESH_WORKLOAD: got "a\\nNODE_OPTIONS/],
+    [['--kind', 'sdk', '--namespace', 'a #b'], /INMESH_NAMESPACE: got "a #b"/],
+    [['--kind', 'sdk', '--label', 'a=b,c=d'], /--label: got "a=b,c=d", a comma/],
+    [
+      ['--kind', 'envoy', '--outbound', 'a.b") os.exit(:1=127.0.0.1:1'],
+      /--outbound: got "a.b"\) os.exit\(", want a host/,
+    ],
+    [['--kind', 'envoy', '--namespace', '")', '--outbound', 'a:1=127.0.0.1:1'], /--outbound: got "a."\)/],
+    [['--kind', 'envoy', '--xds', 'tls://cp:1'], /--ca-root: wanted for --xds tls:\/\/…, as Envoy trusts anybody/],
     [['--kind', 'grpc', '--xds', 'tls://unix:/x'], /a unix socket has no TLS/],
     [['--kind', 'grpc', '--certs', '/nowhere'], /--certs: \/nowhere\/cert-chain.pem is missing/],
     [['--kind', 'grpc', '--default-authority', 'a'], /--default-authority: got "a", want one of --authority/],

@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fchmodSync, fstatSync, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -82,13 +82,23 @@ export const bootstrap: Command = {
     const text = textOf(values);
     if (values.out === undefined) process.stdout.write(text);
     else {
-      // It names files with keys, and what is in it decides who is trusted.
-      writeFileSync(values.out, text, { mode: 0o600 });
+      writeOwn(values.out, text);
       process.stderr.write(`wrote ${values.out}\n`);
     }
     return 0;
   },
 };
+
+/** It names files with keys, and what is in it decides who is trusted: for its owner alone, also where a file was there. */
+function writeOwn(file: string, text: string): void {
+  const opened = openSync(file, 'w', 0o600);
+  try {
+    if (fstatSync(opened).isFile()) fchmodSync(opened, 0o600);
+    writeFileSync(opened, text);
+  } finally {
+    closeSync(opened);
+  }
+}
 
 function textOf(values: Values): string {
   const json = (made: object): string => `${JSON.stringify(made, undefined, 2)}\n`;

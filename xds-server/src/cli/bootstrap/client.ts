@@ -92,8 +92,13 @@ export function outboundOf(text: string, namespace: string): Outbound {
   if (parsed === undefined || address === undefined)
     throw new UsageError(`--outbound: got "${text}", want HOST:PORT=ADDRESS, as in reviews:9080=127.0.0.1:8001`);
   const { host, port } = parsed;
-  return { host: completed(host, namespace), port, address: addressOf(address, '--outbound') };
+  const name = completed(host, namespace);
+  // It becomes part of a program (Envoy's Lua filter).
+  if (!HOST.test(name)) throw new UsageError(`--outbound: got "${name}", want a host name`);
+  return { host: name, port, address: addressOf(address, '--outbound') };
 }
+
+const HOST = /^[a-z0-9._:-]+$/;
 
 function completed(host: string, namespace: string): string {
   if (!host.includes('.')) return `${host}.${namespace}.svc.cluster.local`;

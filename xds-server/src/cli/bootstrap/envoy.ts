@@ -72,6 +72,8 @@ function controlPlane(client: BootstrapClient): object {
   const isTls = servers.some((server) => server.isTls);
   if (isTls && !servers.every((server) => server.isTls))
     throw new UsageError('--xds: Envoy takes TLS for all of them or for none');
+  if (isTls && rootsOf(client) === undefined)
+    throw new UsageError('--ca-root: wanted for --xds tls://…, as Envoy trusts anybody where it is told of no roots');
   return {
     name: CONTROL_PLANE,
     type: servers.every(({ address }) => isLiteral(address)) ? 'STATIC' : 'STRICT_DNS',
@@ -114,12 +116,10 @@ function tls(client: BootstrapClient): object {
             { certificate_chain: { filename: files.certificate }, private_key: { filename: files.key } },
           ],
         }),
-        ...(rootsOf(client) !== undefined && {
-          validation_context: {
-            trusted_ca: trusted(client),
-            match_typed_subject_alt_names: [{ san_type: isAddress ? 'IP_ADDRESS' : 'DNS', matcher: { exact: name } }],
-          },
-        }),
+        validation_context: {
+          trusted_ca: trusted(client),
+          match_typed_subject_alt_names: [{ san_type: isAddress ? 'IP_ADDRESS' : 'DNS', matcher: { exact: name } }],
+        },
       },
     },
   };

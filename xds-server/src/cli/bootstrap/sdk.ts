@@ -29,5 +29,17 @@ export function sdkBootstrap({
     ['INMESH_CA_ROOT', servers.some(({ isTls }) => isTls) ? caRoot : undefined],
     ['INMESH_TOKEN_FILE', tokenFile],
   ];
-  return variables.flatMap(([name, value]) => (value ? [`${name}=${value}\n`] : [])).join('');
+  for (const [key, value] of names.labels) {
+    if (key.includes(',') || value.includes(','))
+      throw new UsageError(`--label: got "${key}=${value}", a comma would begin another label`);
+  }
+  return variables.flatMap(([name, value]) => (value ? [`${name}=${told(name, value)}\n`] : [])).join('');
+}
+
+/** As readers of such files take it (Node, Docker, a shell): another line is another variable, and `#` begins a comment. */
+function told(name: string, value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  if (/[\0-\x1f\x7f#]|^["'`]/.test(value))
+    throw new UsageError(`${name}: got ${JSON.stringify(value)}, which cannot be written in a file of variables`);
+  return value;
 }
