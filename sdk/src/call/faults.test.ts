@@ -144,3 +144,28 @@ describe('a fault of each attempt', () => {
     expect(answer.call?.story.attempts[0]).toMatchObject({ status: 504, flag: 'UT' });
   });
 });
+
+describe('faults of several filters', () => {
+  const delay = (ms: number): FaultPolicy => ({ delay: { ms, fraction: always } });
+  const abort: FaultPolicy = { abort: { httpStatus: 555, fraction: always } };
+
+  it.each(['call', 'attempt'] as const)('act one after the other, of a whole %s', async (scope) => {
+    const { call, arrived } = await under({ ...delay(20), scope, next: { ...delay(30), next: abort } });
+    const answer = await call().ended;
+    expect(answer).toMatchObject({ status: 555 });
+    expect(flags(answer)).toEqual(['DI', 'FI']);
+    expect(answer.call?.story.timings.endMs).toBeGreaterThanOrEqual((answer.call?.story.timings.startMs ?? 0) + 49);
+    expect(arrived()).toBe(0);
+  });
+
+  it('take their delays from the time of the call together', async () => {
+    const { call } = await under({ ...delay(60), next: delay(60) }, { timeoutMs: 100 });
+    expect(await call().ended).toMatchObject({ status: 504 });
+  });
+
+  it('are limited each by itself', async () => {
+    const { call } = await under({ ...delay(1), maxActive: 0, next: { ...abort, maxActive: 1 } });
+    expect(flags(await call().ended)).toEqual(['FI']);
+    expect(flags(await call().ended)).toEqual(['FI']);
+  });
+});

@@ -107,6 +107,9 @@ export class MeshCall implements Call, TriesOwner {
       { policy, request, cluster: way.cluster.name, runtime },
       {
         raise: (flag) => this.story.raise(flag),
+        held: (ms) => {
+          this.#heldMs += ms;
+        },
         goOn: () => {
           if (this.#isOver) return;
           this.#time?.setDue(startMs, this.#source === undefined);

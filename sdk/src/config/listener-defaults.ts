@@ -1,4 +1,5 @@
 import type { Action } from '../model/action.ts';
+import { faultOver } from '../model/fault-chain.ts';
 import type { Listener, RouteConfiguration } from '../model/route.ts';
 
 type Defaults = Pick<Listener, 'maxStreamDurationMs' | 'idleTimeoutMs' | 'fault' | 'statefulSession'>;
@@ -21,7 +22,11 @@ export function withListenerDefaults(listener: Listener, routes: RouteConfigurat
   if (Object.keys(defaults).length === 0) return routes;
   const before = known.get(routes);
   if (before?.listener === listener) return before.routes;
-  const fill = (action: Action): Action => (action.kind === 'forward' ? { ...defaults, ...action } : action);
+  const fill = (action: Action): Action => {
+    if (action.kind !== 'forward') return action;
+    const own = faultOver(fault, action.fault);
+    return { ...defaults, ...action, ...(own && { fault: own }) };
+  };
   const virtualHosts = routes.virtualHosts.map((host) => ({
     ...host,
     routes: host.routes.map((route) => ({ ...route, action: fill(route.action) })),

@@ -134,6 +134,10 @@ export interface FaultPolicy {
   readonly maxActive?: number;
   /** `call`: drawn once, an abort ends the call. `attempt`: drawn for each attempt. `call` where absent. */
   readonly scope?: 'call' | 'attempt';
+  /** The name of its filter, by which a route's configuration replaces it. */
+  readonly filter?: string;
+  /** The fault of the next such filter: acts when this one lets the request go on. */
+  readonly next?: FaultPolicy;
 }
 
 export interface PathRewrite {

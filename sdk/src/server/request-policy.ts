@@ -3,6 +3,7 @@ import { Injection } from '../call/fault/injection.ts';
 import type { Clock, Random } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import type { FaultPolicy } from '../model/action.ts';
+import { faultOver } from '../model/fault-chain.ts';
 import type { InboundListener, InboundRequests } from '../model/inbound.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { RouteConfiguration } from '../model/route.ts';
@@ -77,7 +78,7 @@ export class RequestPolicy {
     if (routes.kind !== 'inline') return isGrpc ? { refusal: NO_ROUTES } : { fault };
     const stays = staysIn(decide(tableOf(routes.routeConfiguration), request, random));
     if (stays === undefined && isGrpc) return { refusal: NO_ROUTE };
-    return { fault: stays?.fault ?? fault };
+    return { fault: faultOver(fault, stays?.fault) };
   }
 }
 

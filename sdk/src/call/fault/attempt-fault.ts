@@ -33,23 +33,28 @@ export class AttemptFault {
     this.#on = on;
     this.#injection = new Injection(parts, {
       raise: (flag) => on.raise(flag),
+      held: (ms) => this.#limit(ms),
       goOn: () => on.goOn(),
       abort: (abort) => on.onEnd({ kind: 'answer', flag: 'FI', reply: faultReply(abort) }),
     });
   }
 
   begin(): void {
-    const ms = this.#injection.begin();
-    const { clock } = this.#parts.runtime;
-    if (this.#perTryMs === 0 || ms < this.#perTryMs) return;
-    this.#late = clock.after(this.#perTryMs, () => {
-      const failure = tooLate('delayed by a fault', this.#perTryMs);
-      this.#on.onEnd({ kind: 'per-try-timeout', flag: 'UT', reply: replyFor(failure, false) });
-    });
+    this.#limit(this.#injection.begin());
   }
 
   close(): void {
     this.#late?.cancel();
     this.#injection.close();
+  }
+
+  #limit(heldMs: number): void {
+    const { clock } = this.#parts.runtime;
+    const leftMs = this.#perTryMs - (clock.now() - this.startMs);
+    if (this.#perTryMs === 0 || heldMs < leftMs) return;
+    this.#late = clock.after(Math.max(0, leftMs), () => {
+      const failure = tooLate('delayed by a fault', this.#perTryMs);
+      this.#on.onEnd({ kind: 'per-try-timeout', flag: 'UT', reply: replyFor(failure, false) });
+    });
   }
 }

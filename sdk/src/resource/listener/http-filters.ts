@@ -1,5 +1,7 @@
 import { StatefulSessionSchema } from '../../../gen/filters.js';
 import { HTTPFaultSchema, type HttpFilter, RouterSchema } from '../../../gen/listener.js';
+import type { FaultPolicy } from '../../model/action.ts';
+import { chainOf } from '../../model/fault-chain.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import { decodeFault } from '../route/fault.ts';
 import type { Filters } from '../route/inherited.ts';
@@ -15,6 +17,7 @@ export function decodeHttpFilters(filters: readonly HttpFilter[], at: Scope): Fi
   const list = at.at('http_filters');
   if (filters.length === 0) list.error('empty, the router filter at least is required');
   const names = new Set<string>();
+  const faults: FaultPolicy[] = [];
   let known: Filters = {};
   for (const [index, filter] of filters.entries()) {
     const here = list.at(index);
@@ -23,9 +26,12 @@ export function decodeHttpFilters(filters: readonly HttpFilter[], at: Scope): Fi
     names.add(filter.name);
     if (filter.disabled) continue;
     const isLast = index === filters.length - 1;
-    known = { ...known, ...decodeFilter(filter, isLast, here) };
+    const { fault, ...others } = decodeFilter(filter, isLast, here) ?? {};
+    if (fault !== undefined) faults.push({ ...fault, filter: filter.name });
+    known = { ...known, ...others };
   }
-  return known;
+  const fault = chainOf(faults);
+  return fault === undefined ? known : { ...known, fault };
 }
 
 function decodeFilter(filter: HttpFilter, isLast: boolean, at: Scope): Filters | undefined {

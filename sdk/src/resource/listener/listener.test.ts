@@ -48,8 +48,13 @@ describe('listener', () => {
       routes: { kind: 'rds', routeConfigurationName: 'r' },
       maxStreamDurationMs: 9_000,
       idleTimeoutMs: 0,
-      fault: { abort: { grpcStatus: 14, fraction: { numerator: 50, denominator: 100 } } },
+      fault: { filter: 'fault', abort: { grpcStatus: 14, fraction: { numerator: 50, denominator: 100 } } },
     });
+  });
+
+  it('of several fault filters has them all, in their order', () => {
+    const decoded = decode({ ...rds, httpFilters: [{ ...fault, name: 'first' }, fault, router] });
+    expect('ok' in decoded && decoded.ok.fault).toMatchObject({ filter: 'first', next: { filter: 'fault' } });
   });
 
   it('routes inline', () => {

@@ -3,6 +3,7 @@ import { StatefulSessionPerRouteSchema } from '../../../gen/filters.js';
 import { HTTPFaultSchema } from '../../../gen/listener.js';
 import { FilterConfigSchema } from '../../../gen/route.js';
 import type { FaultPolicy, HedgePolicy, MirrorPolicy, RetryPolicy, StatefulSession } from '../../model/action.ts';
+import { chainOf, faultOver } from '../../model/fault-chain.ts';
 import { typeNameOf, unpack } from '../any.ts';
 import { NONE } from '../lists.ts';
 import type { Scope } from '../scope.ts';
@@ -37,11 +38,14 @@ export const NOTHING_INHERITED: Inherited = {
 /** Envoy typed_per_filter_config: each filter's configuration replaces the one of the level above, whole. */
 export function decodePerFilter(configs: Readonly<Record<string, Any>>, above: Filters, at: Scope): Filters {
   let filters = above;
+  const faults: FaultPolicy[] = [];
   for (const [name, any] of Object.entries(configs)) {
-    const own = decodeOne(any, at.at('typed_per_filter_config').at(name));
-    if (own !== NO_FILTERS) filters = { ...filters, ...own };
+    const { fault, ...own } = decodeOne(any, at.at('typed_per_filter_config').at(name));
+    if (fault !== undefined) faults.push({ ...fault, filter: name });
+    filters = { ...filters, ...own };
   }
-  return filters;
+  const fault = faultOver(above.fault, chainOf(faults));
+  return fault === undefined || fault === above.fault ? filters : { ...filters, fault };
 }
 
 /** Filters that let requests through or not (gRFC A39 refuses every unknown one; these are those that matter). */
