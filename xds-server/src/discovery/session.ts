@@ -7,18 +7,15 @@ import {
   type DiscoveryRequest,
   DiscoveryRequestSchema,
 } from '@inmesh/sdk/internal/gen/discovery';
-import type { EncodedResource } from '../snapshot/encoded-resource.ts';
-import type { Lookup } from '../snapshot/lookup.ts';
 import type { TypeStatus } from './acknowledgements.ts';
-import { type ClientIdentity, clientIdentity } from './client-identity.ts';
+import { Asker } from './asker.ts';
+import type { ClientIdentity } from './client-identity.ts';
 import { changeDelta } from './delta-subscription.ts';
-import { type EntryStyle, isUnwrapping, keepsTime } from './entry-style.ts';
-import { type Find, NOT_YET } from './not-yet.ts';
 import { LOCAL, type Peer } from './peer.ts';
 import { Preparation } from './preparation.ts';
 import { tooLarge } from './request-size.ts';
 import type { ResourceFate } from './resource-ledger.ts';
-import type { Link, SessionHost, Waits } from './session-host.ts';
+import type { Link, SessionHost } from './session-host.ts';
 import { changeSotw } from './sotw-subscription.ts';
 import { DeltaType, SotwType, type SubscribedType } from './subscribed-type.ts';
 import { TokenBucket } from './token-bucket.ts';
@@ -55,16 +52,13 @@ export class Session {
   readonly #peer: Peer;
   readonly #only: string | undefined;
   readonly #bucket: TokenBucket;
-  /** By type, for the identity as it is. */
-  readonly #lookups = new Map<string, Lookup>();
-  readonly #styles = new Map<string, EntryStyle>();
   /** Types that may have something to send. */
   readonly #due = new Set<string>();
   readonly #preparation = new Preparation();
   /** Types with something gone that the client is told last. */
   readonly #keeping = new Set<string>();
-  #node: Node | undefined;
-  #identity: ClientIdentity | undefined;
+  /** Unknown until the first request. */
+  #asker: Asker | undefined;
   #pause: Timer | undefined;
   #throttled = 0;
   #slow = false;
@@ -85,7 +79,7 @@ export class Session {
   }
 
   get identity(): ClientIdentity | undefined {
-    return this.#identity;
+    return this.#asker?.identity;
   }
 
   get peer(): Peer {
@@ -99,7 +93,7 @@ export class Session {
 
   /** As the client wrote it. */
   get node(): Node | undefined {
-    return this.#node;
+    return this.#asker?.node;
   }
 
   /** By type that it asks for: what the client has said to the last response. */
@@ -152,12 +146,8 @@ export class Session {
 
   /** Other labels may mean other resources. */
   podsChanged(): void {
-    if (this.#ended || this.#peer.principal?.pod === undefined || this.#node === undefined) return;
-    const identity = this.#identityOf(this.#node);
-    if (identity.podLabels === this.#identity?.podLabels) return;
-    this.#identity = identity;
-    this.#forget();
-    this.#host.identified(this, identity);
+    if (this.#ended || this.#asker?.relabel() !== true) return;
+    this.#host.identified(this, this.#asker.identity);
     this.changed();
   }
 
@@ -183,7 +173,7 @@ export class Session {
   /** Renews the time to live of what the client has of a type. */
   renew(typeUrl: string): void {
     const type = this.#types().get(typeUrl);
-    const ttlMs = this.#ttlMs(typeUrl);
+    const ttlMs = this.#asker?.ttlMs(typeUrl);
     if (type === undefined || ttlMs === undefined || this.#slow || this.#ended) return;
     const renewal = type.renew(ttlMs, this.#host.revision());
     if (renewal === undefined) return;
@@ -219,26 +209,21 @@ export class Session {
 
   #identify(node: Node | undefined): boolean {
     if (node !== undefined) {
-      const isKnown = this.#identity !== undefined;
-      this.#node = node;
-      const identity = this.#identityOf(node);
-      if (identity.conflict !== undefined) {
-        this.end(PERMISSION_DENIED, identity.conflict);
+      const asker = new Asker(node, this.#method, this.#peer, this.#host);
+      const { conflict, faults } = asker.identity;
+      if (conflict !== undefined) {
+        this.end(PERMISSION_DENIED, conflict);
         return false;
       }
-      this.#identity = identity;
-      this.#forget();
-      for (const fault of this.#identity.faults) this.#warn(fault);
-      this.#host.identified(this, this.#identity);
+      const isKnown = this.#asker !== undefined;
+      this.#asker = asker;
+      for (const fault of faults) this.#warn(fault);
+      this.#host.identified(this, asker.identity);
       // Other labels or another place may mean other resources.
       if (isKnown) this.changed();
     }
-    if (this.#identity === undefined) this.end(INVALID_ARGUMENT, 'the first request of a stream must carry its node');
-    return this.#identity !== undefined;
-  }
-
-  #identityOf(node: Node): ClientIdentity {
-    return clientIdentity(node, this.#peer, this.#host.podLabels?.(this.#peer));
+    if (this.#asker === undefined) this.end(INVALID_ARGUMENT, 'the first request of a stream must carry its node');
+    return this.#asker !== undefined;
   }
 
   /** Empty where the request is of no further use. */
@@ -354,31 +339,22 @@ export class Session {
   }
 
   #warn(message: string): void {
-    this.#host.warn(this, `${this.#identity?.id ?? 'a client'}: ${message}`);
+    this.#host.warn(this, `${this.identity?.id ?? 'a client'}: ${message}`);
   }
 
   #prepare(typeUrl: string, isTimeUp: () => boolean): boolean {
     const names = this.#types().get(typeUrl)?.names;
-    if (this.#identity === undefined || names === undefined) return true;
-    return this.#preparation.step(typeUrl, names, this.#lookupOf(this.#identity, typeUrl), isTimeUp);
-  }
-
-  #lookupOf(identity: ClientIdentity, typeUrl: string): Lookup {
-    const lookup = this.#lookups.get(typeUrl) ?? this.#host.lookup(identity, typeUrl);
-    this.#lookups.set(typeUrl, lookup);
-    return lookup;
+    if (this.#asker === undefined || names === undefined) return true;
+    return this.#preparation.step(typeUrl, names, this.#asker.lookup(typeUrl), isTimeUp);
   }
 
   /** Sends what the client lacks of a type; true where something that is gone waits to be said. */
   #answer(typeUrl: string, keepsGone: boolean): boolean {
-    const identity = this.#identity;
+    const asker = this.#asker;
     const type = this.#types().get(typeUrl);
-    if (identity === undefined || type === undefined) return false;
-    const lookup = this.#lookupOf(identity, typeUrl);
-    const waits = this.#host.waits(identity, typeUrl);
-    const find = waits === undefined ? lookup : patient(lookup, waits);
-    const shape = { isWhole: isWhole(typeUrl), keepsGone, style: this.#styleOf(identity, typeUrl) };
-    const { write, names, isKeeping } = type.answer(shape, find);
+    if (asker === undefined || type === undefined) return false;
+    const shape = { isWhole: isWhole(typeUrl), keepsGone, style: asker.style(typeUrl) };
+    const { write, names, isKeeping } = type.answer(shape, asker.find(typeUrl));
     if (write === undefined) return isKeeping;
     const version = this.#host.revision();
     const nonce = type.book.send(version);
@@ -386,47 +362,4 @@ export class Session {
     if (!this.#link.send(write({ version, typeUrl, nonce }))) this.#slow = true;
     return isKeeping;
   }
-
-  #styleOf(identity: ClientIdentity, typeUrl: string): EntryStyle {
-    const known = this.#styles.get(typeUrl);
-    if (known !== undefined) return known;
-    const [host, method] = [this.#host, this.#method];
-    const { kind } = identity.view;
-    const style: EntryStyle = {
-      isWrapped: this.#node !== undefined && isUnwrapping(this.#node),
-      ttlMs: this.#ttlMs(typeUrl),
-      absence(name) {
-        // Envoy has no use for it.
-        const why = kind === 'envoy' ? undefined : host.absence?.(identity, typeUrl, name);
-        // That there is none, a gRPC client is told of routes and endpoints in no other way; delta says it by itself.
-        return (
-          why ??
-          (kind === 'grpc' && method === 'sotw'
-            ? `nothing of this type is served as "${name.slice(0, 200)}"`
-            : undefined)
-        );
-      },
-    };
-    this.#styles.set(typeUrl, style);
-    return style;
-  }
-
-  /** What was made for the identity as it was. */
-  #forget(): void {
-    this.#lookups.clear();
-    this.#styles.clear();
-  }
-
-  #ttlMs(typeUrl: string): number | undefined {
-    const [kind, node] = [this.#identity?.view.kind, this.#node];
-    if (kind === undefined || node === undefined || !keepsTime(this.#method, kind, node)) return undefined;
-    return this.#host.ttlMs?.(typeUrl);
-  }
 }
-
-const patient =
-  (lookup: Lookup, waits: Waits): Find<EncodedResource> =>
-  (name, held) => {
-    const found = lookup(name);
-    return waits(name, held, found) ? NOT_YET : found;
-  };
