@@ -9,7 +9,8 @@ const COPIED = 4_096;
 
 /**
  * Frames on their way to the socket. What is written in one turn goes out together at its end: a request of several frames,
- * and the requests that were made in the same turn, are one write.
+ * and the requests that were made in the same turn, are one write. Answers to the peer's own frames go with the next of those:
+ * whoever has read an answer may write again in a moment, and a write is most of what a message costs.
  */
 export class FrameWriter {
   readonly #socket: Socket;
@@ -18,6 +19,7 @@ export class FrameWriter {
   #from = 0;
   #at = 0;
   #isScheduled = false;
+  #isAwaiting = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -29,6 +31,17 @@ export class FrameWriter {
   }
 
   frame(type: number, flags: number, stream: number, payload: Uint8Array): void {
+    this.#schedule();
+    this.#put(type, flags, stream, payload);
+  }
+
+  /** What the peer waits for, and nobody here: it may go with what is written next, in this round of the event loop. */
+  answer(type: number, flags: number, stream: number, payload: Uint8Array): void {
+    this.#await();
+    this.#put(type, flags, stream, payload);
+  }
+
+  #put(type: number, flags: number, stream: number, payload: Uint8Array): void {
     const at = this.#header(type, flags, stream, payload.length);
     if (payload.length > COPIED) {
       this.flush();
@@ -56,6 +69,7 @@ export class FrameWriter {
   }
 
   raw(bytes: Uint8Array): void {
+    this.#schedule();
     this.#room(bytes.length);
     this.#slab.set(bytes, this.#at);
     this.#at += bytes.length;
@@ -63,6 +77,7 @@ export class FrameWriter {
 
   /** A frame whose payload is one or two numbers of 32 bits. */
   words(type: number, stream: number, first: number, second?: number): void {
+    this.#schedule();
     const at = this.#header(type, 0, stream, second === undefined ? 4 : 8);
     this.#slab.writeUInt32BE(first, at);
     if (second !== undefined) this.#slab.writeUInt32BE(second, at + 4);
@@ -105,8 +120,22 @@ export class FrameWriter {
       this.#from = 0;
       this.#at = 0;
     }
+  }
+
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     process.nextTick(this.flush);
   }
+
+  #await(): void {
+    if (this.#isScheduled || this.#isAwaiting) return;
+    this.#isAwaiting = true;
+    setImmediate(this.#answered);
+  }
+
+  readonly #answered = (): void => {
+    this.#isAwaiting = false;
+    this.flush();
+  };
 }
