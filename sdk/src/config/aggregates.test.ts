@@ -92,7 +92,7 @@ describe('an aggregate cluster', () => {
     plain('a');
     await settle();
     expect(members()).toBeUndefined();
-    await clock.pass(defaultOf('warmTimeoutMs'));
+    await clock.pass(defaultOf('warmTimeoutMs') - 1);
     await settle();
     await clock.pass(0);
     await settle();

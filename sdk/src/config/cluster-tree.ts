@@ -6,6 +6,9 @@ import { afterSockets } from '../wire/late-timer.ts';
 /** Levels from an aggregate to the last of its clusters, both counted (gRFC A37). */
 const DEEPEST = 16;
 
+/** A cluster that never comes is passed over before who waits for the aggregate gives all of it up. */
+const WAIT_MS = defaultOf('warmTimeoutMs') / 2;
+
 /** The clusters an aggregate is made of. */
 export interface TreeOwner {
   readonly clock: Clock;
@@ -100,7 +103,7 @@ export class ClusterTree {
     // An aggregate that comes twice brings nothing new the second time.
     if (!isNew && state !== undefined && discoveryOf(state)?.kind === 'aggregate') return undefined;
     if (state !== undefined) return state;
-    if (this.#late.has(name)) return failed(`nothing came about it within ${defaultOf('warmTimeoutMs') / 1000} s`);
+    if (this.#late.has(name)) return failed(`nothing came about it within ${WAIT_MS / 1000} s`);
     walk.missing.push(name);
     return undefined;
   }
@@ -112,7 +115,7 @@ export class ClusterTree {
       this.#due = undefined;
       return false;
     }
-    this.#due ??= afterSockets(this.#owner.clock, defaultOf('warmTimeoutMs'), () => {
+    this.#due ??= afterSockets(this.#owner.clock, WAIT_MS, () => {
       this.#due = undefined;
       this.#late = new Set([...this.#held].filter((name) => this.#owner.nodeState(name) === undefined));
       this.#owner.treeChanged();

@@ -14,7 +14,6 @@ const CONNECTIONS =
   'A host that refuses connections is left out by ejection and health checks, as in Envoy, not by the state of its connection; `connect-failure` retries go past it.';
 const TAKEN = 'Taken, as Envoy does.';
 const BALANCED = 'Envoy balances so too: the SDK has the policy that this asks for.';
-const AGGREGATES = 'aggregate clusters are refused';
 const LOADS = 'the SDK reports no loads (LRS)';
 
 export const REASONS: Readonly<Record<string, Reason>> = {
@@ -107,16 +106,7 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'cluster-federation': {
     notYet: 'targets have no authority of their own (`xds://AUTHORITY/…`); a template of the bootstrap may name one',
   },
-  'cluster-aggregate': { notYet: AGGREGATES },
-  'cluster-aggregate-failover': { notYet: AGGREGATES },
-  'cluster-aggregate-unhealthy': { notYet: AGGREGATES },
-  'cluster-aggregate-missing': { notYet: AGGREGATES },
-  'cluster-aggregate-nested': { notYet: AGGREGATES },
-  'cluster-aggregate-deep': { notYet: AGGREGATES },
-  'cluster-aggregate-too-deep': { notYet: AGGREGATES },
-  'cluster-aggregate-loop': { notYet: AGGREGATES },
-  'cluster-aggregate-loop-beside': { notYet: AGGREGATES },
-  'cluster-aggregate-twice': { notYet: AGGREGATES },
-  'cluster-aggregate-changed': { notYet: AGGREGATES },
-  'cluster-dns-aggregate': { notYet: AGGREGATES },
+  'cluster-aggregate-provided': { differs: TAKEN },
+  'cluster-aggregate-failover': { differs: CONNECTIONS },
+  'cluster-aggregate-bad': { differs: ENVOY_TYPES },
 };

@@ -36,6 +36,7 @@ export const CLUSTERS: readonly GrpcCase[] = [
   }),
   group('aggregate', {
     rule: 'an aggregate cluster uses its first',
+    fetch: true,
     clusters: { all: aggregate('a', 'b') },
     steps: [{ times: 5 }],
   }),
@@ -47,6 +48,7 @@ export const CLUSTERS: readonly GrpcCase[] = [
   }),
   group('aggregate-unhealthy', {
     rule: 'and its second where all of the first are UNHEALTHY',
+    fetch: true,
     clusters: { all: aggregate('a', 'b'), a: unwell },
     steps: [{ times: 5 }],
   }),
@@ -65,6 +67,7 @@ export const CLUSTERS: readonly GrpcCase[] = [
   }),
   group('aggregate-nested', {
     rule: 'an aggregate of aggregates',
+    fetch: true,
     clusters: { all: aggregate('inner', 'b'), inner: aggregate('a') },
     steps: [{ times: 3 }],
   }),
@@ -96,6 +99,7 @@ export const CLUSTERS: readonly GrpcCase[] = [
   }),
   group('aggregate-changed', {
     rule: 'an aggregate that comes to name others',
+    fetch: true,
     clusters: { all: aggregate('a') },
     steps: [{}, { serve: { clusters: { all: aggregate('b') } } }, { until: 'OK b' }],
   }),
@@ -123,6 +127,7 @@ export const CLUSTERS: readonly GrpcCase[] = [
   }),
   group('dns-aggregate', {
     rule: 'an aggregate with LOGICAL_DNS behind EDS',
+    fetch: true,
     clusters: { all: aggregate('a', 'byname'), a: unwell, byname: { dns: { host: 'b', address: 'localhost' } } },
     steps: [{ times: 3 }],
   }),
