@@ -129,6 +129,13 @@ export const DEFAULTS = {
   firstRequestMs: entry(30_000, 'ms', 'Inmesh', 'a stream that says nothing is ended'),
   refusalsKept: entry(200, 'count', 'Inmesh', 'clients that were not let in, as the page /refusals shows them'),
   loadReportBytes: entry(1_048_576, 'bytes', 'Inmesh', 'of one load report (LRS); a larger one ends its stream'),
+  loadReportsPerSecond: entry(
+    1_048_576,
+    'bytes',
+    'Inmesh',
+    'of the load reports of one stream; one that has sent four seconds’ worth too much is ended',
+  ),
+  loadRowsPerClient: entry(4_000, 'count', 'Inmesh', 'of them, those that one service account may bring in'),
   loadRows: entry(10_000, 'count', 'Inmesh', 'clusters, by locality and by kind of drop, whose load is kept'),
   streamsPerConnection: entry(1_024, 'count', 'Inmesh', 'streams of one connection of ADS, SDS or the CA at a time'),
   unprovenConnections: entry(

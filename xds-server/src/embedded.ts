@@ -308,9 +308,12 @@ class EmbeddedServer implements XdsServer {
     const book = this.#loads;
     if (book === undefined || intervalMs === undefined) return undefined;
     checkInterval(intervalMs);
-    const clustersOf = (id: string): readonly string[] =>
+    // The id of a node is what it says: it must not learn what another's process asks for.
+    const clustersOf = ({ id, namespace, serviceAccount }: ClientIdentity): readonly string[] =>
       this.#service.sessions
-        .filter(({ identity }) => identity?.id === id)
+        .filter(
+          ({ identity: of }) => of?.id === id && of.namespace === namespace && of.serviceAccount === serviceAccount,
+        )
         .flatMap(({ names }) => names.get(CLUSTER_TYPE) ?? []);
     return createLoadService({ clock, book, intervalMs, clustersOf });
   }

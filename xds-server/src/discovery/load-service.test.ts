@@ -7,7 +7,7 @@ import { createFakeClock } from '../../../test/harness/fake-clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { LoadBook } from './load-book.ts';
 import { createLoadService } from './load-service.ts';
-import { LOCAL } from './peer.ts';
+import { LOCAL, type Peer } from './peer.ts';
 
 type Request = MessageInitShape<typeof LoadStatsRequestSchema>;
 
@@ -16,7 +16,12 @@ const NODE = { id: 'web-1', clientFeatures: ['envoy.lrs.supports_send_all_cluste
 function setUp() {
   const clock = createFakeClock();
   const book = new LoadBook((cluster) => cluster.replace(/^xdstp:.*\//, ''));
-  const service = createLoadService({ clock, book, intervalMs: 5_000, clustersOf: (id) => [`cluster of ${id}`] });
+  const service = createLoadService({
+    clock,
+    book,
+    intervalMs: 5_000,
+    clustersOf: ({ id, namespace }) => [`cluster of ${namespace}/${id}`],
+  });
   const open = (peer = LOCAL) => {
     const said: Uint8Array[] = [];
     const ended: (readonly [number, string])[] = [];
@@ -28,6 +33,11 @@ function setUp() {
   };
   return { clock, book, service, open };
 }
+
+const proven = (namespace: string): Peer => ({
+  ...LOCAL,
+  principal: { kind: 'workload', trustDomain: 'cluster.local', namespace, serviceAccount: 'web', via: 'certificate' },
+});
 
 const stats = (clusterName: string, calls: number, inProgress = 0): NonNullable<Request['clusterStats']>[number] => ({
   clusterName,
@@ -52,7 +62,7 @@ describe('load reports (LRS)', () => {
     const [everything] = all.asked();
     expect(everything).toMatchObject({ sendAllClusters: true, clusters: [] });
     expect(everything?.loadReportingInterval && durationMs(everything.loadReportingInterval)).toBe(5_000);
-    expect(named.asked()).toMatchObject([{ sendAllClusters: false, clusters: ['cluster of old'] }]);
+    expect(named.asked()).toMatchObject([{ sendAllClusters: false, clusters: ['cluster of default/old'] }]);
   });
 
   it('adds up what clients say of a place; calls under way are those of the clients that are there', () => {
@@ -94,14 +104,7 @@ describe('load reports (LRS)', () => {
     [
       'whoever says to be of another namespace than it proves',
       {
-        ...LOCAL,
-        principal: {
-          kind: 'workload',
-          trustDomain: 'cluster.local',
-          namespace: 'shop',
-          serviceAccount: 'web',
-          via: 'certificate',
-        } as const,
+        ...proven('shop'),
       },
       { node: { ...NODE, metadata: { NAMESPACE: 'bank' } } },
       7,
@@ -123,6 +126,53 @@ describe('load reports (LRS)', () => {
     expect([silent.ended, well.ended]).toEqual([[[4, expect.any(String)]], []]);
     service.close();
     expect(well.ended).toEqual([[14, expect.any(String)]]);
+  });
+
+  it('one workload brings in its share of rows, in places and in drops, and no more', () => {
+    const { open, book } = setUp();
+    const [hostile, other, local] = [open(proven('shop')), open(proven('bank')), open()];
+    for (const one of [hostile, other, local]) one.report({ node: NODE });
+    const most = defaultOf('loadRowsPerClient');
+    const many = (prefix: string, count: number) =>
+      Array.from({ length: count }, (_, index) => stats(`${prefix}${index}`, 1));
+    hostile.report({ clusterStats: many('x', most - 1) });
+    const droppedRequests = [1, 2, 3].map((index) => ({ category: `c${index}`, droppedCount: 1n }));
+    hostile.report({ clusterStats: [{ clusterName: 'x0', droppedRequests }] });
+    const again = open(proven('shop'));
+    again.report({ node: NODE, clusterStats: many('y', 10) });
+    expect(book.report()).toMatchObject({ localities: { length: most - 1 }, dropped: { length: 1 }, overflow: 12 });
+    other.report({ clusterStats: many('y', 10) });
+    local.report({ clusterStats: many('z', 10) });
+    expect(book.report().localities).toHaveLength(most + 19);
+  });
+
+  it('a stream that reports as fast as it can is ended', () => {
+    const { open } = setUp();
+    const { report, ended } = open();
+    report({ node: NODE });
+    for (let time = 0; time < 10_000 && ended.length === 0; time++) report({ clusterStats: [stats('c', 1)] });
+    expect(ended).toMatchObject([[8, expect.stringContaining('bytes of reports in a second')]]);
+  });
+
+  it('figures that are none, and counts beyond reason, leave the sums as they are', () => {
+    const { open, book } = setUp();
+    const { report } = open();
+    report({ node: NODE });
+    report({ clusterStats: [stats('c', 1, 1)] });
+    const hostile = [Number.NaN, Number.POSITIVE_INFINITY, 1e308, 1e308, 1e308].map((totalMetricValue) => ({
+      metricName: 'cpu',
+      numRequestsFinishedWithMetric: 1n,
+      totalMetricValue,
+    }));
+    const most = 2n ** 64n - 1n;
+    const one = { locality: { region: 'eu', zone: 'a' }, loadMetricStats: hostile, totalRequestsInProgress: most };
+    const dropped = { totalDroppedRequests: most, droppedRequests: [{ category: 'x', droppedCount: most }] };
+    report({
+      clusterStats: [{ clusterName: 'c', upstreamLocalityStats: [{ ...one, totalIssuedRequests: most }], ...dropped }],
+    });
+    const { localities, dropped: drops } = book.report();
+    expect(drops).toEqual([]);
+    expect(localities).toMatchObject([{ issued: 2, inProgress: 0, metrics: { cpu: { calls: 3, total: 1e308 } } }]);
   });
 
   it('keeps no more rows than it may, and says what it leaves out', () => {

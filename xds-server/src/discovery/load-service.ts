@@ -3,18 +3,20 @@ import { durationFromMs } from '@bufbuild/protobuf/wkt';
 import type { Clock } from '@inmesh/sdk/internal/clock';
 import type { Node } from '@inmesh/sdk/internal/gen/core';
 import { LoadStatsRequestSchema, LoadStatsResponseSchema } from '@inmesh/sdk/internal/gen/services';
+import { principalText } from '../auth/principal.ts';
 import { defaultOf } from '../defaults.ts';
-import { clientIdentity } from './client-identity.ts';
+import { type ClientIdentity, clientIdentity } from './client-identity.ts';
 import type { LoadBook } from './load-book.ts';
 import type { Peer } from './peer.ts';
 import { StreamLife } from './stream-life.ts';
+import { TokenBucket } from './token-bucket.ts';
 
 export interface LoadServiceParts {
   readonly clock: Clock;
   readonly book: LoadBook;
   readonly intervalMs: number;
   /** Clusters that a client subscribes to: for who does not know `send_all_clusters`. */
-  readonly clustersOf: (nodeId: string) => readonly string[];
+  readonly clustersOf: (identity: ClientIdentity) => readonly string[];
 }
 
 /** One stream of load reports (envoy.service.load_stats.v3, gRFC A27). */
@@ -39,15 +41,18 @@ const INVALID_ARGUMENT = 3;
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 const UNAVAILABLE = 14;
+const BURST_SECONDS = 4;
+/** What a report costs beside its bytes. */
+const REPORT_COST = 1_024;
 /** Said by gRPC's clients and Envoy. */
 const SENDS_ALL = 'envoy.lrs.supports_send_all_clusters';
 
 export function createLoadService({ clock, book, intervalMs, clustersOf }: LoadServiceParts): LoadService {
-  const question = ({ id, clientFeatures }: Node): Buffer => {
+  const question = ({ clientFeatures }: Node, identity: ClientIdentity): Buffer => {
     const isAll = clientFeatures.includes(SENDS_ALL);
     const asked = create(LoadStatsResponseSchema, {
       sendAllClusters: isAll,
-      clusters: isAll ? [] : [...clustersOf(id)],
+      clusters: isAll ? [] : [...clustersOf(identity)],
       loadReportingInterval: durationFromMs(intervalMs),
     });
     return Buffer.from(toBinary(LoadStatsResponseSchema, asked));
@@ -71,16 +76,23 @@ export function createLoadService({ clock, book, intervalMs, clustersOf }: LoadS
       };
       const life = new StreamLife(clock, peer, end);
       open.add(end);
+      const perSecond = defaultOf('loadReportsPerSecond');
+      const bucket = new TokenBucket({ perSecond, burst: BURST_SECONDS * perSecond }, clock.now());
+      const introduce = (node: Node | undefined): void => {
+        const found = identityOf(node, peer);
+        if ('code' in found) {
+          end(found.code, found.message);
+          return;
+        }
+        link.send(question(found.node, found.identity));
+        isKnown = true;
+        life.spoken();
+        reporter.known(peer.principal && principalText(peer.principal));
+      };
       const take = (bytes: Uint8Array): void => {
         const { node, clusterStats } = fromBinary(LoadStatsRequestSchema, bytes);
-        const fault = isKnown ? undefined : nodeFault(node, peer);
-        if (fault !== undefined) end(fault.code, fault.message);
-        else {
-          if (!isKnown && node !== undefined) link.send(question(node));
-          isKnown = true;
-          life.spoken();
-          reporter.take(clusterStats);
-        }
+        if (!isKnown) introduce(node);
+        if (isKnown) reporter.take(clusterStats);
       };
       return {
         closed,
@@ -89,6 +101,10 @@ export function createLoadService({ clock, book, intervalMs, clustersOf }: LoadS
           const most = defaultOf('loadReportBytes');
           if (bytes.length > most) {
             end(RESOURCE_EXHAUSTED, `${bytes.length} bytes, at most ${most} are read`);
+            return;
+          }
+          if (bucket.spend(bytes.length + REPORT_COST, clock.now()) > 0) {
+            end(RESOURCE_EXHAUSTED, `more than ${defaultOf('loadReportsPerSecond')} bytes of reports in a second`);
             return;
           }
           try {
@@ -105,15 +121,21 @@ export function createLoadService({ clock, book, intervalMs, clustersOf }: LoadS
   };
 }
 
-/** Why a client may not report. */
-function nodeFault(
+interface Refused {
+  readonly code: number;
+  readonly message: string;
+}
+
+/** Who reports, or why it may not. */
+function identityOf(
   node: Node | undefined,
   peer: Peer,
-): { readonly code: number; readonly message: string } | undefined {
+): Refused | { readonly node: Node; readonly identity: ClientIdentity } {
   // Whoever has proven nothing could say anything.
   if (peer.isPublic) return { code: PERMISSION_DENIED, message: 'only who has proven who it is reports its load' };
   if (node === undefined)
     return { code: INVALID_ARGUMENT, message: 'the first request of a stream must carry its node' };
-  const { conflict } = clientIdentity(node, peer);
-  return conflict === undefined ? undefined : { code: PERMISSION_DENIED, message: conflict };
+  const identity = clientIdentity(node, peer);
+  const { conflict } = identity;
+  return conflict === undefined ? { node, identity } : { code: PERMISSION_DENIED, message: conflict };
 }
