@@ -34,6 +34,8 @@ describe('a cluster that does not exist', () => {
   });
 
   it('is none under a name that no route can have', () => {
+    expect(made(CLUSTER_TYPE, `outbound|80||${'a'.repeat(4_000)}`)).toBeUndefined();
+    expect(made(ENDPOINT_TYPE, `outbound|80|${'v'.repeat(4_000)}|a`)).toBeUndefined();
     expect(made(CLUSTER_TYPE, 'reviews')).toBeUndefined();
     expect(made(ENDPOINT_TYPE, 'reviews')).toBeUndefined();
   });

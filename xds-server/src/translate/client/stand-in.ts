@@ -13,7 +13,10 @@ import { NOT_FOR_GRPC } from './routes.ts';
  * calls fail UNAVAILABLE at once, and endpoints that come later are used.
  */
 export const hasStandIn = ({ kind }: View, name: string): boolean =>
-  kind === 'grpc' && (isNobody(name) || parseClusterName(name) !== undefined);
+  kind === 'grpc' && (isNobody(name) || (name.length <= LONGEST_NAME && parseClusterName(name) !== undefined));
+
+/** The name of a host (253) and of a subset (63), with what is around them; thousands may be asked for, and each is kept. */
+const LONGEST_NAME = 400;
 
 /** A cluster that is always empty. */
 const isNobody = (name: string): boolean => name === NOT_FOR_GRPC || name === NO_CLUSTER;
