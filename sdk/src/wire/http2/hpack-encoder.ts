@@ -83,9 +83,15 @@ export class HpackEncoder {
     return block.subarray(0, this.#at);
   }
 
-  /** RFC 7541 §4.2: the smallest limit there was, then the one that holds. */
+  /**
+   * RFC 7541 §4.2: no more than the smallest limit there was, then the one that holds. Nothing is the smallest of all, and Go takes
+   * two sizes in a row only where the first of them empties its table.
+   */
   #announce(least: number): void {
-    if (least < this.#limit) this.#number(0x20, 5, least);
+    if (least < this.#limit) {
+      this.#evict(0);
+      this.#number(0x20, 5, 0);
+    }
     this.#number(0x20, 5, this.#limit);
     this.#least = undefined;
   }

@@ -38,7 +38,9 @@ describe('the examples of RFC 7541 Appendix C', () => {
   });
 
   it('C.6: answers that drive each other out of a table of 256 bytes', () => {
-    const by = decoder(256);
+    const by = decoder();
+    // The example's table has 256 bytes, which its peer says first.
+    expect(decoded(by, '3f e101')).toEqual([]);
     const date = 'Mon, 21 Oct 2013 20:13:21 GMT';
     const location = ['location', 'https://www.example.com'];
     const first =
@@ -100,6 +102,10 @@ describe('what is encoded', () => {
     encoder.tableLimit = 4_096;
     const bytes = Buffer.from(encoder.encode(fields));
     expect([...bytes.subarray(0, 4)]).toEqual([0x20, 0x3f, 0xe1, 0x1f]);
+    // Go's decoder takes two sizes in a row only where the first leaves nothing.
+    encoder.tableLimit = 64;
+    encoder.tableLimit = 4_096;
+    expect([...encoder.encode(fields).subarray(0, 4)]).toEqual([0x20, 0x3f, 0xe1, 0x1f]);
     expect(by.decode(bytes, 0, bytes.length)).toEqual(fields);
   });
 });
@@ -144,7 +150,48 @@ describe('a block that is wrong', () => {
 });
 
 it('every byte is in the code of Huffman', () => {
-  // What nghttp2 makes of all bytes that a header may have is looked at in peers.test.ts; here: a code of eight bits and one of thirty.
+  // All 256 in a row, as golang.org/x/net writes them.
+  const all = bytesOf(HUFFMAN_OF_ALL);
+  expect(decodeHuffman(all, 0, all.length)).toBe(String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i)));
   expect(decodeHuffman(bytesOf('f8'), 0, 1)).toBe('&');
   expect(decodeHuffman(bytesOf('ffff ffff c7'), 0, 0)).toBe('');
 });
+
+describe('the table of the peer', () => {
+  const large = `40 01 61 7f 89 26 ${'62'.repeat(5_000)}`.replaceAll(' ', '');
+
+  it('is of 4,096 bytes until the peer says otherwise, however much we allow: what is larger empties it (RFC 7541 §4.4)', () => {
+    const by = decoder(65_536);
+    by.acknowledged();
+    expect(decoded(by, `40 01 78 01 31 ${large}`)).toEqual(['x', '1', 'a', 'b'.repeat(5_000)]);
+    expect(() => decoded(by, 'be')).toThrow('there is no field');
+    const told = decoder(65_536);
+    told.acknowledged();
+    expect(decoded(told, `3f e1 ff 03 ${large}`)).toEqual(['a', 'b'.repeat(5_000)]);
+    expect(decoded(told, 'be')).toEqual(['a', 'b'.repeat(5_000)]);
+  });
+
+  it('is HTTP/2’s before the peer has read what we allow; then it is made smaller before anything else (RFC 9113 §4.3.1)', () => {
+    const by = decoder(100);
+    expect(decoded(by, `40 03 782d61 01 31`)).toEqual(['x-a', '1']);
+    by.acknowledged();
+    expect(() => decoded(by, 'be')).toThrow('was to become smaller');
+    const other = decoder(100);
+    other.acknowledged();
+    expect(() => decoded(other, '3f 46 82')).toThrow('more than was allowed');
+    expect(decoded(other, '20 3f 45 82')).toEqual([':method', 'GET']);
+  });
+});
+
+const HUFFMAN_OF_ALL =
+  'ffc7fffd8fffffe2fffffe3fffffe4fffffe5fffffe6fffffe7fffffe8ffffeafffffff3fffffa7fffffabffffffdfffffebfffffecfff' +
+  'ffedfffffeefffffefffffff0ffffff1ffffff2fffffffbfffffcffffffd3fffffd7fffffdbfffffdffffffe3fffffe7fffffebfffffed' +
+  '4fe3f9ffaffcabf1febfafefe7fdfd2cbb00089969b71d79fb9f7fff20ffbff3ff50ddbd7f061c58f265cd9f469d5af66dddbf871e5f9c' +
+  'ff7ff7fffc3ff9ffe45fff4719242cb34e6e9d68a6a3d7dac426defe3cfaf7fffbfe7ffbffdffffffcfffe6ffff4bfff9ffffa3fffd3ff' +
+  'ff53fffd5ffffb3fffeb7fffdaffffb7ffff73fffeeffffdeffffebffffbfffffd9ffffdbfffebffffe0ffffeeffffc3ffff8bffff1fff' +
+  'fe4fffee7fffb1ffff97fffd9ffffcdffff9fffffbffffdafffeeffff4ffffb7fffee7fffe8ffffd3fffdeffffd5fffeeffffbdffffe1f' +
+  'ffdfffff7fffff5ffffecffff07fff87fffe0ffff17fffedffff87ffff77fffeffffeaffff8bfffe3ffff93ffff87fffcbffff37ffff1f' +
+  'ffff83ffffe1fffebfffe3ffff3fffff2ffffa3ffffd9fffff17ffffc7fffff27ffffdefffffbffffff2fffff8fffffb7fff97fff8ffff' +
+  'fe6fffffc1fffff87ffffe7fffffc5ffffe5fffe4ffff2fffffd1fffff4ffffffefffffe3fffffc9fffff97fffb3ffffcffffb7fffcdff' +
+  'ff4ffff9ffffd1ffffcffffeaffffafffffddffffeffffff4fffff5fffffabffffa7ffffd7fffff9bffffecfffffb7fffff3fffffe8fff' +
+  'ffd3fffffabfffff5fffffff7ffffecfffffdbfffffbbfffff7ffffff0fffffbbf';
