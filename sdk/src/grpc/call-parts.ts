@@ -1,5 +1,6 @@
 import type { MeshRuntime } from '../http/runtime.ts';
 import type { Hash64 } from '../model/hash.ts';
+import type { CallCounts } from './channel-list.ts';
 import type { ChannelSettings } from './channel-options.ts';
 import type { GrpcTarget } from './target.ts';
 import type { GrpcCallCredentials, GrpcChannel, GrpcParentCall } from './types.ts';
@@ -10,6 +11,8 @@ export interface CallParts {
   readonly target: GrpcTarget;
   readonly settings: ChannelSettings;
   readonly number: number;
+  /** Of the channel. */
+  readonly counts: CallCounts;
   /** The same for all calls of the channel. */
   readonly channel: Hash64;
   /** `/package.Service/Method` */

@@ -85,6 +85,7 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
   start(metadata: GrpcMetadata, listener: GrpcListener): void {
     if (this.#started !== undefined) return;
     this.#started = { metadata, listener };
+    this.#parts.counts.begin(this.#parts.runtime.clock.wallTime());
     this.#incoming.isSingle = true;
     // A client that wants one answer asks for it with the start (grpc-js BaseUnaryInterceptingCall).
     process.nextTick(() => {
@@ -189,6 +190,7 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
   onPassthrough(): void {
     const { runtime, target, method, deadlineMs, host, parent, flags } = this.#parts;
     this.#isDelegated = true;
+    this.#parts.counts.takeBack();
     runtime.emit({ kind: 'passthrough', host: target.dialled?.host ?? target.text, cluster: 'PassthroughCluster' });
     this.#parts.plain().then(
       (channel) => {
@@ -299,6 +301,7 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
     this.#exchange?.abort(end);
     const started = this.#started;
     if (started === undefined) return;
+    if (!this.#isDelegated) this.#parts.counts.end(end.code === GRPC.ok);
     const { metadata, listener } = started;
     // What a listener throws is the application's, not the connection's.
     queueMicrotask(() => {

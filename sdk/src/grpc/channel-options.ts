@@ -12,6 +12,8 @@ export interface ChannelSettings {
   readonly authority: string | undefined;
   /** Of the application, by `grpc.enable_retries: 0`; the route's own policy is left out then. */
   readonly retries: boolean;
+  /** By channelz, unless `grpc.enable_channelz: 0`. */
+  readonly isListed: boolean;
 }
 
 /** What a Buffer can hold, and more than gRPC's four bytes of length may say on 32 bits. */
@@ -33,6 +35,7 @@ export function readOptions(given: object): ChannelSettings {
     userAgent: words.filter((word) => typeof word === 'string' && word !== '').join(' '),
     authority: typeof authority === 'string' ? authority : undefined,
     retries: options.get('grpc.enable_retries') !== 0,
+    isListed: options.get('grpc.enable_channelz') !== 0,
   };
 }
 

@@ -2,6 +2,7 @@ import { systemRandom } from '../clock.ts';
 import type { MeshRuntime } from '../http/runtime.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { CallParts } from './call-parts.ts';
+import { CallCounts, type ListedChannel, listChannel, unlistChannel } from './channel-list.ts';
 import { type ChannelSettings, readOptions } from './channel-options.ts';
 import { STATE, stateOf, watchState } from './connectivity.ts';
 import { DEFAULT_FLAGS, deadlineOf } from './deadline.ts';
@@ -36,13 +37,16 @@ function load(): Promise<MakeCall> {
 let calls = 0;
 
 /** A channel of grpc-js whose calls are the mesh's. It owns no connection: those are of the mesh's upstreams, shared with all else. */
-export class MeshChannel implements GrpcChannel {
+export class MeshChannel implements GrpcChannel, ListedChannel {
+  readonly counts: CallCounts;
   readonly #runtime: MeshRuntime;
   readonly #target: GrpcTarget;
   readonly #settings: ChannelSettings;
   readonly #credentials: GrpcChannelCredentials | undefined;
   readonly #callCredentials: GrpcCallCredentials | undefined;
   readonly #options: object;
+  /** Of channelz; undefined where the application has switched that off. */
+  readonly #id: number | undefined;
   readonly #hash: Hash64 = { hi: systemRandom(), lo: systemRandom() };
   #plain: Promise<GrpcChannel> | undefined;
   #opened: GrpcChannel | undefined;
@@ -59,6 +63,8 @@ export class MeshChannel implements GrpcChannel {
     if (isSecure && credentials !== undefined) {
       this.#callCredentials = callCredentialsIn(credentials, this.#target.authority);
     }
+    this.counts = new CallCounts(runtime.clock.wallTime());
+    if (this.#settings.isListed) this.#id = listChannel(this);
     load().catch(() => {});
   }
 
@@ -80,6 +86,7 @@ export class MeshChannel implements GrpcChannel {
       runtime: this.#runtime,
       target: this.#target,
       settings: this.#settings,
+      counts: this.counts,
       number: ++calls,
       channel: this.#hash,
       method,
@@ -116,12 +123,13 @@ export class MeshChannel implements GrpcChannel {
   }
 
   getChannelzRef(): GrpcChannelzRef {
-    return { kind: 'channel' as never, id: -1, name: this.#target.text };
+    return { kind: 'channel' as never, id: this.#id ?? -1, name: this.#target.text };
   }
 
   /** Calls under way go on. */
   close(): void {
     this.#isClosed = true;
+    if (this.#id !== undefined) unlistChannel(this.#id, this);
     this.#plain?.then(
       (channel) => channel.close(),
       () => {},

@@ -22,7 +22,7 @@ export interface GrpcChannel {
    */
   getConnectivityState(tryToConnect: boolean): number;
   watchConnectivityState(currentState: number, deadline: Date | number, callback: (error?: Error) => void): void;
-  /** No channelz service knows of it: what grpc-js gives for a channel whose channelz is off. */
+  /** Under this id the channelz of `addAdminServices` has it; -1 with `grpc.enable_channelz: 0`, as grpc-js has it. */
   getChannelzRef(): GrpcChannelzRef;
   createCall(
     method: string,

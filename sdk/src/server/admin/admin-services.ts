@@ -4,6 +4,7 @@ import { defaultMesh, type Mesh } from '../../mesh.ts';
 import type { GrpcServer } from '../grpc-server.ts';
 import { guardedOf } from '../guard.ts';
 import type { Guarded } from '../guarded.ts';
+import { withMeshChannels } from './channelz.ts';
 import { HEALTH, healthHandlers } from './health.ts';
 
 /** A call as far as it is looked at before it is answered. */
@@ -39,7 +40,10 @@ export async function addAdminServices(server: GrpcServer, options: AdminOptions
       hint,
     });
   }
-  server.addService(grpc.getChannelzServiceDefinition(), restricted(grpc.getChannelzHandlers(), allow));
+  server.addService(
+    grpc.getChannelzServiceDefinition(),
+    restricted(withMeshChannels(grpc.getChannelzHandlers()), allow),
+  );
   server.addService(
     CLIENT_STATUS,
     restricted(
