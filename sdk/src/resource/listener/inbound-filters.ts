@@ -10,6 +10,7 @@ import {
   RouterSchema,
 } from '../../../gen/listener.js';
 import type { FaultPolicy } from '../../model/action.ts';
+import { chainOf } from '../../model/fault-chain.ts';
 import type { ForwardClientCertificate, InboundChain, InboundLimits, InboundRequests } from '../../model/inbound.ts';
 import type { RouteConfiguration } from '../../model/route.ts';
 import { parse, typeNameOf, unpack } from '../any.ts';
@@ -115,21 +116,23 @@ function* decodeManager(bytes: Uint8Array, at: Scope): Generator<undefined, Inbo
   return { chain, limits: decodeLimits(message, at) };
 }
 
-/** gRFC A39: unique names, the router last; what an unknown filter would enforce must not go missing. The fault, where there is one. */
+/** gRFC A39: unique names, the router last; what an unknown filter would enforce must not go missing. The faults, where there are some. */
 function decodeHttpFilters(filters: readonly HttpFilter[], list: Scope): FaultPolicy | undefined {
   const names = new Set<string>();
   const active = filters.filter(({ disabled }) => !disabled);
   const last = active.at(-1);
   if (last === undefined || typeOf(last) !== RouterSchema.typeName) list.error('the router filter must stand last');
-  let fault: FaultPolicy | undefined;
+  const faults: FaultPolicy[] = [];
   for (const [index, filter] of filters.entries()) {
     const here = list.at(index);
     required(filter.name, here.at('name'));
     if (names.has(filter.name)) here.at('name').error(`"${filter.name}" stands twice, each name once allowed`);
     names.add(filter.name);
-    if (!filter.disabled && filter !== last) fault = decodeHttpFilter(filter, here) ?? fault;
+    if (filter.disabled || filter === last) continue;
+    const fault = decodeHttpFilter(filter, here);
+    if (fault !== undefined) faults.push({ ...fault, filter: filter.name });
   }
-  return fault;
+  return chainOf(faults);
 }
 
 function decodeHttpFilter(filter: HttpFilter, at: Scope): FaultPolicy | undefined {
@@ -139,8 +142,9 @@ function decodeHttpFilter(filter: HttpFilter, at: Scope): FaultPolicy | undefine
     const message = unpack(any, HTTPFaultSchema, at.at('typed_config'));
     return message && decodeFault(message, at.at('typed_config'));
   }
-  if (filter.isOptional) at.warn(`ignored: filter ${type}, which is not known, is optional`);
-  else if (RBAC.has(type)) at.error(NO_AUTHORIZATION);
+  // gRPC knows this one and enforces it, optional or not (gRFC A39, A41).
+  if (RBAC.has(type)) at.error(NO_AUTHORIZATION);
+  else if (filter.isOptional) at.warn(`ignored: filter ${type}, which is not known, is optional`);
   else
     at.error(
       `filter ${type} is not known, ${HTTPFaultSchema.typeName}, ${RouterSchema.typeName} and optional ones allowed`,

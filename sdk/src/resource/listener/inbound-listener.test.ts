@@ -180,7 +180,7 @@ describe('a server’s listener (gRFC A36)', () => {
 
   it('routes that forward are told of, unknown filters left out where they are optional', () => {
     const disabled = named(any('filters.http.rbac.v3.RBAC'), { disabled: true });
-    const optional = named(any('filters.http.rbac.v3.RBAC'), { isOptional: true, name: 'optional' });
+    const optional = named(any('filters.http.cors.v3.Cors'), { isOptional: true, name: 'optional' });
     const forward = {
       virtualHosts: [{ name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: 'c' } }] }],
     };
@@ -247,6 +247,20 @@ describe('a server’s listener (gRFC A36)', () => {
     ],
     [
       one({ filters: [manager({ httpFilters: [named(any('filters.http.rbac.v3.RBAC')), router] })] }),
+      'http_filters[0]: authorization is not enforced here yet',
+    ],
+    [
+      {
+        filterChains: Array.from({ length: 1_001 }, (_, index) =>
+          chain({ filterChainMatch: { sourcePorts: [index + 1] } }),
+        ),
+      },
+      'filter_chains: 1001, at most 1000 allowed',
+    ],
+    [
+      one({
+        filters: [manager({ httpFilters: [named(any('filters.http.rbac.v3.RBAC'), { isOptional: true }), router] })],
+      }),
       'http_filters[0]: authorization is not enforced here yet',
     ],
     [

@@ -8,6 +8,8 @@ import { INBOUND_FIELDS } from './inbound.fields.ts';
 import { decodeInboundFilters } from './inbound-filters.ts';
 import { decodeInboundMatch, refuseTwins } from './inbound-match.ts';
 
+const MOST_CHAINS = 1_000;
+
 /** A server's Listener (gRFC A36, and Istio's inbound listener): how one port of this process takes connections. */
 export function* decodeInboundListener(message: Listener, at: Scope): Generator<undefined, InboundListener> {
   const { name, address, metadata, filterChains, defaultFilterChain: fallback } = message;
@@ -16,8 +18,10 @@ export function* decodeInboundListener(message: Listener, at: Scope): Generator<
   if (socket?.case !== 'socketAddress') at.at('address').error(`${socket?.case ?? 'missing'}, socket_address allowed`);
   const limits: InboundLimits[] = [];
   const list = at.at('filter_chains');
+  // Each is looked at for each connection, and again when the listener changes.
+  if (filterChains.length > MOST_CHAINS) list.error(`${filterChains.length}, at most ${MOST_CHAINS} allowed`);
   const chains: InboundChain[] = [];
-  for (const [index, chain] of filterChains.entries()) {
+  for (const [index, chain] of filterChains.slice(0, MOST_CHAINS).entries()) {
     const decoded = yield* decodeChain(chain, chain.filterChainMatch, limits, list.at(index));
     if (decoded !== undefined) chains.push(decoded);
     yield;
