@@ -4,6 +4,9 @@ export interface Findings {
   readonly warnings: string[];
 }
 
+/** A resource may have a million fields, and what is wrong with each goes into one NACK, an event and a status. */
+const MOST_FINDINGS = 256;
+
 /**
  * A place in a resource. Decoders hand it down and report at it; the path is only spelled out when there is something to
  * report. A decoder that reported an error still returns a value: the resource is refused as a whole afterwards.
@@ -29,17 +32,22 @@ export class Scope {
 
   /** `what`: the value, what is wrong with it, what is allowed. */
   error(what: string): void {
-    this.#findings.errors.push(this.#say(what));
+    this.#add(this.#findings.errors, what);
   }
 
   warn(what: string): void {
-    this.#findings.warnings.push(this.#say(what));
+    this.#add(this.#findings.warnings, what);
   }
 
   get path(): string {
     const before = this.#parent?.path ?? '';
     if (typeof this.#segment === 'number') return `${before}[${this.#segment}]`;
     return before === '' ? this.#segment : `${before}.${this.#segment}`;
+  }
+
+  #add(to: string[], what: string): void {
+    if (to.length < MOST_FINDINGS) to.push(this.#say(what));
+    else if (to.length === MOST_FINDINGS) to.push(`more than ${MOST_FINDINGS} findings, the others are left out`);
   }
 
   #say(what: string): string {
