@@ -38,8 +38,11 @@ export function refuseRequest(headers: IncomingHttpHeaders, response: ServerResp
 }
 
 export function refuseStream(headers: IncomingHttpHeaders, stream: ServerHttp2Stream, refusal: Refusal): void {
-  // It may have gone while a fault held it up.
-  if (stream.destroyed || stream.closed) return;
+  // It may have gone while a fault held it up; reset without an error it waits for somebody to read what it had sent.
+  if (stream.destroyed || stream.closed) {
+    stream.destroy();
+    return;
+  }
   if (isGrpc(headers)) {
     stream.respond({ ':status': 200, ...grpcHead(refusal) }, { endStream: true });
     return;

@@ -63,6 +63,8 @@ export class AdsService {
   readonly #grace: ReturnGrace;
   readonly #host: SessionHost;
   readonly #renewals: readonly Renewals[];
+  /** Types whose renewal is under way. */
+  readonly #renewing = new Set<string>();
   #isPumping = false;
   #pushedAt: number | undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
@@ -94,7 +96,7 @@ export class AdsService {
       answered: (session, typeUrl, status) => options.on?.answered?.(session, typeUrl, status),
     };
     this.#renewals = [...(options.ttlsMs ?? [])].map(([typeUrl, ttlMs]) =>
-      startRenewals(clock, ttlMs, () => this.#renew(typeUrl)),
+      startRenewals(clock, ttlMs, () => void this.#renew(typeUrl)),
     );
   }
 
@@ -210,8 +212,19 @@ export class AdsService {
     for (const renewals of this.#renewals) renewals.close();
   }
 
-  #renew(typeUrl: string): void {
-    for (const session of this.#sessions.keys()) session.renew(typeUrl);
+  /** In slices: thousands of clients may hold thousands of names, and all of them are due at once. */
+  async #renew(typeUrl: string): Promise<void> {
+    if (this.#renewing.has(typeUrl)) return;
+    this.#renewing.add(typeUrl);
+    const { clock } = this.#options;
+    let end = clock.now() + defaultOf('pushSliceMs');
+    for (const session of this.sessions) {
+      session.renew(typeUrl);
+      if (clock.now() < end) continue;
+      await nextTurn();
+      end = clock.now() + defaultOf('pushSliceMs');
+    }
+    this.#renewing.delete(typeUrl);
   }
 
   #wake(session: Session): void {
