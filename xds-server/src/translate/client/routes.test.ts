@@ -1,6 +1,6 @@
 import { toJson } from '@bufbuild/protobuf';
 import { registry } from '@inmesh/sdk/internal/gen/registry';
-import { RouteSchema } from '@inmesh/sdk/internal/gen/route';
+import { type Route, RouteSchema } from '@inmesh/sdk/internal/gen/route';
 import { describe, expect, it } from 'vitest';
 import { REVIEWS, REVIEWS_ROUTES, REVIEWS_SUBSETS, reviewsRule } from '../fixtures/reviews.ts';
 import { viewFrom, worldFromYaml } from '../fixtures/world-from-yaml.ts';
@@ -14,16 +14,19 @@ interface Written {
   readonly rest?: string;
 }
 
+const jsonOf = (route: Route) => toJson(RouteSchema, route, { registry });
+
 const made = ({ match, rest = TO_V1 }: Written, view = GRPC) => {
   const rule = reviewsRule(`    - { ${match === undefined ? '' : `match: [{ ${match} }], `}${rest} }`);
   const translated = routeConfiguration(worldFromYaml(REVIEWS, REVIEWS_SUBSETS, rule), view, REVIEWS_ROUTES);
   return {
-    routes: translated?.configuration.virtualHosts[0]?.routes.map((route) => toJson(RouteSchema, route, { registry })),
+    routes: translated?.configuration.virtualHosts[0]?.routes.map(jsonOf),
     changed: translated?.changed.map(({ message }) => message),
   };
 };
 
 const ROOT = { prefix: '/', caseSensitive: true };
+const NOBODY = [{ match: { prefix: '/' }, route: { cluster: 'not-for-grpc' } }];
 const without = (name: string, match: object) => ({ name, invertMatch: true, ...match });
 
 describe('matches, for gRPC clients', () => {
@@ -79,7 +82,14 @@ describe('matches, for gRPC clients', () => {
       'more headers in withoutHeaders than gRPC clients can be asked for (4)',
     ],
   ])('%s: the route is left out, and said so', (_, match, reason) => {
-    expect(made({ match })).toEqual({ routes: [], changed: [`left out: ${reason}`] });
+    expect(made({ match })).toEqual({ routes: NOBODY, changed: [`left out: ${reason}`] });
+  });
+
+  it('no route at all: calls go to nobody, for of a table without a cluster grpc-java says INTERNAL', () => {
+    const rule = reviewsRule('    - { delegate: { name: missing } }').replace('[reviews]', '[nobody]');
+    const { configuration } =
+      routeConfiguration(worldFromYaml(rule), GRPC, 'outbound|80||nobody.default.svc.cluster.local') ?? {};
+    expect(configuration?.virtualHosts[0]?.routes.map(jsonOf)).toEqual(NOBODY);
   });
 
   it('four headers that may be absent are sixteen routes, all of one origin', () => {

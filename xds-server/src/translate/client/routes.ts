@@ -30,7 +30,18 @@ export const grpcRoutes = (routes: readonly TranslatedRoute[], authorities: read
     const base = isForwarding ? route.route : failing(route);
     for (const match of matches) shaped.push({ ...route, route: { ...base, match } });
   }
+  if (shaped.length === 0) shaped.push(NO_ROUTE);
   return { routes: shaped, changed };
+};
+
+/** Of a configuration that names no cluster grpc-java makes none of its own: calls fail INTERNAL, where all others say UNAVAILABLE. */
+const NO_ROUTE: TranslatedRoute = {
+  route: {
+    match: { pathSpecifier: { case: 'prefix', value: '/' } },
+    action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: NOT_FOR_GRPC } } },
+  },
+  origin: undefined,
+  notes: ['no route is left for gRPC: calls fail UNAVAILABLE'],
 };
 
 const ACTIONS: Readonly<Record<string, string>> = {
