@@ -7,6 +7,7 @@ import type { ReportedWeight } from './load-weight.ts';
 import { createLoadWeighted, type LoadWeighted, peekLoadWeighted, pickLoadWeighted } from './load-weighted.ts';
 import { buildMaglev, type Maglev, pickMaglev } from './maglev.ts';
 import type { NormalisedWeights } from './normalise.ts';
+import { createPickFirst, type PickFirst, pickFirst } from './pick-first.ts';
 import { pickRandom, type RandomChoice } from './random.ts';
 import { buildRing, pickRing, type Ring } from './ring-hash.ts';
 import { createRoundRobin, peekRoundRobin, pickRoundRobin, type RoundRobin, type Start } from './round-robin.ts';
@@ -25,10 +26,12 @@ export interface PickableHost {
   readonly healthySinceMs: number | undefined;
   /** By what it says of its load. */
   readonly reported?: ReportedWeight | undefined;
+  /** Of pick-first: it was connected to last, and nothing has failed since. */
+  readonly isKept?: boolean;
 }
 
 /** The state of one picker over one list of hosts: a value; its owner keeps it and lends it to `pick`. */
-export type Picker = RoundRobin | LeastRequest | LoadWeighted | RandomChoice | Ring | Maglev | BoundedLoad;
+export type Picker = RoundRobin | LeastRequest | LoadWeighted | RandomChoice | PickFirst | Ring | Maglev | BoundedLoad;
 
 /** One draw. The hash decides for rings and tables; `attempt` counts the hosts already turned down. */
 export interface Draw {
@@ -60,6 +63,8 @@ export function pick(picker: Picker, hosts: readonly PickableHost[], draw: Draw)
       return pickLoadWeighted(picker, hosts, draw.nowMs);
     case 'random':
       return pickRandom(hosts, draw.random);
+    case 'pick-first':
+      return pickFirst(picker, hosts, draw.attempt);
     case 'ring':
       return pickRing(picker, draw.hash, draw.attempt);
     case 'maglev':
@@ -79,6 +84,7 @@ export function peek(picker: Picker, hosts: readonly PickableHost[], draw: Draw)
     case 'load-weighted':
       return peekLoadWeighted(picker, hosts);
     case 'random':
+    case 'pick-first':
     case 'ring':
     case 'maglev':
     case 'bounded':
@@ -101,6 +107,8 @@ export function createPicker(
       return createLoadWeighted(hosts, balancer, start);
     case 'random':
       return { kind: 'random' };
+    case 'pick-first':
+      return createPickFirst(hosts, balancer.shuffles, start.seed);
   }
 }
 

@@ -44,6 +44,8 @@ export type LoadBalancer =
       readonly slowStart?: SlowStart;
     }
   | { readonly kind: 'random' }
+  /** One host, the first that can be connected to (gRFC A62). */
+  | { readonly kind: 'pick-first'; readonly shuffles: boolean }
   | LoadWeighted
   | {
       readonly kind: 'ring-hash';

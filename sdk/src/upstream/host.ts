@@ -71,6 +71,8 @@ export class LiveHost implements Host {
   check: HealthState | undefined;
   /** By what it says of its load, where that is asked for. */
   reported: ReportedWeight | undefined;
+  /** Of a cluster that keeps to one host: this one. */
+  isKept = false;
   #place: Place;
   #useHostname = false;
   #firstHealthyMs: number | undefined;

@@ -118,6 +118,7 @@ export const fields: FieldRows = {
     supported: `enable_oob_load_report oob_reporting_period blackout_period weight_expiration_period weight_update_period
       error_utilization_penalty metric_names_for_computing_utilization slow_start_config`,
   }),
+  ...rowsOf(`${LB}.pick_first.v3.PickFirst`, { supported: 'shuffle_address_list' }),
   ...rowsOf(`${LB}.random.v3.Random`, { supported: 'locality_lb_config' }),
   ...rowsOf(`${LB}.wrr_locality.v3.WrrLocality`, { supported: 'endpoint_picking_policy' }),
   ...rowsOf(`${LB}.common.v3.LocalityLbConfig`, {

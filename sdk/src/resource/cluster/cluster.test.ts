@@ -168,6 +168,8 @@ describe('cluster', () => {
       { kind: 'round-robin', slowStart: { windowMs: 1_000, aggression: 1, minWeightPercent: 10 } },
     ],
     [policies(policy('random.v3.Random')), { kind: 'random' }],
+    [policies(policy('pick_first.v3.PickFirst')), { kind: 'pick-first', shuffles: false }],
+    [policies(policy('pick_first.v3.PickFirst', { shuffleAddressList: true })), { kind: 'pick-first', shuffles: true }],
     [
       {
         lbPolicy: 'LEAST_REQUEST',
@@ -211,7 +213,7 @@ describe('cluster', () => {
 
   it('the first policy that is known counts, through wrr_locality too (gRFC A52)', () => {
     const list = policies(
-      policy('pick_first.v3.PickFirst'),
+      policy('common.v3.SlowStartConfig'),
       policy('wrr_locality.v3.WrrLocality', {
         endpointPickingPolicy: { policies: [policy('least_request.v3.LeastRequest')] },
       }),
@@ -304,8 +306,8 @@ describe('cluster', () => {
     ],
     [policies(), 'load_balancing_policy.policies: none is known (empty)'],
     [
-      policies(policy('pick_first.v3.PickFirst')),
-      'none is known (envoy.extensions.load_balancing_policies.pick_first.v3.PickFirst)',
+      policies(policy('common.v3.SlowStartConfig')),
+      'none is known (envoy.extensions.load_balancing_policies.common.v3.SlowStartConfig)',
     ],
     [{ outlierDetection: { maxEjectionPercent: 101 } }, 'outlier_detection.max_ejection_percent: 101, 0 to 100'],
   ])('refuses %j', (json, expected) => {

@@ -6,6 +6,7 @@ import {
   type LoadBalancingPolicy,
   type LocalityLbConfig,
   MaglevSchema,
+  PickFirstSchema,
   RandomSchema,
   RingHash_HashFunction,
   RingHashSchema,
@@ -52,6 +53,13 @@ const KNOWN: ReadonlyMap<string, Decode> = new Map<string, Decode>([
       loadBalancer: loadWeighted(unpack(any, ClientSideWeightedRoundRobinSchema, at) ?? {}, at),
       localityWeighted: false,
     }),
+  ],
+  [
+    PickFirstSchema.typeName,
+    (any, at) => {
+      const shuffles = unpack(any, PickFirstSchema, at)?.shuffleAddressList === true;
+      return { loadBalancer: { kind: 'pick-first', shuffles }, localityWeighted: false };
+    },
   ],
   [RingHashSchema.typeName, decodeRingHash],
   [

@@ -113,6 +113,10 @@ export const cluster: MessageTable = {
     ),
     rest: NO_SLOW_START,
   },
+  [`${LB}.pick_first.v3.PickFirst`]: {
+    partly: { shuffle_address_list: { node: { ignored: 'but for an environment variable it is not there (A62)' } } },
+    envoy: { 'Envoy has no such policy': 'shuffle_address_list' },
+  },
   [`${LB}.random.v3.Random`]: { rest: 'round robin takes its place' },
   [`${LB}.wrr_locality.v3.WrrLocality`]: { grpc: 'endpoint_picking_policy' },
   [`${LB}.common.v3.LocalityLbConfig`]: { rest: 'not read (A52)' },
