@@ -96,6 +96,7 @@ export class Http2Client implements FrameSink, StreamConnection {
     if (!this.#hasSettings && (type !== FRAME.settings || frame.flags & FLAG.ack)) throw broken('no SETTINGS first');
     if (this.#blocks.isWithin && type !== FRAME.continuation) throw broken('a header block that does not go on');
     checkFrame(frame, to - from);
+    this.#patience.frame(to - from);
     switch (type) {
       case FRAME.headers:
         this.#headers(frame, bytes, from, to);
@@ -129,6 +130,7 @@ export class Http2Client implements FrameSink, StreamConnection {
   }
 
   onDataFrame(frame: Frame, length: number): void {
+    this.#patience.frame(0);
     if (!this.#hasSettings || this.#blocks.isWithin) throw broken('data where there can be none');
     this.#receiveWindow -= length;
     if (this.#receiveWindow < 0) throw new ConnectionFault(ERROR.flowControl, 'more data than the window allows');
@@ -249,7 +251,7 @@ export class Http2Client implements FrameSink, StreamConnection {
     for (;;) {
       try {
         this.#reader.run();
-        return;
+        break;
       } catch (error) {
         if (error instanceof ConnectionFault) {
           this.#fail(error);
@@ -258,6 +260,13 @@ export class Http2Client implements FrameSink, StreamConnection {
         throwLater(error);
       }
     }
+    if (this.#patience.takeRest()) this.#rest();
+  }
+
+  /** The socket reads megabytes in one turn: the other connections are not to wait for a million tiny frames. */
+  #rest(): void {
+    this.#socket.pause();
+    setImmediate(() => this.#socket.resume());
   }
 
   #fail(fault: ConnectionFault): void {
@@ -278,7 +287,7 @@ export class Http2Client implements FrameSink, StreamConnection {
 
   #acknowledge(type: number, payload: Uint8Array): void {
     if (this.#writer.isFull) this.#patience.unreadAck();
-    this.#writer.frame(type, FLAG.ack, 0, payload);
+    this.#writer.answer(type, FLAG.ack, 0, payload);
   }
 }
 

@@ -3,7 +3,17 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../connection/origin.fixture.ts';
 import { ERROR } from './codes.ts';
-import { connectTo, frame, framesOf, HELLO, POST, type RawPeer, startRawPeer, type Told } from './peer.fixture.ts';
+import {
+  connectTo,
+  frame,
+  framesOf,
+  HELLO,
+  literal,
+  POST,
+  type RawPeer,
+  startRawPeer,
+  type Told,
+} from './peer.fixture.ts';
 
 /** Servers that break rules: what they break ends, their stream or their connection, and nothing else. */
 const peers: RawPeer[] = [];
@@ -25,11 +35,6 @@ const [END_STREAM, END_HEADERS, PADDED] = [1, 4, 8] as const;
 const OK = [0x88];
 const head = frame(HEADERS, END_HEADERS, 1, OK);
 const number = (value: number): number[] => [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255];
-const literal = (name: string, value: string): number[] => [
-  ...[0, name.length, ...Buffer.from(name)],
-  ...[value.length, ...Buffer.from(value)],
-];
-
 describe('a connection ends with a GOAWAY, and its streams with it, when its peer sends', () => {
   it.each<[string, number, Uint8Array[]]>([
     ['data of no stream', ERROR.protocol, [frame(DATA, 0, 0, [1])]],

@@ -126,6 +126,12 @@ export const frame = (type: number, flags: number, stream: number, payload: Uint
   return bytes;
 };
 
+/** A field without an index, as a block has it. */
+export const literal = (name: string, value: string): number[] => [
+  ...[0, name.length, ...Buffer.from(name)],
+  ...[value.length, ...Buffer.from(value)],
+];
+
 /** SETTINGS without any, and the answer to the client's. */
 export const HELLO = Buffer.concat([frame(4, 0, 0), frame(4, 1, 0)]);
 
