@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import path from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +7,6 @@ import * as grpc from '@grpc/grpc-js';
 import { buildGoPeer } from '../harness/go-peer.ts';
 import { type Origin, spawnOrigin } from './origin.ts';
 
-const SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'grpc-go');
 /** Answers to one call of `spread`. */
 export const MESSAGES = 100;
 
@@ -39,7 +37,7 @@ export interface GrpcOrigin extends Origin {
 
 /** A server of grpc-go on one processor, in a process of its own; of grpc-js where there is no Go. */
 export async function startGrpcOrigin(): Promise<GrpcOrigin> {
-  const binary = buildGoPeer('grpc-bench', SOURCES);
+  const binary = buildGoPeer('load');
   if (binary === undefined) return { ...(await spawnOrigin(import.meta.url)), by: 'grpc-js' };
   const env = { ...process.env, GOMAXPROCS: '1' };
   const child: ChildProcess = spawn(binary, [], { stdio: ['pipe', 'pipe', 'inherit'], env });

@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** Where peers are kept, outside the repository. */
 export const PEER_CACHE = process.env.INMESH_CACHE ?? path.join(os.homedir(), '.cache', 'inmesh');
+
+/** One module for all of them: grpc-go is compiled once, and of one release. */
+const MODULE = path.join(path.dirname(fileURLToPath(import.meta.url)), '../go-peers');
 
 /** Runs a program to its end; false where it is not there or fails. */
 export function attempt(file: string, args: readonly string[], cwd?: string): boolean {
@@ -17,19 +21,22 @@ export function attempt(file: string, args: readonly string[], cwd?: string): bo
   }
 }
 
-/** Path of a Go program, built once for its sources and kept; undefined where there is no Go or a module cannot be had. */
-export function buildGoPeer(name: string, sources: string): string | undefined {
+/**
+ * Path of a program of `test/go-peers`, or of another module's only one; built once for its sources and kept. Undefined where there is no Go
+ * or a module cannot be had.
+ */
+export function buildGoPeer(name: string, module?: string): string | undefined {
+  const [root, folders, program] = module === undefined ? [MODULE, `{${name},raw}/`, `./${name}`] : [module, '', '.'];
   const hash = createHash('sha256');
-  const others = readdirSync(sources).filter((file) => file.endsWith('.go') && file !== 'main.go');
-  for (const file of ['main.go', 'go.mod', 'go.sum', ...others.sort()])
-    hash.update(readFileSync(path.join(sources, file)));
+  for (const file of globSync(['go.{mod,sum}', `${folders}*.go`], { cwd: root }).sort())
+    hash.update(readFileSync(path.join(root, file)));
   const binary = path.join(PEER_CACHE, 'go', `${name}-${hash.digest('hex').slice(0, 16)}`);
   if (existsSync(binary)) return binary;
   const go = ['go', '/usr/local/go/bin/go'].find((one) => attempt(one, ['version']));
   if (go === undefined) return undefined;
   mkdirSync(path.dirname(binary), { recursive: true });
   const fresh = `${binary}.${process.pid}`;
-  if (!attempt(go, ['build', '-buildvcs=false', '-trimpath', '-o', fresh, '.'], sources)) return undefined;
+  if (!attempt(go, ['build', '-buildvcs=false', '-trimpath', '-o', fresh, program], root)) return undefined;
   renameSync(fresh, binary);
   return binary;
 }

@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import path from 'node:path';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@bufbuild/protobuf';
+import { endProcess } from '../../harness/child-process.ts';
 import { buildGoPeer } from '../../harness/go-peer.ts';
 
-const HERE = path.dirname(fileURLToPath(import.meta.url));
-
 /** The program, built once; undefined where there is no Go. */
-export const buildControlPlane = (): string | undefined => buildGoPeer('control-plane', HERE);
+export const buildControlPlane = (): string | undefined => buildGoPeer('control-plane');
 
 /** `{"@type": …}` in protobuf JSON or `{type_url, value: base64}`; `$ttl` in seconds, `$unknown` bytes in base64. */
 export type ServedResource = JsonObject;
@@ -85,7 +82,7 @@ export async function startControlPlane(binary: string, options: ControlPlaneOpt
     journal,
     nacks: async (group) => (await journal(group)).filter(({ error }) => error !== undefined),
     until: (fits, group) => untilEntry(() => journal(group), fits),
-    stop: () => ended(child),
+    stop: () => endProcess(child),
   };
 }
 
@@ -113,11 +110,4 @@ async function untilEntry(
     await delay(20);
   }
   throw new Error(`no such entry: ${JSON.stringify((await read()).slice(-20))}`);
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
 }

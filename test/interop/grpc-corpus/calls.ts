@@ -53,7 +53,7 @@ function check(want: Want, told: readonly Told[]): void {
 export async function ask(kind: PeerKind, peer: Peer, one: Ask, namespace = 'default'): Promise<void> {
   const { target = 'echo.NS:7070', want, except, ...call } = one;
   const channel = target.replaceAll('NS', namespace);
-  await peer.open(channel, `xds:///${channel}`, 'xds');
+  await peer.open(channel, `xds:///${channel}`, { credentials: 'xds' });
   const told = (await peer.call(channel, call)).map(tell);
   await peer.close(channel);
   check(except?.[kind] ?? want, told);

@@ -72,7 +72,7 @@ afterAll(async () => {
 
 /** Asks for a host; what comes of the call is the business of the few that say so. */
 async function touch(peer: Peer, target: string): Promise<void> {
-  await peer.open(target, `xds:///${target}`, 'xds');
+  await peer.open(target, `xds:///${target}`, { credentials: 'xds' });
   await peer.call(target, { deadlineMs: 1_500 });
   await peer.close(target);
 }

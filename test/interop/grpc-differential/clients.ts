@@ -1,19 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import path from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@bufbuild/protobuf';
-import { buildGoPeer } from '../../harness/go-peer.ts';
 import { inTime } from '../envoy-policy/in-time.ts';
-import { findGrpcio } from '../identity-live/grpc-peers.ts';
-
-const HERE = path.dirname(fileURLToPath(import.meta.url));
+import { type Peer, startPeer } from '../grpc-peers/peer.ts';
+import { findPeer, type PeerKind } from '../grpc-peers/peers.ts';
 
 export type ClientKind = 'go' | 'core' | 'node' | 'ours';
 
 /** What came of a call. */
 export interface Reply {
-  readonly code: number;
+  /** By name: OK, UNAVAILABLE, …; or `DIED` and `STUCK`: the process has ended, or does nothing any more. */
+  readonly status: string;
   readonly details: string;
   /** JSON of what the host saw. */
   readonly body: string;
@@ -43,91 +38,67 @@ export interface GrpcChannel {
   close(): Promise<void>;
 }
 
-/** Codes of a reply that did not come: the process has ended, or does nothing any more. */
-export const DIED = -1;
-export const STUCK = -2;
-
 /** How long after its deadline a call is waited for. */
 const PATIENCE_MS = 10_000;
+
+const KINDS = { go: 'grpc-go', core: 'grpcio', node: 'grpc-js-xds' } as const satisfies Partial<
+  Record<ClientKind, PeerKind>
+>;
 
 /** Commands of the peers that can be had here. */
 export function findPeers(): ReadonlyMap<ClientKind, readonly string[]> {
   const peers = new Map<ClientKind, readonly string[]>();
-  const go = buildGoPeer('grpc-differential', path.join(HERE, 'client-go'));
-  if (go !== undefined) peers.set('go', [go]);
-  const [python] = findGrpcio() ?? [];
-  if (python !== undefined) peers.set('core', [python, path.join(HERE, 'client.py')]);
-  peers.set('node', [process.execPath, '--disable-warning=ExperimentalWarning', path.join(HERE, 'client-node.ts')]);
+  for (const kind of ['go', 'core', 'node'] as const) {
+    const command = findPeer(KINDS[kind]);
+    if (command !== undefined) peers.set(kind, command);
+  }
   return peers;
 }
 
 /** One process for many channels; where it has ended, the next channel starts another. */
-export function processClient([file = '', ...args]: readonly string[]): GrpcClient {
-  let running: Running | undefined;
+export function processClient(command: readonly string[]): GrpcClient {
+  let running: Promise<Peer> | undefined;
   let channels = 0;
+  const live = async (): Promise<Peer> => {
+    running ??= startPeer(command, { logLimit: 2_000 });
+    const own = running;
+    const peer = await own;
+    if (!peer.hasEnded()) return peer;
+    if (running === own) running = undefined;
+    return live();
+  };
   return {
-    async open(order) {
-      if (running === undefined || running.hasEnded()) running = start(file, args);
-      const own = running;
+    async open({ target, tls, bootstrap }) {
+      const peer = await live();
       const channel = `c${++channels}`;
-      const opened = await own.ask({ do: 'open', channel, ...order });
-      if (opened.code !== 0) throw new Error(`the channel was not opened: ${opened.details}`);
+      await peer.open(channel, target, { bootstrap, credentials: tls ? 'xds' : 'insecure' });
       return {
-        call: (call) => own.ask({ do: 'call', channel, ...call }, call.timeoutMs),
-        close: async () => void (await own.ask({ do: 'close', channel })),
+        call: (order) => call(peer, channel, order),
+        close: () => peer.close(channel).catch(() => {}),
       };
     },
-    stop: async () => running?.stop(),
+    stop: async () => (await running)?.stop(),
   };
 }
 
-interface Running {
-  ask(order: object, timeoutMs?: number): Promise<Reply>;
-  hasEnded(): boolean;
-  stop(): Promise<void>;
-}
-
-function start(file: string, args: readonly string[]): Running {
-  const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-  const waiting = new Map<number, (reply: Reply) => void>();
-  let ending: number | undefined;
-  let log = '';
-  let orders = 0;
-  child.stdin.on('error', () => {});
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log = (log + text).slice(-2_000);
-  });
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const { id, ...reply } = JSON.parse(line) as Reply & { id: number };
-    waiting.get(id)?.(reply);
-    waiting.delete(id);
-  });
-  const end = (code: number): void => {
-    ending ??= code;
-    for (const done of waiting.values()) done({ code: ending, details: log, body: '' });
-    waiting.clear();
-  };
-  child.once('close', () => end(DIED));
-  return {
-    async ask(order, timeoutMs = 0) {
-      if (ending !== undefined) return { code: ending, details: log, body: '' };
-      const id = ++orders;
-      child.stdin.write(`${JSON.stringify({ id, ...order })}\n`);
-      const replied = new Promise<Reply>((resolve) => waiting.set(id, resolve));
-      const reply = await inTime(replied, timeoutMs + PATIENCE_MS);
-      if (reply) return reply.value;
-      child.kill('SIGKILL');
-      end(STUCK);
-      return { code: STUCK, details: log, body: '' };
-    },
-    hasEnded: () => ending !== undefined,
-    stop: () => ended(child),
-  };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
+async function call(peer: Peer, channel: string, { path, metadata, timeoutMs, wait }: CallOrder): Promise<Reply> {
+  const headers: Record<string, string[]> = {};
+  for (const [name, value] of metadata) {
+    headers[name] ??= [];
+    headers[name].push(name.endsWith('-bin') ? Buffer.from(value).toString('base64') : value);
+  }
+  const called = peer.call(channel, { method: path, headers, deadlineMs: timeoutMs, waitForReady: wait });
+  // One that was stopped has hung in another call.
+  const lost = (): Reply => ({ status: peer.crash() ? 'DIED' : 'STUCK', details: peer.log(), body: '' });
+  const done = await inTime(
+    called.then(([answer]) => answer, lost),
+    timeoutMs + PATIENCE_MS,
+  );
+  if (done?.value === undefined) {
+    await peer.stop();
+    return lost();
+  }
+  const { value } = done;
+  if ('details' in value) return value;
+  return { status: value.status, details: value.message ?? '', body: value.body ?? '' };
 }

@@ -1,4 +1,4 @@
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { createMesh, type Mesh } from '../../../sdk/src/mesh.ts';
 import type { CallOrder, GrpcChannel, GrpcClient, Reply } from './clients.ts';
 
@@ -33,7 +33,9 @@ function callOf(client: Client, { path, metadata: pairs, timeoutMs, wait }: Call
   return new Promise((resolve) => {
     const done = (error: ServiceError | null, value?: Buffer): void =>
       resolve(
-        error ? { code: error.code, details: error.details, body: '' } : { code: 0, details: '', body: String(value) },
+        error
+          ? { status: status[error.code] ?? String(error.code), details: error.details, body: '' }
+          : { status: 'OK', details: '', body: String(value) },
       );
     client.makeUnaryRequest(path, pass, pass, Buffer.alloc(0), metadata, { deadline: Date.now() + timeoutMs }, done);
   });
@@ -58,7 +60,11 @@ export const fetchClient: GrpcClient = {
           signal,
         });
         const body = Buffer.from(await answer.arrayBuffer());
-        return { code: body.length > 5 ? 0 : 14, details: `${answer.status}`, body: String(body.subarray(5)) };
+        return {
+          status: body.length > 5 ? 'OK' : 'UNAVAILABLE',
+          details: `${answer.status}`,
+          body: String(body.subarray(5)),
+        };
       },
       close: () => mesh.close(),
     };

@@ -3,7 +3,7 @@ import type { ControlPlane } from '../control-plane-go/control-plane.ts';
 import { missedTime, sharesLine } from './bounds.ts';
 import { type Ask, type GrpcCase, type Served, type Step, TARGET } from './case.ts';
 import type { Certificates } from './certificates.ts';
-import { type ClientKind, DIED, type GrpcChannel, type GrpcClient, type Reply, STUCK } from './clients.ts';
+import type { ClientKind, GrpcChannel, GrpcClient, Reply } from './clients.ts';
 import type { Hosts, Seen } from './hosts.ts';
 import { addedUp, isSettled, refusedTypes, streamsOf } from './journal.ts';
 import { resourcesOf } from './resources.ts';
@@ -167,11 +167,11 @@ class Stage {
       return [
         sharesLine(
           share,
-          made.map(({ reached, code }) => (code === 0 ? (reached.at(-1) ?? '') : STATUS[code]) ?? ''),
+          made.map(({ reached, status }) => (status === 'OK' ? (reached.at(-1) ?? '') : status)),
         ),
       ];
     if (tell.includes('distinct')) {
-      const statuses = [...new Set(made.map(({ code }) => nameOf(code)))].sort();
+      const statuses = [...new Set(made.map(({ status }) => status))].sort();
       return [`${statuses.join(' ')}: ${new Set(made.flatMap(({ reached }) => reached)).size} hosts`];
     }
     const lines = made.map((one) => lineOf(ask, one));
@@ -198,32 +198,11 @@ class Stage {
   }
 }
 
-export const STATUS: Readonly<Record<number, string>> = {
-  [DIED]: 'DIED',
-  [STUCK]: 'STUCK',
-  0: 'OK',
-  1: 'CANCELLED',
-  2: 'UNKNOWN',
-  3: 'INVALID_ARGUMENT',
-  4: 'DEADLINE_EXCEEDED',
-  5: 'NOT_FOUND',
-  7: 'PERMISSION_DENIED',
-  8: 'RESOURCE_EXHAUSTED',
-  9: 'FAILED_PRECONDITION',
-  10: 'ABORTED',
-  12: 'UNIMPLEMENTED',
-  13: 'INTERNAL',
-  14: 'UNAVAILABLE',
-  16: 'UNAUTHENTICATED',
-};
-
-const nameOf = (code: number): string => STATUS[code] ?? String(code);
-
 /** A call that ended by the caller's own deadline, which is long, has hung. */
-function lineOf({ tell = [], sent = [], lastsMs }: Ask, { code, body, ms, reached, timeoutMs }: Made): string {
-  const hangs = code === 4 && ms >= timeoutMs - 50 && timeoutMs >= 1_000;
-  const parts = [hangs ? 'HANGS' : nameOf(code)];
-  if (code === 0) parts.push(reached.at(-1) ?? '?');
+function lineOf({ tell = [], sent = [], lastsMs }: Ask, { status, body, ms, reached, timeoutMs }: Made): string {
+  const hangs = status === 'DEADLINE_EXCEEDED' && ms >= timeoutMs - 50 && timeoutMs >= 1_000;
+  const parts = [hangs ? 'HANGS' : status];
+  if (status === 'OK') parts.push(reached.at(-1) ?? '?');
   const missed = missedTime(lastsMs, ms);
   if (missed) parts.push(missed);
   if (tell.includes('attempts')) parts.push(`after ${reached.length} attempts`);

@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
-import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ClientSideWeightedRoundRobinSchema, WrrLocalitySchema } from '../../../sdk/gen/cluster.js';
@@ -11,7 +9,7 @@ import { anyOf } from '../../harness/scripted-ads.ts';
 
 /** Client-side weighted round robin (gRFC A58) by the load reports of grpc-go's own servers (package orca). */
 
-const binary = buildGoPeer('grpc-orca', path.join(path.dirname(fileURLToPath(import.meta.url)), 'server'));
+const binary = buildGoPeer('orca');
 
 const stops: (() => void)[] = [];
 afterAll(() => {

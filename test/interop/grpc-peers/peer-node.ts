@@ -12,19 +12,23 @@ interface Command extends PeerCall {
   readonly channel: string;
   readonly target?: string;
   readonly credentials?: string;
+  readonly bootstrap?: object;
 }
+
+const BOOTSTRAP = 'grpc.TEST_ONLY_DO_NOT_USE_IN_PROD.xds_bootstrap_config';
 
 const channels = new Map<string, Client>();
 const pass = (bytes: Buffer): Buffer => bytes;
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
-function open({ channel, target = '', credentials: kind }: Command): void {
+function open({ channel, target = '', credentials: kind, bootstrap }: Command): void {
   const plain = credentials.createInsecure();
-  channels.set(channel, new Client(target, kind === 'xds' ? new XdsChannelCredentials(plain) : plain));
+  const options = bootstrap && { [BOOTSTRAP]: JSON.stringify(bootstrap) };
+  channels.set(channel, new Client(target, kind === 'xds' ? new XdsChannelCredentials(plain) : plain, options));
 }
 
-function metadataOf({ headers = {} }: Command): Metadata {
-  const metadata = new Metadata();
+function metadataOf({ headers = {}, waitForReady = false }: Command): Metadata {
+  const metadata = new Metadata({ waitForReady });
   for (const [name, value] of Object.entries(headers)) {
     for (const one of [value].flat()) metadata.add(name, name.endsWith('-bin') ? Buffer.from(one, 'base64') : one);
   }
@@ -98,10 +102,12 @@ say({
   name: 'grpc-js-xds',
   version: createRequire(import.meta.url)('@grpc/grpc-js-xds/package.json').version,
 });
-createInterface({ input: process.stdin })
-  .on('line', async (line) => {
-    const command: Command = JSON.parse(line);
-    const answer = await carryOut(command).catch((error: unknown) => ({ error: String(error) }));
-    say({ id: command.id, ...answer });
-  })
-  .on('close', () => process.exit(0));
+// A turn of its own for each: calls of one turn are all picked before any of them counts as under way.
+for await (const line of createInterface({ input: process.stdin })) {
+  const command: Command = JSON.parse(line);
+  const failed = (error: unknown): object => ({ error: String(error) });
+  carryOut(command)
+    .catch(failed)
+    .then((answer) => say({ id: command.id, ...answer }));
+}
+process.exit(0);

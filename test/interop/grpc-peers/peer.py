@@ -10,6 +10,7 @@ from concurrent import futures
 import grpc
 import grpc.experimental
 
+BOOTSTRAP = "grpc.TEST_ONLY_DO_NOT_USE_IN_PROD.xds_bootstrap_config"
 channels = {}
 voice = threading.Lock()
 
@@ -22,7 +23,8 @@ def say(line):
 def open_channel(order):
     plain = grpc.experimental.insecure_channel_credentials()
     creds = grpc.xds_channel_credentials(plain) if order.get("credentials") == "xds" else plain
-    channels[order["channel"]] = grpc.secure_channel(order["target"], creds)
+    options = [(BOOTSTRAP, json.dumps(order["bootstrap"]))] if "bootstrap" in order else []
+    channels[order["channel"]] = grpc.secure_channel(order["target"], creds, options)
 
 
 def metadata(order):
@@ -45,7 +47,12 @@ def one_call(ask, order):
     began = time.monotonic()
     ms = lambda: (time.monotonic() - began) * 1000
     try:
-        body, done = ask.with_call(b"", timeout=order.get("deadlineMs", 10_000) / 1000, metadata=metadata(order))
+        body, done = ask.with_call(
+            b"",
+            timeout=order.get("deadlineMs", 10_000) / 1000,
+            metadata=metadata(order),
+            wait_for_ready=order.get("waitForReady", False),
+        )
         return {"status": "OK", "body": body.decode(), "ms": ms(), "trailers": trailers(done)}
     except grpc.RpcError as error:
         return {"status": error.code().name, "message": error.details(), "ms": ms(), "trailers": trailers(error)}

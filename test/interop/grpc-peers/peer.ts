@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { endProcess } from '../../harness/child-process.ts';
 
 /** What one call came to. */
 export interface PeerAnswer {
@@ -16,26 +17,36 @@ export interface PeerCall {
   /** Binary ones in base64. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly deadlineMs?: number;
+  readonly waitForReady?: boolean;
   readonly count?: number;
   readonly parallel?: number;
+}
+
+export interface PeerChannel {
+  /** `xds` ones do as the control plane says, `insecure` ones never encrypt. */
+  readonly credentials?: 'insecure' | 'xds';
+  /** In the place of the process's; grpc-java has none but that. */
+  readonly bootstrap?: object;
 }
 
 /** A gRPC client in a process of its own. */
 export interface Peer {
   readonly version: string;
-  /** A channel by a name of ours; `xds` credentials do as the control plane says, `insecure` ones never encrypt. */
-  open(channel: string, target: string, credentials?: 'insecure' | 'xds'): Promise<void>;
+  /** A channel by a name of ours. */
+  open(channel: string, target: string, options?: PeerChannel): Promise<void>;
   call(channel: string, call?: PeerCall): Promise<readonly PeerAnswer[]>;
   close(channel: string): Promise<void>;
   /** What it has logged so far (the end of it). */
   log(): string;
   /** How it ended, where it did so by itself. */
   crash(): string | undefined;
+  hasEnded(): boolean;
   stop(): Promise<void>;
 }
 
 export interface PeerStart {
-  readonly bootstrap: object;
+  /** Of every channel that has none of its own. */
+  readonly bootstrap?: object;
   readonly env?: Readonly<Record<string, string>>;
   /** How much of its log is kept, in characters. */
   readonly logLimit?: number;
@@ -47,7 +58,7 @@ export const METHOD = '/echo.Echo/Say';
 export async function startPeer([file = '', ...args]: readonly string[], start: PeerStart): Promise<Peer> {
   const { bootstrap, env = {}, logLimit = 4_000_000 } = start;
   const child = spawn(file, args, {
-    env: { ...process.env, ...env, GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) },
+    env: { ...process.env, ...env, ...(bootstrap && { GRPC_XDS_BOOTSTRAP_CONFIG: JSON.stringify(bootstrap) }) },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let log = '';
@@ -74,8 +85,8 @@ export async function startPeer([file = '', ...args]: readonly string[], start: 
   const version = await ready.promise;
   return {
     version,
-    open: async (channel, target, credentials = 'insecure') => {
-      await send({ do: 'open', channel, target, credentials });
+    open: async (channel, target, options) => {
+      await send({ do: 'open', channel, target, ...options });
     },
     call: async (channel, call = {}) => {
       const { answers } = await send({ do: 'call', channel, method: METHOD, ...call });
@@ -86,9 +97,10 @@ export async function startPeer([file = '', ...args]: readonly string[], start: 
     },
     log: () => log,
     crash: () => crashed,
+    hasEnded: () => isStopped || crashed !== undefined,
     stop: () => {
       isStopped = true;
-      return ended(child);
+      return endProcess(child);
     },
   };
 }
@@ -103,8 +115,10 @@ interface Told {
 function exchange(write: (line: string) => void) {
   const waiting = new Map<number, PromiseWithResolvers<Told>>();
   let last = 0;
+  let failure: Error | undefined;
   return {
     send(command: object): Promise<Told> {
+      if (failure) return Promise.reject(failure);
       const answer = Promise.withResolvers<Told>();
       waiting.set(++last, answer);
       write(`${JSON.stringify({ id: last, ...command })}\n`);
@@ -117,15 +131,9 @@ function exchange(write: (line: string) => void) {
       else answer?.reject(new Error(told.error));
     },
     fail(error: Error): void {
+      failure = error;
       for (const answer of waiting.values()) answer.reject(error);
       waiting.clear();
     },
   };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
 }

@@ -16,7 +16,7 @@ export type PeerCommand = readonly string[] | undefined;
 
 /** Built once and kept, outside the repository. */
 export function findPeer(kind: PeerKind): PeerCommand {
-  if (kind === 'grpc-go') return command(buildGoPeer('grpc-client', path.join(HERE, 'go')));
+  if (kind === 'grpc-go') return command(buildGoPeer('client'));
   if (kind === 'grpc-java') return buildJavaPeer(path.join(HERE, 'java'));
   if (kind === 'grpcio') return command(findGrpcioPython(), path.join(HERE, 'peer.py'));
   return [

@@ -12,7 +12,7 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** How an implementation's interop program is started; undefined: it cannot be had here. */
 export type Implementation = readonly string[] | undefined;
 
-const grpcGo = buildGoPeer('grpc-interop', path.join(HERE, 'peer-go'));
+const grpcGo = buildGoPeer('interop');
 const python = findGrpcioPython();
 
 export const IMPLEMENTATIONS: readonly (readonly [name: string, command: Implementation])[] = [

@@ -1,7 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { endProcess } from '../../harness/child-process.ts';
 import { buildGoPeer } from '../../harness/go-peer.ts';
 import { findGrpcioPython } from '../grpc-peers/grpcio.ts';
 
@@ -11,7 +12,7 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 export type Implementation = readonly string[] | undefined;
 
 export function buildGrpcGo(): Implementation {
-  const binary = buildGoPeer('grpc-peer', path.join(HERE, 'peer-go'));
+  const binary = buildGoPeer('echo');
   return binary === undefined ? undefined : [binary];
 }
 
@@ -59,13 +60,6 @@ export function startGrpcPeer(
       return next();
     },
     log: () => log,
-    stop: () => ended(child),
+    stop: () => endProcess(child),
   };
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const gone = new Promise((resolve) => child.once('exit', resolve));
-  child.kill('SIGKILL');
-  await gone;
 }

@@ -3,10 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { buildGoPeer } from '../../harness/go-peer.ts';
-
-const SOURCES = path.join(path.dirname(fileURLToPath(import.meta.url)), 'peer');
 
 /** One line of what the peer writes. */
 export interface PeerEvent {
@@ -29,7 +26,7 @@ export interface Peer {
 }
 
 /** The SPIFFE agent by go-spiffe. */
-export const buildPeer = (): string | undefined => buildGoPeer('workload-api-peer', SOURCES);
+export const buildPeer = (): string | undefined => buildGoPeer('workload-api');
 
 export async function startPeer(binary: string): Promise<Peer> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'spiffe-'));

@@ -143,6 +143,9 @@ public final class Peer {
             .build();
     int deadlineMs = number(command, "deadlineMs", 10_000);
     CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(deadlineMs, TimeUnit.MILLISECONDS);
+    if (command.has("waitForReady") && command.get("waitForReady").getAsBoolean()) {
+      options = options.withWaitForReady();
+    }
     ClientCall<byte[], byte[]> call = channel.newCall(method, options);
     Unary listener = new Unary();
     call.start(listener, metadata(command));
@@ -197,7 +200,8 @@ public final class Peer {
       told.addProperty("ms", (System.nanoTime() - beganNs) / 1e6);
       JsonObject names = new JsonObject();
       for (String name : trailers.keys()) {
-        if (!name.endsWith("-bin")) {
+        // An answer that is none of gRPC's leaves its `:status` here, of which no key can be made.
+        if (!name.startsWith(":") && !name.endsWith("-bin")) {
           Iterable<String> values = trailers.getAll(Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER));
           names.addProperty(name, String.join(",", values));
         }

@@ -17,19 +17,11 @@ import (
 	xdscreds "google.golang.org/grpc/credentials/xds"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/xds"
+
+	"inmesh.test/peers/raw"
 )
 
 const method = "/echo.Echo/Say"
-
-// Bytes are what they are.
-type raw struct{}
-
-func (raw) Marshal(value any) ([]byte, error) { return *value.(*[]byte), nil }
-func (raw) Unmarshal(data []byte, value any) error {
-	*value.(*[]byte) = append([]byte(nil), data...)
-	return nil
-}
-func (raw) Name() string { return "proto" }
 
 func say(event string, text string) {
 	line, _ := json.Marshal(map[string]string{"event": event, "text": text})
@@ -75,7 +67,7 @@ func serve(address string) error {
 		}
 		say("away", fmt.Sprint(now.Err))
 	})
-	server, err := xds.NewGRPCServer(grpc.Creds(creds), mode, grpc.ForceServerCodec(raw{}))
+	server, err := xds.NewGRPCServer(grpc.Creds(creds), mode, grpc.ForceServerCodec(raw.Codec{}))
 	if err != nil {
 		return err
 	}
@@ -96,7 +88,7 @@ func call(target string) error {
 	if err != nil {
 		return err
 	}
-	client, err := grpc.NewClient("xds:///"+target, grpc.WithTransportCredentials(creds), grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{})))
+	client, err := grpc.NewClient("xds:///"+target, grpc.WithTransportCredentials(creds), grpc.WithDefaultCallOptions(grpc.ForceCodec(raw.Codec{})))
 	if err != nil {
 		return err
 	}

@@ -13,36 +13,33 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	_ "google.golang.org/grpc/balancer/leastrequest"
+	_ "google.golang.org/grpc/balancer/ringhash"
+	_ "google.golang.org/grpc/balancer/weightedroundrobin"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	xdscreds "google.golang.org/grpc/credentials/xds"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	_ "google.golang.org/grpc/xds"
+	"google.golang.org/grpc/xds"
+
+	"inmesh.test/peers/raw"
 )
 
-// Bytes are what they are.
-type raw struct{}
-
-func (raw) Marshal(value any) ([]byte, error) { return *value.(*[]byte), nil }
-func (raw) Unmarshal(data []byte, value any) error {
-	*value.(*[]byte) = append([]byte(nil), data...)
-	return nil
-}
-func (raw) Name() string { return "proto" }
-
 type command struct {
-	ID          int            `json:"id"`
-	Do          string         `json:"do"`
-	Channel     string         `json:"channel"`
-	Target      string         `json:"target"`
-	Credentials string         `json:"credentials"`
-	Method      string         `json:"method"`
-	Headers     map[string]any `json:"headers"`
-	DeadlineMs  int            `json:"deadlineMs"`
-	Count       int            `json:"count"`
-	Parallel    int            `json:"parallel"`
+	ID           int             `json:"id"`
+	Do           string          `json:"do"`
+	Channel      string          `json:"channel"`
+	Target       string          `json:"target"`
+	Credentials  string          `json:"credentials"`
+	Bootstrap    json.RawMessage `json:"bootstrap"`
+	Method       string          `json:"method"`
+	Headers      map[string]any  `json:"headers"`
+	DeadlineMs   int             `json:"deadlineMs"`
+	WaitForReady bool            `json:"waitForReady"`
+	Count        int             `json:"count"`
+	Parallel     int             `json:"parallel"`
 }
 
 type answer struct {
@@ -83,7 +80,16 @@ func open(order command) error {
 			return err
 		}
 	}
-	client, err := grpc.NewClient(order.Target, grpc.WithTransportCredentials(creds), grpc.WithDefaultCallOptions(grpc.ForceCodec(raw{})))
+	options := []grpc.DialOption{grpc.WithTransportCredentials(creds), grpc.WithDefaultCallOptions(grpc.ForceCodec(raw.Codec{}))}
+	if order.Bootstrap != nil {
+		// The one way to have more than the bootstrap of the process.
+		resolver, err := xds.NewXDSResolverWithConfigForTesting(order.Bootstrap)
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.WithResolvers(resolver))
+	}
+	client, err := grpc.NewClient(order.Target, options...)
 	if err != nil {
 		return err
 	}
@@ -125,10 +131,10 @@ func call(client *grpc.ClientConn, order command) answer {
 	var reply []byte
 	request := []byte{}
 	var trailer metadata.MD
-	err := client.Invoke(ctx, order.Method, &request, &reply, grpc.Trailer(&trailer))
+	err := client.Invoke(ctx, order.Method, &request, &reply, grpc.Trailer(&trailer), grpc.WaitForReady(order.WaitForReady))
 	told := answer{Status: names[status.Code(err)], Ms: float64(time.Since(began).Microseconds()) / 1e3}
 	if err != nil {
-		told.Message = err.Error()
+		told.Message = status.Convert(err).Message()
 	} else {
 		told.Body = string(reply)
 	}
