@@ -58,6 +58,7 @@ function counted(target: LiveTarget, counts: Counts): LiveTarget {
       host,
       upstream,
       connected: (isAll) => pick.connected(isAll),
+      unreachable: () => pick.unreachable(),
       begun: () => pick.begun(),
       reported: (report) => pick.reported(report),
       outcome(outcome) {

@@ -1,4 +1,4 @@
-import type { ConnectFailure } from '../connection/connect-failure.ts';
+import { ConnectFailure } from '../connection/connect-failure.ts';
 import { StreamFailure } from '../connection/stream-failure.ts';
 import { MeshError, type MeshErrorCode } from '../errors.ts';
 import type { ResponseFlag } from '../model/events.ts';
@@ -36,6 +36,13 @@ export function failedConnect(failure: ConnectFailure, endpoint: string): Attemp
 /** We have no identity to show, or the peer's was refused. */
 export const isIdentityFailure = ({ code }: AttemptFailure): boolean =>
   code === 'MESH_PEER_REFUSED' || code === 'MESH_IDENTITY_UNAVAILABLE';
+
+/** Nothing of the request has gone anywhere, and another host may be better: what gRPC's clients never tell their callers of. */
+export const isUnreached = ({ kind, code, cause }: AttemptFailure): boolean =>
+  (kind === 'connect-failure' || kind === 'reset') &&
+  code !== 'MESH_TIMEOUT' &&
+  code !== 'MESH_IDENTITY_UNAVAILABLE' &&
+  !(cause instanceof ConnectFailure && cause.kind === 'closed');
 
 /** `hasBegun`: part of a response head had come; then it is not HTTP what the peer sent (Envoy: protocol error, 502). */
 export function failedRequest(error: Error, endpoint: string, hasBegun: boolean): AttemptFailure {

@@ -2,6 +2,7 @@ import { StreamFailure } from '../connection/stream-failure.ts';
 import type { MeshErrorCode } from '../errors.ts';
 import { codeOfHttpStatus, codeOfReset, GRPC } from '../wire/grpc-status.ts';
 import type { LocalReply } from './local-reply.ts';
+import type { ResetKind } from './retry/conditions.ts';
 
 /** What a failure of the mesh or of the network looks like. */
 interface Failure {
@@ -27,6 +28,10 @@ export function codeOfFailure({ code, status, grpcStatus, cause }: Failure): num
   if (code === 'MESH_NOT_READY' || code === 'MESH_NO_ROUTE' || code === 'MESH_BLOCKED') return GRPC.unavailable;
   return status === undefined ? GRPC.unavailable : codeOfHttpStatus(status);
 }
+
+/** What an attempt without an answer is to a gRPC retry policy; undefined: our own time or limit, which is not its matter. */
+export const codeOfAttempt = (failure: Failure & { readonly kind: ResetKind }): number | undefined =>
+  failure.kind === 'overflow' || failure.code === 'MESH_TIMEOUT' ? undefined : codeOfFailure(failure);
 
 /** Envoy Grpc::Utility::httpToGrpcStatus: what a local reply to a gRPC request says where it is told as a response. */
 export const codeOfReply = ({ status, grpcStatus }: Pick<LocalReply, 'status' | 'grpcStatus'>): number =>

@@ -4,6 +4,7 @@ import { type TlsTarget, tlsByCaller, tlsToEndpoint, verifiedTarget } from '../c
 import { fractionMatches } from '../match/fraction.ts';
 import type { HashPolicy, RespondAction, StatefulSession, WeightedCluster } from '../model/action.ts';
 import type { Cluster, Endpoint } from '../model/cluster.ts';
+import { faultOver } from '../model/fault-chain.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { TransportMatch } from '../model/tls.ts';
 import { transportsInUse } from '../model/transport.ts';
@@ -39,7 +40,7 @@ export interface Way {
 }
 
 /** Of the cluster of a split, else of the route (Envoy WeightedClusterEntry::perFilterConfigs). */
-export const faultOf = ({ action, cluster }: Pick<Way, 'action' | 'cluster'>) => cluster.fault ?? action.fault;
+export const faultOf = ({ action, cluster }: Pick<Way, 'action' | 'cluster'>) => faultOver(action.fault, cluster.fault);
 export const sessionOf = ({ action, cluster }: Pick<Way, 'action' | 'cluster'>) =>
   cluster.statefulSession ?? action.statefulSession;
 
@@ -105,6 +106,7 @@ const local = (reply: LocalReply, decision?: RouteDecision, cluster?: WeightedCl
 });
 
 const NO_CONTEXT: PickContext = {};
+const GRPC_CONTEXT: PickContext = { unreachable: new Set() };
 const NO_COOKIES: readonly string[] = [];
 
 /** The same route's clusters, drawn once more (RetryPolicy.repickCluster); the way as it was where there is no other. */
@@ -131,11 +133,11 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
   const isEndToEnd = cluster !== own;
   if (isEndToEnd && isSecured(upstream))
     return local(noCluster(`${cluster.name} asks for TLS around the TLS of the call`, status), decision, cluster);
-  let context = NO_CONTEXT;
+  let context = options.isGrpc ? GRPC_CONTEXT : NO_CONTEXT;
   let setCookies = NO_COOKIES;
   if (upstream.needsDestination) {
     const { host, port } = options.originalDestination;
-    context = { originalDestination: { address: host, port } };
+    context = { ...context, originalDestination: { address: host, port } };
   }
   if (action.hashPolicies.length > 0 && upstream.needsHash) {
     // Envoy's router asks for the hash when the headers are as they go out.

@@ -1,15 +1,17 @@
 import type { Duplex } from 'node:stream';
 import { awaitedTimer, type Timer } from '../clock.ts';
+import { ConnectFailure } from '../connection/connect-failure.ts';
 import type { WireRequest } from '../connection/exchange.ts';
 import type { HedgePolicy } from '../model/action.ts';
 import type { ResponseFlag, RetryRefusal } from '../model/events.ts';
 import type { Breaker } from '../upstream/breaker.ts';
-import type { Host } from '../upstream/host.ts';
+import { keepsToOne } from '../upstream/kept-host.ts';
 import type { Pick as HostPick, PickFailure } from '../upstream/pick.ts';
 import { Attempt, type AttemptOwner, type ResponseHead } from './attempt.ts';
 import type { BodySource } from './body-source.ts';
-import { type AttemptFailure, isIdentityFailure, replyFor, tooLate } from './failure.ts';
+import { type AttemptFailure, isIdentityFailure, isUnreached, replyFor, tooLate } from './failure.ts';
 import { AttemptFault, type FaultEnd } from './fault/attempt-fault.ts';
+import { codeOfAttempt } from './grpc-code.ts';
 import { Hedging } from './hedging.ts';
 import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
 import { tlsFor, type Way } from './plan.ts';
@@ -17,6 +19,7 @@ import type { PolicyOptions } from './policy-options.ts';
 import { isRepeatable } from './retry/repeatable.ts';
 import { Retries, type RetryQuota, type RetryVerdict } from './retry/retries.ts';
 import type { CallTerms } from './terms.ts';
+import { TriedHosts } from './tried-hosts.ts';
 import type { TriesParts } from './tries-owner.ts';
 
 /** The attempts of one call: the first, its retries, and hedges beside it. */
@@ -29,7 +32,7 @@ export class Tries implements AttemptOwner {
   #running: Attempt[] = NO_ATTEMPTS;
   /** The one whose answer the caller gets. */
   #winner: Attempt | undefined;
-  #tried: HostPick[] | undefined;
+  readonly #hosts: TriedHosts;
   #count = 0;
   /** Until the next attempt. */
   #pause: Timer | undefined;
@@ -47,6 +50,7 @@ export class Tries implements AttemptOwner {
     const { way, terms, options } = parts;
     this.#parts = parts;
     this.#way = way;
+    this.#hosts = new TriedHosts(terms.retry);
     this.#quota = quotaOf(way.upstream.breaker(way.action.priority), options.policy);
     if (terms.hedge?.delay !== undefined) this.#hedging = this.#hedgingBy(terms.hedge);
   }
@@ -162,10 +166,12 @@ export class Tries implements AttemptOwner {
       this.#tryAgain();
       return;
     }
+    if (this.#goesElsewhere(attempt, failure)) return;
     const { retry } = this.#parts.terms;
     if (retry !== undefined) {
       const obstacle = failure.kind === 'refused-stream' ? this.#bodyObstacle() : this.#obstacle(attempt);
-      const verdict = this.#retriesOf(retry).afterReset(failure.kind, attempt.hasLeft, obstacle);
+      const grpcStatus = this.#parts.options.isGrpc ? codeOfAttempt(failure) : undefined;
+      const verdict = this.#retriesOf(retry).afterReset(failure.kind, attempt.hasLeft, obstacle, grpcStatus);
       const goesOn = this.#goesOn(verdict, this.#running.length - 1, failure.flag);
       this.#leave(attempt);
       if (goesOn) return;
@@ -209,6 +215,23 @@ export class Tries implements AttemptOwner {
   #isUnseen(attempt: Attempt, { kind }: AttemptFailure): boolean {
     if (kind !== 'refused-stream' || !this.#parts.options.isGrpc || this.#hasReplayed) return false;
     return this.#bodyObstacle() === undefined && attempt.status === undefined;
+  }
+
+  /**
+   * A gRPC call, or one to a cluster that picks the first it can connect to, goes on at another host where this one could not be connected to, or lost the connection before it had any of the
+   * request; not counted by anybody (grpc-go, grpcio and grpc-js pick among those that are connected).
+   */
+  #goesElsewhere(attempt: Attempt, failure: AttemptFailure): boolean {
+    if (!this.#parts.options.isGrpc && !keepsToOne(attempt.pick.upstream.config())) return false;
+    if (attempt.hasLeft || !isUnreached(failure)) return false;
+    if (failure.cause instanceof ConnectFailure) attempt.pick.unreachable();
+    if (this.#bodyObstacle() !== undefined) return false;
+    const pick = this.#hosts.elsewhere(this.#way, attempt.pick);
+    if (pick === undefined) return false;
+    this.#unseen++;
+    this.#leave(attempt);
+    this.#tryOn(pick, this.#parts.runtime.clock.now(), false);
+    return true;
   }
 
   #win(attempt: Attempt): void {
@@ -306,18 +329,7 @@ export class Tries implements AttemptOwner {
     const { terms, owner } = this.#parts;
     const { retry } = terms;
     if (this.#count > 0 && retry?.repickCluster) this.#way = owner.repick();
-    const way = this.#way;
-    const tried = this.#tried ?? [];
-    const pick = way.upstream.pick({
-      // Envoy Filter::overrideHostToSelect: a session holds for the first attempt.
-      ...(this.#count > 0 ? way.context : way.first),
-      ...(retry?.previousHosts && { exclude: (host: Host) => tried.some((before) => before.host === host) }),
-      ...(retry && { selectionAttempts: retry.hostSelectionAttempts }),
-      ...(retry?.previousPriorities && {
-        triedPriorities: tried.map((before) => way.upstream.levelOf(before)),
-        priorityUpdateFrequency: retry.previousPriorities.updateFrequency,
-      }),
-    });
+    const pick = this.#hosts.again(this.#way, this.#count === 0);
     if (pick.kind === 'pick') this.#tryOn(pick, this.#parts.runtime.clock.now(), false);
     else if (this.#isIdle) this.#giveUp(pickFailure(pick));
   }
@@ -353,7 +365,7 @@ export class Tries implements AttemptOwner {
     if (options.isGrpc) attempt.previous = this.#count - 1 - this.#unseen;
     if (this.#running.length === 0) this.#running = [attempt];
     else this.#running.push(attempt);
-    if (terms.retry?.previousHosts || terms.retry?.previousPriorities) this.#tried = [...(this.#tried ?? []), pick];
+    this.#hosts.add(pick);
     attempt.start(isFresh);
     if (!this.#isOver) this.#hedging?.arm();
   }

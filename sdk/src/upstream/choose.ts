@@ -36,10 +36,15 @@ export function chooseHost(
 ): LiveHost | undefined {
   for (let attempt = 0; ; attempt++) {
     choice.attempt = attempt;
-    const pool = poolFor(table, choice);
-    const host = pool === undefined ? undefined : hostFrom(pool, choice);
+    const host = drawFrom(table, choice);
     if (host === undefined || avoid === undefined || attempt >= retries || !avoid(host)) return host;
   }
+}
+
+/** One draw, whoever it gives. */
+export function drawFrom(table: Table, choice: Choice): LiveHost | undefined {
+  const pool = poolFor(table, choice);
+  return pool === undefined ? undefined : hostFrom(pool, choice);
 }
 
 function poolFor({ only, pools }: Table, { hashed, hash, random }: Choice): Pool | undefined {

@@ -29,6 +29,8 @@ export interface Pick {
   readonly upstream: Picked;
   /** There is a connection; `isAll` where nothing else was wanted (Envoy LocalOriginConnectSuccess, …Final). */
   connected(isAll?: boolean): void;
+  /** There can be none for now: gRPC calls pass over the host for a while, where there are others. */
+  unreachable(): void;
   /** The head of an answer is there whose outcome its end will tell. */
   begun(): void;
   outcome(outcome: Outcome): void;
@@ -60,6 +62,7 @@ export interface PickOwner extends Picked {
   /** When the pick was made, where somebody wants to know how long it takes; else 0. */
   startMs(): number;
   onConnected(host: LiveHost, isAll: boolean): void;
+  onUnreachable(host: LiveHost): void;
   onBegun(startMs: number): void;
   onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void;
   onReport(host: LiveHost, report: LoadReport): void;
@@ -94,6 +97,10 @@ export class LivePick implements Pick {
 
   connected(isAll = false): void {
     if (this.#state < TOLD) this.#owner.onConnected(this.host, isAll);
+  }
+
+  unreachable(): void {
+    this.#owner.onUnreachable(this.host);
   }
 
   begun(): void {

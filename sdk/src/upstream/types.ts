@@ -24,6 +24,11 @@ export interface PickContext {
   readonly priorityUpdateFrequency?: number;
   /** Hosts a session sticks to, first one first (Envoy override host); `strict`: none else. */
   readonly overrideHost?: { readonly addresses: readonly string[]; readonly strict: boolean };
+  /**
+   * gRPC: the hosts that this call could not connect to, which it does not try again. Others that take no connections are passed
+   * over while there are others.
+   */
+  readonly unreachable?: ReadonlySet<Host>;
   /** For ORIGINAL_DST clusters: the address the application dialled. */
   readonly originalDestination?: Destination;
 }

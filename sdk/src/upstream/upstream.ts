@@ -20,19 +20,22 @@ import { type CheckerOwner, HealthChecker } from './health/checker.ts';
 import { overNetwork } from './health/over-network.ts';
 import { type HostView, type LiveHost, viewOf } from './host.ts';
 import { type HostSet, NO_HOSTS, reconcileHosts } from './host-set.ts';
+import { keepsToOne, keepTo } from './kept-host.ts';
 import { Latencies } from './latency.ts';
 import { loadOverNetwork } from './load/over-network.ts';
 import { LoadWatcher } from './load/watcher.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
-import { type Destination, OriginalDestinations } from './original-destination.ts';
+import { OriginalDestinations } from './original-destination.ts';
 import { statusOf } from './outlier/counts.ts';
 import { type DetectorOwner, OutlierDetector } from './outlier/detector.ts';
 import type { Ejection } from './outlier/record.ts';
 import { LivePick, noHost, type Outcome, type Pick, type PickFailure, type PickOwner } from './pick.ts';
+import { chooseReachable, type OutTest, outTest } from './reachable.ts';
 import { SessionHosts } from './session-hosts.ts';
 import { type Table, type TableInput, tableAfter } from './table.ts';
 import { Tables, type TablesOwner } from './tables.ts';
 import type { Levels, Peek, PickContext, Upstream, UpstreamDeps } from './types.ts';
+import { Unreachable } from './unreachable.ts';
 
 export const createUpstream = (initial: ClusterConfig, deps: UpstreamDeps): Upstream => new LiveUpstream(initial, deps);
 
@@ -51,6 +54,8 @@ const ONE_LEVEL: Levels = {
 const FEW_HOSTS = 1_000;
 
 const SELECTION_ATTEMPTS = defaultOf('hostSelectionAttempts');
+
+const NO_FAILURES: ReadonlySet<LiveHost> = new Set();
 
 /** Reused from pick to pick: a choice is over when the pick returns. */
 const choice: Choice = {
@@ -86,6 +91,8 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
   #watcher: LoadWatcher | undefined;
   #latencies: Latencies | undefined;
   #sessions: SessionHosts | undefined;
+  /** There is none before a gRPC call has found a host so. */
+  #unreachable: Unreachable | undefined;
   #isClosed = false;
 
   constructor(initial: ClusterConfig, deps: UpstreamDeps) {
@@ -205,7 +212,15 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     return this.#latencies === undefined ? 0 : this.clock.now();
   }
 
+  onUnreachable(host: LiveHost): void {
+    host.isKept = false;
+    this.#unreachable ??= new Unreachable();
+    this.#unreachable.failed(host, this.clock.now(), this.#deps.random);
+  }
+
   onConnected(host: LiveHost, isAll: boolean): void {
+    this.#unreachable?.connected(host);
+    if (keepsToOne(this.#config)) keepTo(host, this.#hosts, this.#config.cluster.localityWeighted);
     this.#detecting()?.onConnected(host, isAll);
   }
 
@@ -217,6 +232,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
 
   onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void {
     if (startMs > 0 && (statusOf(outcome) ?? 500) < 500) this.onBegun(startMs);
+    if (outcome.error === 'connect' && keepsToOne(this.#config)) this.onUnreachable(host);
     this.#detecting()?.onOutcome(host, outcome);
   }
 
@@ -380,6 +396,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     // A call that began before the end may still pick; its connections are not kept.
     if (this.#isClosed) for (const host of hosts.all) host.removed = true;
     this.#detector?.forgetRemoved();
+    this.#unreachable?.forgetRemoved();
     this.#watcher?.forgetRemoved();
     if (!this.#isClosed) this.#checking(this.#config)?.follow(hosts.all);
     this.#tables?.rebuild(this.#isSlow());
@@ -390,29 +407,34 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     return isHashBalancer(this.#config.cluster.loadBalancer) || this.#hosts.all.length > FEW_HOSTS;
   }
 
-  #find(context: PickContext): LiveHost | PickFailure {
-    if (this.#config.cluster.discovery.kind === 'original-dst') return this.#dialled(context.originalDestination);
+  #find(wanted: PickContext): LiveHost | PickFailure {
+    if (this.#config.cluster.discovery.kind === 'original-dst') return this.#dialled(wanted);
+    const isPlain = wanted.unreachable !== undefined || !keepsToOne(this.#config);
+    const context = isPlain ? wanted : { ...wanted, unreachable: NO_FAILURES };
     const tables = this.#tables ?? this.#liveTables();
     if (tables.current === undefined) return noHost(`the first table of ${this.name} is still being built`);
+    const isOut = outTest(context.unreachable, this.#unreachable, this.clock);
     if (context.overrideHost !== undefined) {
       this.#sessions ??= new SessionHosts();
       const { overrideHostStatus } = this.#config.cluster;
       const found = this.#sessions.find(context.overrideHost.addresses, this.#hosts, overrideHostStatus);
-      if (found !== undefined) return found;
+      // gRFC A55: where there can be no connection to it, it is as if there were no session.
+      if (found !== undefined && (context.overrideHost.strict || !isOut?.(found))) return found;
       if (context.overrideHost.strict) return noHost(`the host of the session is no usable endpoint of ${this.name}`);
     }
     const stale = tables.stale || this.#reconciling?.isRunning === true;
-    return this.#choose(tables.current, stale, context) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
+    return this.#choose(tables.current, stale, context, isOut) ?? noHost(whyNone(this.#config, this.#hosts.all.length));
   }
 
-  #dialled(destination: Destination | undefined): LiveHost | PickFailure {
+  #dialled({ originalDestination: destination, unreachable }: PickContext): LiveHost | PickFailure {
     if (destination === undefined)
       return noHost(`${this.name} goes to the address that was dialled, and there is none`);
     this.#destinations ??= new OriginalDestinations(defaultOf('originalDestinationHosts'));
-    return this.#destinations.hostOf(destination, choice.take);
+    const host = this.#destinations.hostOf(destination, choice.take);
+    return unreachable?.has(host) ? noHost(`${this.name} has the address that was dialled alone`) : host;
   }
 
-  #choose(whole: Table, stale: boolean, context: PickContext): LiveHost | undefined {
+  #choose(whole: Table, stale: boolean, context: PickContext, isOut: OutTest | undefined): LiveHost | undefined {
     const { hash, exclude, selectionAttempts, triedPriorities, priorityUpdateFrequency = 1 } = context;
     const table = triedPriorities === undefined ? whole : tableAfter(whole, triedPriorities, priorityUpdateFrequency);
     const { loadBalancer } = this.#config.cluster;
@@ -421,6 +443,12 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     choice.active = this.active;
     if ('slowStart' in loadBalancer || loadBalancer.kind === 'load-weighted') choice.nowMs = this.clock.now();
     if (choice.hashed) choice.hash = hash ?? { hi: choice.random(), lo: choice.random() };
-    return chooseHost(table, choice, exclude, selectionAttempts ?? SELECTION_ATTEMPTS);
+    const attempts = selectionAttempts ?? SELECTION_ATTEMPTS;
+    if (isOut !== undefined) {
+      const reached = chooseReachable(table, choice, isOut, { exclude, attempts });
+      // Where all of them take no connections one is tried all the same; a call that has tried one has done so.
+      if (reached !== undefined || context.unreachable?.size !== 0) return reached;
+    }
+    return chooseHost(table, choice, exclude, attempts);
   }
 }

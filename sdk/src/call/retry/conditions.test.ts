@@ -86,6 +86,15 @@ describe('attempts without an answer (Envoy RetryStateImpl::wouldRetryFromReset)
     expect(kinds.filter((kind) => retriableReset(conditions, kind, true) !== undefined)).toEqual(retried);
   });
 
+  it.each([
+    ['internal', 13, 'grpc-status 13'],
+    ['unavailable', 14, 'grpc-status 14'],
+    ['cancelled', 14, undefined],
+    ['internal', undefined, undefined],
+  ])('%s: a gRPC call that is reset with %s counts as one that a server ended so: %s', (on, grpcStatus, word) => {
+    expect(retriableReset(compileConditions(policy(on)), 'reset', true, grpcStatus)).toBe(word);
+  });
+
   it('reset-before-request holds while nothing has left', () => {
     const conditions = compileConditions(policy('reset-before-request'));
     expect(retriableReset(conditions, 'reset', false)).toBe('reset-before-request');

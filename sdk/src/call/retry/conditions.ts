@@ -84,10 +84,17 @@ const RATE_LIMITED = 'x-envoy-ratelimited';
 
 /**
  * Envoy RetryStateImpl::wouldRetryFromReset; the word that says so. A reset counts as a 5xx, since it becomes one.
- * `isSent`: some of the request has left.
+ * `isSent`: some of the request has left. `grpcStatus`: what a gRPC call ends with for it, which counts as if the server had
+ * said it (gRFC A6; Envoy looks only at what a server has said).
  */
-export function retriableReset({ words }: RetryConditions, kind: ResetKind, isSent: boolean): string | undefined {
+export function retriableReset(
+  { words, grpcStatuses }: RetryConditions,
+  kind: ResetKind,
+  isSent: boolean,
+  grpcStatus?: number,
+): string | undefined {
   if (kind === 'overflow') return undefined;
+  if (grpcStatus !== undefined && grpcStatuses.has(grpcStatus)) return `grpc-status ${grpcStatus}`;
   if (words.has('reset')) return 'reset';
   if (!isSent && words.has('reset-before-request')) return 'reset-before-request';
   if (words.has('5xx')) return '5xx';

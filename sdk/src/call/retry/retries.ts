@@ -88,9 +88,10 @@ export class Retries {
     return this.#take(obstacle, asked);
   }
 
-  afterReset(kind: ResetKind, isSent: boolean, obstacle: RetryRefusal | undefined): RetryVerdict {
+  /** `grpcStatus`: what a gRPC call would end with. */
+  afterReset(kind: ResetKind, isSent: boolean, obstacle: RetryRefusal | undefined, grpcStatus?: number): RetryVerdict {
     this.close();
-    if (!this.#isAllowed || retriableReset(this.#conditions, kind, isSent) === undefined) return FINAL;
+    if (!this.#isAllowed || retriableReset(this.#conditions, kind, isSent, grpcStatus) === undefined) return FINAL;
     return this.#take(obstacle);
   }
 
