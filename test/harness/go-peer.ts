@@ -11,10 +11,13 @@ export const PEER_CACHE = process.env.INMESH_CACHE ?? path.join(os.homedir(), '.
 /** One module for all of them: grpc-go is compiled once, and of one release. */
 const MODULE = path.join(path.dirname(fileURLToPath(import.meta.url)), '../go-peers');
 
-/** Runs a program to its end; false where it is not there or fails. */
+/** A first build of grpc-go takes two or three minutes; a registry that does not answer takes for ever. */
+const LONGEST_MS = 600_000;
+
+/** Runs a program to its end; false where it is not there, fails or does not end. */
 export function attempt(file: string, args: readonly string[], cwd?: string): boolean {
   try {
-    execFileSync(file, args, { cwd, env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'ignore' });
+    execFileSync(file, args, { cwd, env: { ...process.env, CGO_ENABLED: '0' }, stdio: 'ignore', timeout: LONGEST_MS });
     return true;
   } catch {
     return false;
