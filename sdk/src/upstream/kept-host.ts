@@ -1,5 +1,9 @@
+import type { ClusterConfig } from '../model/target.ts';
 import type { LiveHost } from './host.ts';
 import type { HostSet } from './host-set.ts';
+
+/** By its connections (gRFC A62), whatever protocol its calls have. */
+export const keepsToOne = ({ cluster }: ClusterConfig): boolean => cluster.loadBalancer.kind === 'pick-first';
 
 /**
  * A host of a pick-first cluster that is connected is kept to, unless another one of its list is: of its priority, or of its

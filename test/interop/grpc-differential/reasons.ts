@@ -61,7 +61,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'balance-health': { differs: 'DEGRADED endpoints are used where too few are well, as in Envoy.' },
   'balance-health-draining': { differs: PANIC },
   'balance-health-none': { differs: PANIC },
-  'balance-typed-pick-first': { notYet: 'there is no PickFirst: a list needs another policy behind it' },
   'balance-typed-random': { differs: BALANCED },
   'balance-random': { differs: BALANCED },
   'balance-maglev': { differs: BALANCED },
@@ -107,6 +106,5 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     notYet: 'targets have no authority of their own (`xds://AUTHORITY/…`); a template of the bootstrap may name one',
   },
   'cluster-aggregate-provided': { differs: TAKEN },
-  'cluster-aggregate-failover': { differs: CONNECTIONS },
   'cluster-aggregate-bad': { differs: ENVOY_TYPES },
 };

@@ -89,6 +89,17 @@ export const POLICIES: readonly GrpcCase[] = [
     ...three(policies(['pick_first.v3.PickFirst', { shuffle_address_list: false }])),
     steps: [WARM, { times: 10, tell: ['distinct'] }],
   }),
+  balance('typed-pick-first-shuffled', {
+    rule: 'and so where it shuffles',
+    ...three(policies(['pick_first.v3.PickFirst', { shuffle_address_list: true }])),
+    steps: [WARM, { times: 10, tell: ['distinct'] }],
+  }),
+  balance('typed-pick-first-refused', {
+    rule: 'it is the first that can be connected to',
+    ...three(policies(['pick_first.v3.PickFirst', { shuffle_address_list: false }])),
+    hosts: [{ name: 'a', refuses: true }, 'b', 'c'],
+    steps: [WARM, { times: 5 }],
+  }),
   balance('typed-weighted', {
     rule: 'a typed ClientSideWeightedRoundRobin',
     ...three(policies(['client_side_weighted_round_robin.v3.ClientSideWeightedRoundRobin'])),
