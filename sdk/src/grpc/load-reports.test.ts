@@ -1,6 +1,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rawMethod } from '../../../test/harness/raw-method.ts';
 import { anyOf } from '../../../test/harness/scripted-ads.ts';
 import { ClientSideWeightedRoundRobinSchema, WrrLocalitySchema } from '../../gen/cluster.js';
 import { OrcaLoadReportRequestSchema, OrcaLoadReportSchema } from '../../gen/services.js';
@@ -120,17 +121,7 @@ describe('load reports with answers', () => {
 });
 
 describe('load reports out of band', () => {
-  const OPEN_RCA = {
-    stream: {
-      path: '/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics',
-      requestStream: false,
-      responseStream: true,
-      requestSerialize: (bytes: Buffer) => bytes,
-      requestDeserialize: (bytes: Buffer) => bytes,
-      responseSerialize: (bytes: Buffer) => bytes,
-      responseDeserialize: (bytes: Buffer) => bytes,
-    },
-  };
+  const OPEN_RCA = { stream: rawMethod('/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics', false, true) };
 
   /** A server with the service; `end` closes its streams with a status. */
   async function reporter(name: string, load: Load) {
@@ -160,6 +151,18 @@ describe('load reports out of band', () => {
     stage.set({ clusters: { a: { groups: [{ peers: [a, b] }], extra: outOfBand() } } });
     await untilShared(stage.client(), { a: 0.75, b: 0.25 });
     expect([a.asked, b.asked]).toEqual([[7_500], [7_500]]);
+  });
+
+  it('are no longer read of a server that sends them as fast as it can', async () => {
+    const load = { cpuUtilization: 0.5, rpsFractional: 100 };
+    const a = await reporter('a', load);
+    stage.set({ clusters: { a: { groups: [{ peers: [a] }], extra: outOfBand() } } });
+    const client = stage.client();
+    await unary(client);
+    await until(() => a.open.length === 1);
+    for (let i = 0; i < 100; i++) a.open[0]?.write(bytesOf(load));
+    await a.cancelled;
+    expect((await unary(client)).status.code).toBe(grpc.status.OK);
   });
 
   it('are asked for again when the stream has ended, and not of a server that knows no such service', async () => {

@@ -96,6 +96,7 @@ function listen(
   { dial: taken, isTls }: Opened,
   on: LoadListener,
 ): () => void {
+  const mayReport = pacer(periodMs, clock.now());
   const authority = host.endpoint.hostname ?? cluster.serviceHost ?? addressText(host);
   const stream = openGrpcStream(
     {
@@ -113,6 +114,11 @@ function listen(
     },
     {
       message(bytes) {
+        if (!mayReport(clock.now())) {
+          stream.close();
+          on.ended(false, 'it reports more often than it was asked to');
+          return;
+        }
         const report = readOrca(bytes);
         if (report !== undefined) on.report(report);
       },
@@ -122,4 +128,19 @@ function listen(
   stream.send(encodeReportRequest(periodMs));
   stream.end();
   return () => stream.close();
+}
+
+/** Reports ahead of their time: a server may have been stopped for a while. */
+const MOST_AHEAD = 16;
+
+/** Each report costs whoever reads it, and a host that is called must not have it read all day. */
+function pacer(periodMs: number, startMs: number): (nowMs: number) => boolean {
+  let atMs = startMs;
+  let spare = MOST_AHEAD;
+  return (nowMs) => {
+    // Twice as often as asked for, as clocks differ.
+    spare = Math.min(MOST_AHEAD, spare + (2 * (nowMs - atMs)) / Math.max(1, periodMs)) - 1;
+    atMs = nowMs;
+    return spare >= 0;
+  };
 }
