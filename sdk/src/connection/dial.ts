@@ -4,8 +4,14 @@ import type { Clock, Turn } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
 import { patientTimer } from '../wire/late-timer.ts';
 import { ConnectFailure, classifyConnectError } from './connect-failure.ts';
-import { connectFirst } from './first-address.ts';
+import { type Attempting, connectFirst, type FirstAddressListener } from './first-address.ts';
 import type { SecureTransport } from './secure-transports.ts';
+
+/** How a host is reached where that is not TCP to its address: as a stream of a tunnel (HBONE). TLS of the target goes inside. */
+export interface Reach {
+  /** Exactly one of the listener's two, unless cancelled first; a socket does all that those of `node:net` do. */
+  open(to: { readonly address: string; readonly port: number }, on: FirstAddressListener): Attempting;
+}
 
 export interface DialTarget {
   /** IP literal, host name or `unix:PATH`. */
@@ -13,6 +19,7 @@ export interface DialTarget {
   readonly port: number;
   /** What the name stands for, where that is known already. */
   readonly addresses?: readonly string[] | undefined;
+  readonly reach?: Reach | undefined;
   /** TLS with this peer; plain where undefined. */
   readonly tls: SecureTransport | undefined;
   readonly timeoutMs: number;
@@ -57,12 +64,13 @@ class Dialling implements Dial {
   }
 
   start(): void {
-    const { timeoutMs, addresses, address, port } = this.#target;
+    const { timeoutMs, addresses, address, port, reach } = this.#target;
     this.#timer = patientTimer(this.#deps, timeoutMs, () =>
       this.#fail(new ConnectFailure('timeout', `no connection within ${timeoutMs} ms`)),
     );
     try {
-      if (addresses !== undefined) this.#race(addresses);
+      if (reach !== undefined) this.#try((on) => reach.open({ address, port }, on));
+      else if (addresses !== undefined) this.#race(addresses);
       else if (address.startsWith(UNIX)) this.#open(net.connect({ path: address.slice(UNIX.length) }));
       else if (isIP(address) !== 0) this.#open(net.connect({ host: address, port }));
       else this.#lookUp(address);
@@ -92,8 +100,12 @@ class Dialling implements Dial {
 
   #race(addresses: readonly string[]): void {
     const { port } = this.#target;
+    this.#try((on) => connectFirst(addresses, port, this.#deps.clock, on));
+  }
+
+  #try(open: (on: FirstAddressListener) => Attempting): void {
     try {
-      this.#step = connectFirst(addresses, port, this.#deps.clock, {
+      this.#step = open({
         connected: (socket) => this.#secure(socket),
         failed: (error) => this.#fail(classifyConnectError(error, false)),
       });

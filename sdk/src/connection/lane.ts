@@ -10,7 +10,7 @@ import {
   type PooledConnection,
   UNLIMITED,
 } from './connection.ts';
-import type { Dial, DialListener } from './dial.ts';
+import type { Dial, DialListener, Reach } from './dial.ts';
 import type { SecureTransport } from './secure-transports.ts';
 import type { TlsTarget } from './tls.ts';
 
@@ -23,6 +23,7 @@ export interface DialHost {
   readonly removed: boolean;
   /** As the control plane, or DNS, describes it now. */
   readonly endpoint?: Pick<Endpoint, 'addresses'>;
+  readonly reach?: Reach;
 }
 
 /** `auto`: what TLS agrees on (ALPN); HTTP/1.1 in clear. */

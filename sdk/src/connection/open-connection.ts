@@ -31,6 +31,7 @@ export function openConnection(lane: Lane, deps: OpenConnectionDeps, on: LaneDia
     address: host.address,
     port: host.port,
     addresses: host.endpoint?.addresses,
+    reach: host.reach,
     tls,
     timeoutMs,
     keepAliveMs: lane.cluster?.tcpKeepAlive?.timeMs,
