@@ -136,6 +136,7 @@ describe('readBootstrap', () => {
         ['', []],
       ]),
     );
+    expect(bootstrap?.authorityTemplates).toEqual(new Map([['xds.example.com', 'xdstp://xds.example.com/x/%s']]));
     expect(read({ INMESH_XDS: 'a:1' })).toMatchObject({ listenerTemplate: '%s', authorities: new Map() });
   });
 

@@ -45,6 +45,8 @@ export interface Bootstrap {
   readonly authorities: ReadonlyMap<string, readonly BootstrapServer[]>;
   /** The name of a target's listener; `%s` stands for the target (gRFC A47). */
   readonly listenerTemplate: string;
+  /** The same for targets that name an authority, where it has one of its own (gRFC A47). */
+  readonly authorityTemplates: ReadonlyMap<string, string>;
   /** The name of the listener of a server of this process; `%s` stands for `address:port` (gRFC A36). */
   readonly serverListenerTemplate: string;
   /** undefined = delta first. */
@@ -108,6 +110,7 @@ export function readBootstrap(input: BootstrapInput): Bootstrap | undefined {
     servers,
     authorities: grpc?.authorities ?? new Map(),
     listenerTemplate: grpc?.listenerTemplate ?? '%s',
+    authorityTemplates: grpc?.authorityTemplates ?? new Map(),
     serverListenerTemplate: grpc?.serverListenerTemplate ?? ISTIO_SERVER_LISTENER,
     required,
     protocol: protocol === 'auto' ? undefined : protocol,

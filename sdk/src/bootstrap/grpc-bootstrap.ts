@@ -11,6 +11,8 @@ export interface GrpcBootstrap {
   readonly authorities: ReadonlyMap<string, readonly BootstrapServer[]>;
   /** `client_default_listener_resource_name_template` (gRFC A47). */
   readonly listenerTemplate: string;
+  /** `client_listener_resource_name_template` of authorities (gRFC A47). */
+  readonly authorityTemplates: ReadonlyMap<string, string>;
   /** `server_listener_resource_name_template` (gRFC A36). */
   readonly serverListenerTemplate: string | undefined;
   readonly id: string | undefined;
@@ -47,6 +49,7 @@ export function parseGrpcBootstrap(json: string, source: string): GrpcBootstrap 
       authorities,
       `${source}: client_default_listener_resource_name_template`,
     ),
+    authorityTemplates: readAuthorityTemplates(root.authorities),
     serverListenerTemplate:
       text(root.server_listener_resource_name_template) &&
       readTemplate(
@@ -120,6 +123,16 @@ function readAuthorities(given: unknown, source: string): ReadonlyMap<string, re
     authorities.set(name.toLowerCase(), list === undefined ? [] : readServers(list, `${at}.xds_servers`));
   }
   return authorities;
+}
+
+/** Of what has been looked at. */
+function readAuthorityTemplates(given: unknown): ReadonlyMap<string, string> {
+  const templates = new Map<string, string>();
+  for (const [name, entry] of Object.entries(isObject(given) ? given : {})) {
+    const template = isObject(entry) ? text(entry.client_listener_resource_name_template) : undefined;
+    if (template !== undefined) templates.set(name.toLowerCase(), template);
+  }
+  return templates;
 }
 
 /** An authority that it names must be there (gRFC A47). */

@@ -189,6 +189,10 @@ export class MeshGrpcCall implements GrpcCall, ExchangeHandler {
   /** The host is none of the mesh's. */
   onPassthrough(): void {
     const { runtime, target, method, deadlineMs, host, parent, flags } = this.#parts;
+    if (target.isFederated) {
+      this.#finish({ code: GRPC.unavailable, details: `Nothing is known of ${target.text}` });
+      return;
+    }
     this.#isDelegated = true;
     this.#parts.counts.takeBack();
     runtime.emit({ kind: 'passthrough', host: target.dialled?.host ?? target.text, cluster: 'PassthroughCluster' });

@@ -7,7 +7,7 @@ import type { GrpcTarget } from './target.ts';
 export const STATE = { idle: 0, connecting: 1, ready: 2, transientFailure: 3, shutdown: 4 } as const;
 
 /** What the mesh knows of a target; undefined: it is none of the mesh's, and is called directly. */
-export function stateOf(runtime: MeshRuntime, { dialled }: GrpcTarget): number | undefined {
+export function stateOf(runtime: MeshRuntime, { dialled, isFederated }: GrpcTarget): number | undefined {
   if (dialled === undefined) return undefined;
   const { scheme, target } = dialled;
   const state = scheme === 'https' ? runtime.lookupConnection(target) : runtime.lookup(target);
@@ -17,7 +17,7 @@ export function stateOf(runtime: MeshRuntime, { dialled }: GrpcTarget): number |
     case 'failed':
       return STATE.transientFailure;
     case 'absent':
-      return runtime.outboundPolicy === 'ALLOW_ANY' ? undefined : STATE.transientFailure;
+      return runtime.outboundPolicy === 'ALLOW_ANY' && !isFederated ? undefined : STATE.transientFailure;
     case 'ready': {
       const isServed = [...state.value.upstreams.values()].some((upstream) => upstream.peek({}).kind === 'peek');
       return isServed ? STATE.ready : STATE.transientFailure;

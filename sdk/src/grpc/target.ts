@@ -9,22 +9,30 @@ export interface GrpcTarget {
   readonly dialled: Dialled | undefined;
   /** `:authority` of its calls, and of what a plain channel dials. */
   readonly authority: string;
+  /** One control plane alone has it (gRFC A47): there is no calling it past the mesh. */
+  readonly isFederated: boolean;
 }
 
 const SCHEME = /^(dns|xds):(?:\/\/\/)?(?!\/)/;
+const FEDERATED = /^xds:\/\/([^/]+)\/(.+)$/s;
 /** Resolvers of grpc-js's own, and those that an application has registered. */
 const OTHER_SCHEME = /^(?:unix|unix-abstract|ipv4|ipv6):|^(?!https?:)[a-z][\w+.-]*:\/\//i;
 
 /**
- * `host:port`, alone or behind `dns:` or `xds:`. Without a port it is 80, with TLS of the caller's own 443. Throws
- * MESH_CONFIG_INVALID.
+ * `host:port`, alone or behind `dns:`, `xds:` or `xds://AUTHORITY/`. Without a port it is 80, with TLS of the caller's own 443;
+ * to a control plane that is named it goes as it stands. Throws MESH_CONFIG_INVALID.
  */
 export function readTarget(text: string, isSecure: boolean): GrpcTarget {
-  const authority = text.replace(SCHEME, '');
-  if (authority === text && OTHER_SCHEME.test(text)) return { text, dialled: undefined, authority: text };
+  const [, control, name] = FEDERATED.exec(text) ?? [];
+  const isFederated = control !== undefined && name !== undefined;
+  const authority = isFederated ? name : text.replace(SCHEME, '');
+  if (authority === text && OTHER_SCHEME.test(text)) return { text, dialled: undefined, authority: text, isFederated };
   const url = URL.parse(`${isSecure ? 'https' : 'http'}://${authority}/`);
   if (url === null || url.pathname !== '/' || url.username !== '' || url.search !== '') {
-    throw new MeshError('MESH_CONFIG_INVALID', `"${text}" is no target: write host:port`);
+    const allowed = isFederated ? 'xds://AUTHORITY/host:port' : 'host:port';
+    throw new MeshError('MESH_CONFIG_INVALID', `"${text}" is no target: write ${allowed}`);
   }
-  return { text, dialled: dialledOf(url), authority: authority.toLowerCase() };
+  const dialled = dialledOf(url);
+  const target = isFederated ? `xds://${control}/${authority}`.toLowerCase() : dialled.target;
+  return { text, dialled: { ...dialled, target }, authority: authority.toLowerCase(), isFederated };
 }

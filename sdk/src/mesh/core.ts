@@ -1,4 +1,5 @@
 import type { Bootstrap } from '../bootstrap/bootstrap.ts';
+import { listenerNameOf } from '../bootstrap/listener-name.ts';
 import type { BootstrapServer } from '../bootstrap/server-address.ts';
 import { createCallRuntime, startCall } from '../call/call.ts';
 import { createLiveTargets, type LiveTarget } from '../call/live-target.ts';
@@ -93,7 +94,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     prepare: live.prepare,
     retire: live.retire,
     holdMs: parts.configTimeoutMs,
-    listenerName: (target) => nameFromTemplate(bootstrap.listenerTemplate, target),
+    listenerName: (target) => listenerNameOf(bootstrap, target),
   });
   const inbound = createInbound({
     ...{ discovery, clock, emit, tls: { secrets, identity: undefined } },
