@@ -10,8 +10,6 @@ const BYTES =
 const PANIC = "Envoy's panic threshold holds: below half of its endpoints well, a priority uses all of them.";
 const LOCALITY_WEIGHTS =
   'Locality weights count where the cluster says `locality_weighted_lb_config` or WrrLocality, as in Envoy.';
-const CONNECTIONS =
-  'A host that refuses connections is left out by ejection and health checks, as in Envoy, not by the state of its connection; `connect-failure` retries go past it.';
 const TAKEN = 'Taken, as Envoy does.';
 const BALANCED = 'Envoy balances so too: the SDK has the policy that this asks for.';
 const LOADS = 'the SDK reports no loads (LRS)';
@@ -41,9 +39,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
       'A domain without a port is tried where none has the port: control planes that write names alone are understood.',
   },
   'retry-zero': { differs: 'No retries are no error, as in Envoy.' },
-  'retry-reset-internal': {
-    differs: 'Resets are retried by the word `reset`, as in Envoy; the five words are about what a server said.',
-  },
   'retry-back-off-order': { differs: 'Refused, as Envoy does.' },
   'timeout-waiting': {
     differs:
@@ -56,8 +51,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'balance-locality-twice': { differs: TAKEN },
   'balance-endpoint-twice': { differs: TAKEN },
   'balance-priority-gap': { differs: TAKEN },
-  'balance-priority-refused': { differs: CONNECTIONS },
-  'balance-refused-one': { differs: CONNECTIONS },
   'balance-health': { differs: 'DEGRADED endpoints are used where too few are well, as in Envoy.' },
   'balance-health-draining': { differs: PANIC },
   'balance-health-none': { differs: PANIC },
@@ -73,7 +66,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
     differs: 'The ring has the weights of endpoints, and of localities only where the cluster says so, as in Envoy.',
   },
   'fault-per-route-alone': { differs: 'A fault of a route needs no filter in the Listener.' },
-  'fault-twice': { notYet: 'of several fault filters the last counts' },
   'life-listener-missing': {
     differs: 'A Listener that the answer leaves out does not exist: the call fails at once, and does not wait 15 s.',
   },
@@ -102,9 +94,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'tls-params': { differs: '`tls_params` are honoured, as in Envoy.' },
   'tls-spki': { differs: 'Pins are honoured, as in Envoy: this server has another key.' },
   'tls-http-proxy': { differs: 'RawBuffer is plain text, as in Envoy.' },
-  'cluster-federation': {
-    notYet: 'targets have no authority of their own (`xds://AUTHORITY/…`); a template of the bootstrap may name one',
-  },
   'cluster-aggregate-provided': { differs: TAKEN },
   'cluster-aggregate-bad': { differs: ENVOY_TYPES },
 };
