@@ -5,29 +5,19 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { buildGoPeer } from '../harness/go-peer.ts';
+import { rawMethod } from '../harness/raw-method.ts';
 import { type Origin, spawnOrigin } from './origin.ts';
 
 /** Answers to one call of `spread`. */
 export const MESSAGES = 100;
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
-  path: `/bench.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-});
-
 /** Without generated code: what is measured is the channel. `hold` never answers. */
 export const ECHO = {
-  unary: method('Unary', false, false),
-  collect: method('Collect', true, false),
-  spread: method('Spread', false, true),
-  chat: method('Chat', true, true),
-  hold: method('Hold', false, false),
+  unary: rawMethod('/bench.Echo/Unary', false, false),
+  collect: rawMethod('/bench.Echo/Collect', true, false),
+  spread: rawMethod('/bench.Echo/Spread', false, true),
+  chat: rawMethod('/bench.Echo/Chat', true, true),
+  hold: rawMethod('/bench.Echo/Hold', false, false),
 };
 
 export interface GrpcOrigin extends Origin {

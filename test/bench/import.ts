@@ -9,6 +9,7 @@ import { createMesh } from '@inmesh/sdk';
 import { guard } from '@inmesh/sdk/server';
 import { createXdsServer, memorySource, type XdsServer } from '@inmesh/xds-server';
 import { oneHost } from '../harness/one-host.ts';
+import { rawMethod } from '../harness/raw-method.ts';
 import { installSdk } from './built.ts';
 import { spread } from './interleave.ts';
 import { startOrigin } from './origin.ts';
@@ -46,18 +47,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
       client.makeUnaryRequest('/bench.Echo/Echo', same, same, Buffer.from('x'), (error) => (error ? reject(error) : resolve())));`,
 };
 
-const same = (bytes: Buffer): Buffer => bytes;
-const ECHO = {
-  echo: {
-    path: '/bench.Echo/Echo',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  },
-};
+const ECHO = { echo: rawMethod('/bench.Echo/Echo') };
 
 async function startEcho(): Promise<{ readonly port: number; close(): void }> {
   const server = new Server();

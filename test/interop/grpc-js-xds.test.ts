@@ -1,6 +1,7 @@
 import { Client, credentials, Metadata, Server, ServerCredentials, type ServiceError, status } from '@grpc/grpc-js';
 import { createXdsServer, type MemorySource, memorySource, type XdsServer } from '@inmesh/xds-server';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { rawMethod } from '../harness/raw-method.ts';
 
 /** Google's own xDS client for grpc-js, served by this control plane (SotW, plaintext: it has no other credentials). */
 
@@ -10,17 +11,8 @@ const pass = (bytes: Buffer): Buffer => bytes;
 /** A gRPC server that answers with its name. */
 async function echo(name: string): Promise<{ port: number; server: Server }> {
   const server = new Server();
-  const say = {
-    path: METHOD,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: pass,
-    requestDeserialize: pass,
-    responseSerialize: pass,
-    responseDeserialize: pass,
-  };
   server.addService(
-    { Say: say },
+    { Say: rawMethod(METHOD) },
     {
       Say: (_call: unknown, done: (error: null, value: Buffer) => void) => done(null, Buffer.from(name)),
     },

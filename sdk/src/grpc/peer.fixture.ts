@@ -1,24 +1,13 @@
 import * as grpc from '@grpc/grpc-js';
+import { rawMethod } from '../../../test/harness/raw-method.ts';
 
 /** A real grpc-js server and clients of it, without generated code: messages are Buffers. */
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-
-const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
-  path: `/test.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-});
-
 export const ECHO = {
-  unary: method('Unary', false, false),
-  collect: method('Collect', true, false),
-  spread: method('Spread', false, true),
-  chat: method('Chat', true, true),
+  unary: rawMethod('/test.Echo/Unary', false, false),
+  collect: rawMethod('/test.Echo/Collect', true, false),
+  spread: rawMethod('/test.Echo/Spread', false, true),
+  chat: rawMethod('/test.Echo/Chat', true, true),
 };
 
 export type EchoClient = InstanceType<grpc.ServiceClientConstructor> & {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { OrcaLoadReportSchema } from '../../../sdk/gen/services.js';
 import { ECHO, Echo, told } from '../../../sdk/src/grpc/peer.fixture.ts';
 import { guard, peerOf } from '../../../sdk/src/server/index.ts';
+import { rawMethod } from '../../harness/raw-method.ts';
 import { idOf, peerAuthentication, service, startWorld, type World } from '../../harness/secure-world.ts';
 import { freePort } from '../../interop/envoy-policy/free-port.ts';
 
@@ -12,18 +13,7 @@ import { freePort } from '../../interop/envoy-policy/free-port.ts';
 let world: World | undefined;
 afterEach(() => world?.close());
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-const OPEN_RCA = {
-  stream: {
-    path: '/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics',
-    requestStream: false,
-    responseStream: true,
-    requestSerialize: asIs,
-    requestDeserialize: asIs,
-    responseSerialize: asIs,
-    responseDeserialize: asIs,
-  },
-};
+const OPEN_RCA = { stream: rawMethod('/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics', false, true) };
 
 const second = (port: number): string => `
 apiVersion: networking.istio.io/v1

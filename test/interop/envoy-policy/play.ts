@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { collapsed } from '../../harness/collapsed.ts';
 import type { FaultServers } from '../../harness/fault-server.ts';
 import type { Arrival } from '../../harness/fault-server-ledger.ts';
 import type { Answer, Ask, CallReport, DataPlane, PolicyCase } from './case.ts';
@@ -219,16 +220,6 @@ function missedShare({ is }: NonNullable<PolicyCase['share']>, isHit: readonly b
 
 const isOf = (of: { readonly status: number } | { readonly mirrored: true }, { answer, copies }: Finished): boolean =>
   'status' in of ? answer.status === of.status : copies > 0;
-
-function collapsed(lines: readonly string[]): readonly string[] {
-  const runs: { readonly line: string; times: number }[] = [];
-  for (const line of lines) {
-    const last = runs.at(-1);
-    if (last?.line === line) last.times++;
-    else runs.push({ line, times: 1 });
-  }
-  return runs.map(({ line, times }) => (times === 1 ? line : `${times} × ${line}`));
-}
 
 /** Counters of call policy; the others depend on when connections are made. */
 const COUNTED =

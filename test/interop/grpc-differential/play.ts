@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { collapsed } from '../../harness/collapsed.ts';
 import type { ControlPlane } from '../control-plane-go/control-plane.ts';
 import { missedTime, sharesLine } from './bounds.ts';
 import { type Ask, type GrpcCase, type Served, type Step, TARGET } from './case.ts';
@@ -212,14 +213,4 @@ function lineOf({ tell = [], sent = [], lastsMs }: Ask, { status, body, ms, reac
     parts.push(`{${sent.map((name) => `${name}: ${headers[name] ?? 'none'}`).join(', ')}}`);
   }
   return parts.join(' ');
-}
-
-function collapsed(lines: readonly string[]): readonly string[] {
-  const runs: { readonly line: string; times: number }[] = [];
-  for (const line of lines) {
-    const last = runs.at(-1);
-    if (last?.line === line) last.times++;
-    else runs.push({ line, times: 1 });
-  }
-  return runs.map(({ line, times }) => (times === 1 ? line : `${times} × ${line}`));
 }

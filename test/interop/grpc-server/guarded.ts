@@ -1,17 +1,8 @@
 import { Server, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { type Guarded, type GuardOptions, guard, peerOf } from '../../../sdk/src/server/index.ts';
+import { rawMethod } from '../../harness/raw-method.ts';
 import type { World } from '../../harness/secure-world.ts';
 
-const pass = (bytes: Buffer): Buffer => bytes;
-const unary = (path: string) => ({
-  path,
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: pass,
-  requestDeserialize: pass,
-  responseSerialize: pass,
-  responseDeserialize: pass,
-});
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Answer = sendUnaryData<Buffer>;
 
@@ -19,7 +10,7 @@ type Answer = sendUnaryData<Buffer>;
 export function echoServer(onCall: () => Promise<void> = async () => {}): Server {
   const server = new Server();
   server.addService(
-    { Say: unary('/echo.Echo/Say') },
+    { Say: rawMethod('/echo.Echo/Say') },
     {
       Say: (call: Call, done: Answer) => {
         onCall().then(() => done(null, Buffer.from(peerOf(call)?.id ?? 'nobody')));

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { told } from '../../../sdk/src/grpc/peer.fixture.ts';
+import { rawMethod } from '../../harness/raw-method.ts';
 import {
   aggregatedSize,
   payloadSize,
@@ -13,17 +14,8 @@ import type { Place } from './places.ts';
 
 /** gRPC's interop test cases (grpc/doc/interop-test-descriptions.md), of a client of grpc-js on a mesh. */
 
-const asIs = (bytes: Buffer): Buffer => bytes;
-
-const define = (name: string, requestStream = false, responseStream = false) => ({
-  path: `/grpc.testing.${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-});
+const define = (name: string, ...streams: [request?: boolean, response?: boolean]) =>
+  rawMethod(`/grpc.testing.${name}`, ...streams);
 
 const Client = grpc.makeClientConstructor(
   {

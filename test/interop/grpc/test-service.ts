@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { peerOf } from '../../../sdk/src/server/index.ts';
+import { rawMethod } from '../../harness/raw-method.ts';
 import {
   aggregated,
   type OutputRequest,
@@ -18,26 +19,12 @@ const NOTHING = Buffer.alloc(0);
 type Unary = grpc.ServerUnaryCall<Buffer, Buffer>;
 type Done = grpc.sendUnaryData<Buffer>;
 
-const method = (name: string, requestStream: boolean, responseStream: boolean) => ({
-  path: `/grpc.testing.TestService/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-});
-
-function asIs(bytes: Buffer): Buffer {
-  return bytes;
-}
-
 const METHODS = {
-  empty: method('EmptyCall', false, false),
-  unary: method('UnaryCall', false, false),
-  output: method('StreamingOutputCall', false, true),
-  input: method('StreamingInputCall', true, false),
-  duplex: method('FullDuplexCall', true, true),
+  empty: rawMethod('/grpc.testing.TestService/EmptyCall', false, false),
+  unary: rawMethod('/grpc.testing.TestService/UnaryCall', false, false),
+  output: rawMethod('/grpc.testing.TestService/StreamingOutputCall', false, true),
+  input: rawMethod('/grpc.testing.TestService/StreamingInputCall', true, false),
+  duplex: rawMethod('/grpc.testing.TestService/FullDuplexCall', true, true),
 };
 
 /** What is asked to come back at the start, and at the end. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Client, credentials, ServerCredentials } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
+import { rawMethod } from '../../harness/raw-method.ts';
 import { idOf, peerAuthentication, service } from '../../harness/secure-world.ts';
 import { freePort } from '../envoy-policy/free-port.ts';
 import { bootstrap, type Files, issue } from './certificate-files.ts';
@@ -10,15 +11,7 @@ import { until, useWorlds } from './live.ts';
 
 const start = useWorlds();
 const pass = (bytes: Buffer): Buffer => bytes;
-const SAY = {
-  path: '/echo.Echo/Say',
-  requestStream: false as const,
-  responseStream: false as const,
-  requestSerialize: pass,
-  requestDeserialize: pass,
-  responseSerialize: pass,
-  responseDeserialize: pass,
-};
+const SAY = rawMethod('/echo.Echo/Say');
 
 const mutual = (files: Files) => {
   const read = (name: keyof Files): Buffer => readFileSync(files[name]);

@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { createMesh } from '@inmesh/sdk';
 import { addAdminServices, guard, peerOf } from '@inmesh/sdk/server';
 import { createXdsServer, memorySource } from '@inmesh/xds-server';
+import { ECHO, Echo } from './echo-service.mjs';
 
 /** A guarded server of grpc-js, under STRICT: what differs between two releases of it shows here. */
 
@@ -16,23 +17,6 @@ kind: PeerAuthentication
 metadata: { name: default }
 spec: { mtls: { mode: STRICT } }
 `;
-const asIs = (bytes) => bytes;
-const method = (name, requestStream, responseStream) => ({
-  path: `/test.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-});
-const ECHO = {
-  unary: method('Unary', false, false),
-  collect: method('Collect', true, false),
-  spread: method('Spread', false, true),
-  chat: method('Chat', true, true),
-};
-const Echo = grpc.makeClientConstructor(ECHO, 'Echo');
 
 const control = createXdsServer({ source: memorySource(STRICT) });
 await control.start();

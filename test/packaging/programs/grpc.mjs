@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import * as grpc from '@grpc/grpc-js';
 import { createMesh } from '@inmesh/sdk';
 import { createXdsServer, memorySource } from '@inmesh/xds-server';
+import { ECHO, Echo } from './echo-service.mjs';
 
 /** Everything that a client of grpc-js does with a channel, on the mesh: what differs between two releases of it shows here. */
 
@@ -11,23 +12,6 @@ kind: Service
 metadata: { name: echo }
 spec: { ports: [{ name: grpc, port: 80 }] }
 `;
-const asIs = (bytes) => bytes;
-const method = (name, requestStream, responseStream) => ({
-  path: `/test.Echo/${name}`,
-  requestStream,
-  responseStream,
-  requestSerialize: asIs,
-  requestDeserialize: asIs,
-  responseSerialize: asIs,
-  responseDeserialize: asIs,
-});
-const ECHO = {
-  unary: method('Unary', false, false),
-  collect: method('Collect', true, false),
-  spread: method('Spread', false, true),
-  chat: method('Chat', true, true),
-};
-const Echo = grpc.makeClientConstructor(ECHO, 'Echo');
 
 const peer = new grpc.Server();
 peer.addService(ECHO, {

@@ -1,30 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import type { CaseCluster, CaseLocality, GrpcCase, Step } from '../case.ts';
-import { HANG_MS } from './pieces.ts';
-
-const balance = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase => ({
-  name: `balance-${name}`,
-  area: 'balancing',
-  hosts: ['a', 'b', 'c'],
-  ...given,
-});
-
-const spread = (cluster: CaseCluster): Pick<GrpcCase, 'clusters' | 'routes'> => ({
-  clusters: { all: cluster },
-  routes: [{ match: { prefix: '' }, route: { cluster: 'all' } }],
-});
-const places = (...localities: readonly CaseLocality[]) => spread({ localities });
-const three = (fields: JsonObject) => spread({ hosts: ['a', 'b', 'c'], fields });
-
-/** Connections are made before anything is counted. */
-const WARM: Step = { times: 20, quiet: true };
-const DISTINCT: readonly Step[] = [WARM, { times: 30, tell: ['distinct'] }];
-const shares = (share: Readonly<Record<string, number>>): readonly Step[] => [
-  WARM,
-  { waitMs: 300 },
-  { times: 600, atOnce: 20, share },
-];
-const REFUSED: readonly Step[] = [{ timeoutMs: HANG_MS }];
+import type { GrpcCase } from '../case.ts';
+import { balance, DISTINCT, places, REFUSED, shares, spread, three, WARM } from './balance.ts';
 
 const drops = (numerator: number): JsonObject => ({
   policy: { drop_overloads: [{ category: 'lb', drop_percentage: { numerator, denominator: 'HUNDRED' } }] },

@@ -1,25 +1,14 @@
 import type { JsonObject } from '@bufbuild/protobuf';
 import type { Ask, GrpcCase } from '../case.ts';
+import { both, match, only, paths } from './match.ts';
 import { HANG_MS, REST, to } from './pieces.ts';
 
-/** One route to `a`, the rest to `b`. */
-const only = (match: JsonObject): readonly JsonObject[] => [to('a', match), REST];
 const header = (name: string, fields: JsonObject): JsonObject => ({ prefix: '', headers: [{ name, ...fields }] });
 const text = (fields: JsonObject): JsonObject => ({ string_match: fields });
 
 const withHeader = (name: string, ...values: readonly string[]): Ask => ({
   metadata: values.map((value) => [name, value] as const),
 });
-const paths = (...list: readonly string[]): readonly Ask[] => list.map((path) => ({ path }));
-
-const match = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase => ({
-  name: `match-${name}`,
-  area: 'matching',
-  ...given,
-});
-
-/** Matching that meshFetch has in common. */
-const both = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase => match(name, { fetch: true, ...given });
 
 const PATHS: readonly GrpcCase[] = [
   both('prefix', {

@@ -1,20 +1,7 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import type { Ask, GrpcCase } from '../case.ts';
+import type { GrpcCase } from '../case.ts';
+import { both, match, only, paths } from './match.ts';
 import { ENVOY_ACTIONS, HANG_MS, REST, to } from './pieces.ts';
-
-/** One route to `a`, the rest to `b`. */
-const only = (match: JsonObject): readonly JsonObject[] => [to('a', match), REST];
-
-const paths = (...list: readonly string[]): readonly Ask[] => list.map((path) => ({ path }));
-
-const match = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase => ({
-  name: `match-${name}`,
-  area: 'matching',
-  ...given,
-});
-
-/** Matching that meshFetch has in common. */
-const both = (name: string, given: Omit<GrpcCase, 'name' | 'area'>): GrpcCase => match(name, { fetch: true, ...given });
 
 const OTHERS: readonly GrpcCase[] = [
   match('query-parameters', {
