@@ -54,6 +54,21 @@ describe.each(['delta', 'sotw'] as const)('time to live over %s (Envoy Resource.
     expect(told).toEqual(['resource 1', 'absent', 'resource 1']);
   });
 
+  it('what runs out in one moment is asked for in one go', async () => {
+    const { ads, discovery, pass, say } = await holding(method);
+    const names = Array.from({ length: 200 }, (_, index) => `c${index}`);
+    for (const name of names) watch(discovery, clusterType, name);
+    await settle();
+    await say([full, ...names.map((name) => ({ ...full, name, resource: cluster(name) }))]);
+    const before = ads.current()[method].length;
+    await pass(31_000);
+    const asked = ads.current()[method].slice(before);
+    expect(asked).toHaveLength(method === 'delta' ? 1 : 2);
+    const last = asked.at(-1);
+    const again = last && ('resourceNames' in last ? last.resourceNames : last.resourceNamesSubscribe);
+    expect(new Set(again)).toEqual(new Set(['c', ...names]));
+  });
+
   it('a resource without a body renews it, and is no new version', async () => {
     const { told, pass, say, events } = await holding(method);
     for (let time = 0; time < 5; time++) {

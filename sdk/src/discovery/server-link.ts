@@ -19,6 +19,9 @@ export interface XdsServer {
 /** More unread responses than this and the server is not talking to us but flooding us. */
 const MOST_UNREAD = 256;
 
+/** What runs out in such a time is asked for in one go. */
+const TOGETHER_MS = 50;
+
 export interface LinkParts {
   readonly clock: Clock;
   readonly random: Random;
@@ -57,6 +60,8 @@ export class ServerLink implements Origin {
   isUp = false;
   /** It could not be reached when that was last tried. */
   isMissed = false;
+  /** Of each type, what has run out and is to be asked for. */
+  readonly #lapsed = new Map<string, Set<string>>();
   readonly #transport: AdsTransport;
   readonly #parts: LinkParts;
   readonly #isLocal: boolean;
@@ -109,7 +114,18 @@ export class ServerLink implements Origin {
 
   /** Has a resource sent again that we were told and no longer hold. */
   askAgain(typeUrl: string, name: string): void {
-    for (const request of this.#dialect?.again(typeUrl, name) ?? []) this.#stream?.send(request);
+    const known = this.#lapsed.get(typeUrl);
+    if (known !== undefined) {
+      known.add(name);
+      return;
+    }
+    const names = new Set([name]);
+    this.#lapsed.set(typeUrl, names);
+    // Thousands run out in one moment where a server falls silent, and over SotW a request names all that is wanted.
+    this.#parts.clock.after(TOGETHER_MS, () => {
+      this.#lapsed.delete(typeUrl);
+      for (const request of this.#dialect?.again(typeUrl, names) ?? []) this.#stream?.send(request);
+    });
   }
 
   /** Tells the server what is wanted. */

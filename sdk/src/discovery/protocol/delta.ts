@@ -58,7 +58,11 @@ export function createDelta(node: NodeSource, server: string): Dialect {
         answers: new Set(),
       };
     },
-    again: (typeUrl, name) => [request({ typeUrl, resourceNamesSubscribe: [name] })],
+    again(typeUrl, names) {
+      // Who is no longer wanted is not asked for.
+      const resourceNamesSubscribe = [...names].filter((name) => told.get(typeUrl)?.has(name));
+      return resourceNamesSubscribe.length === 0 ? [] : [request({ typeUrl, resourceNamesSubscribe })];
+    },
     answer: ({ typeUrl, nonce }, _names, error) =>
       request({
         typeUrl,

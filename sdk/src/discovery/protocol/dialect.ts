@@ -11,8 +11,8 @@ export interface Dialect {
   present(): Uint8Array;
   /** Throws when the bytes are no response. */
   read(bytes: Uint8Array): AdsResponse;
-  /** Has the server send a resource again although it told us already: requests, in their order. */
-  again(typeUrl: string, name: string): readonly Uint8Array[];
+  /** Has the server send resources again although it told us already: requests, in their order. */
+  again(typeUrl: string, names: ReadonlySet<string>): readonly Uint8Array[];
   /** ACK, or NACK when `error` says what is wrong. */
   answer(response: AdsResponse, names: ReadonlyMap<string, Held>, error?: string): Uint8Array;
 }

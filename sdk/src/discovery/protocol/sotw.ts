@@ -82,11 +82,10 @@ export function createSotw(node: NodeSource, isWholeState: (typeUrl: string) => 
         answers,
       };
     },
-    again(typeUrl, name) {
+    again(typeUrl, names) {
       const state = types.get(typeUrl);
-      if (state === undefined || !state.names.has(name)) return [];
-      const others = new Set(state.names);
-      others.delete(name);
+      if (state === undefined || state.names.isDisjointFrom(names)) return [];
+      const others = state.names.difference(names);
       types.set(typeUrl, { ...state, names: others });
       const without = request(typeUrl);
       types.set(typeUrl, state);
