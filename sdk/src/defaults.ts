@@ -72,8 +72,13 @@ export const DEFAULTS = {
   snapshotDelayMs: entry(2_000, 'ms', 'Inmesh', 'after a change the snapshot file is written'),
   snapshotEntries: entry(4_096, 'count', 'Inmesh', 'resources kept in the snapshot file'),
   snapshotBytes: entry(268_435_456, 'bytes', 'Inmesh', 'largest snapshot file read'),
-  backoffBaseMs: entry(1_000, 'ms', 'gRPC connection backoff', 'first delay before a new stream (ADS, load reports)'),
-  backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest delay before such a stream'),
+  backoffBaseMs: entry(
+    1_000,
+    'ms',
+    'gRPC connection backoff',
+    'first delay before a new stream (ADS, load reports), and before gRPC calls go to a host again that took no connection',
+  ),
+  backoffMaxMs: entry(120_000, 'ms', 'gRPC connection backoff', 'longest of these delays'),
   backoffLocalMaxMs: entry(
     250,
     'ms',

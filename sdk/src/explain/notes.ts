@@ -1,6 +1,7 @@
 import type { Random } from '../clock.ts';
 import type { FaultPolicy, ForwardAction, RetryPolicy } from '../model/action.ts';
 import type { LoadAssignment } from '../model/cluster.ts';
+import { faultsIn } from '../model/fault-chain.ts';
 import type { Fraction } from '../model/match.ts';
 import type { Upstream } from '../upstream/types.ts';
 
@@ -8,7 +9,7 @@ import type { Upstream } from '../upstream/types.ts';
 export function notesOn(action: ForwardAction): string[] {
   const { retry, fault, mirrors, timeoutMs = 0 } = action;
   return [
-    ...(fault ? notesOnFault(fault) : []),
+    ...(fault ? faultsIn(fault).flatMap((one) => notesOnFault(one, fault.scope)) : []),
     ...mirrors.map(({ cluster: to, clusterHeader, fraction }) => {
       return `mirror: ${share(fraction)} to ${to || `the cluster that header ${clusterHeader} names`}`;
     }),
@@ -38,7 +39,7 @@ const share = ({ numerator, denominator }: Fraction): string =>
 
 const seconds = (ms: number): string => `${ms / 1_000} s`;
 
-function notesOnFault({ delay, abort, scope = 'call' }: FaultPolicy): string[] {
+function notesOnFault({ delay, abort }: FaultPolicy, scope: FaultPolicy['scope']): string[] {
   const each = scope === 'attempt' ? ', drawn for each attempt' : '';
   const notes: string[] = [];
   if (delay) {
