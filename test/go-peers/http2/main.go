@@ -3,7 +3,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -15,8 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"bytes"
 
 	"golang.org/x/net/http2/hpack"
 )
@@ -119,7 +119,8 @@ func serve() {
 	secure.Config.HTTP2 = config
 	secure.TLS = &tls.Config{NextProtos: []string{"h2"}}
 	secure.StartTLS()
-	fmt.Println(listener.Addr().(*net.TCPAddr).Port, secure.Listener.Addr().(*net.TCPAddr).Port)
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port, secure.Listener.Addr().(*net.TCPAddr).Port,
+		base64.StdEncoding.EncodeToString(secure.Certificate().Raw))
 	io.Copy(io.Discard, os.Stdin)
 }
 

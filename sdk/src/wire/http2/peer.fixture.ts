@@ -92,6 +92,11 @@ export const POST = [':method', 'POST', ':scheme', 'http', ':authority', 'peer',
 export async function connectTo(port: number, limits: Partial<ClientLimits> = {}): Promise<Connected> {
   const socket = net.connect(port, '127.0.0.1');
   await once(socket, 'connect');
+  return connectOver(socket, limits);
+}
+
+/** Over a socket that is connected. */
+export async function connectOver(socket: Socket, limits: Partial<ClientLimits> = {}): Promise<Connected> {
   const ended = Promise.withResolvers<ConnectionFault | undefined>();
   const ready = Promise.withResolvers<PeerSettings>();
   const goneAway: [number, number][] = [];
