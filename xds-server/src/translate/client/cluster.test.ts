@@ -125,6 +125,13 @@ describe('names to look up, for gRPC clients', () => {
     expect(wild).toMatchObject({ type: 'EDS', edsClusterConfig: { serviceName: 'outbound|443||*.example.com' } });
   });
 
+  it.each(['NONE', 'DNS'])('one is not left out by rules about places: %s', (resolution) => {
+    const lb = 'localityLbSetting: { distribute: [{ from: "*", to: { "eu/a": 100 } }] }';
+    const rule = reviewsPolicy(`{ loadBalancer: { ${lb} } }`).replace('host: reviews', 'host: api.example.com');
+    const { loadAssignment } = clusterJson([external(resolution), rule], API) ?? {};
+    expect(loadAssignment).toMatchObject({ endpoints: [{ lbEndpoints: [expect.anything()] }] });
+  });
+
   it('several are an aggregate of clusters of one name, in the order of the registry', () => {
     const parts = [`${API}|a.example.com:443`, `${API}|b.example.com:8443`];
     expect(clusterJson([external('DNS', two)], API)).toMatchObject({

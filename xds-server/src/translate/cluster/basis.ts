@@ -43,7 +43,9 @@ export const clusterBasis = (world: World, view: View, name: string): ClusterBas
   if (key.subset !== '' && subset === undefined) return undefined;
   const policy = effectivePolicy(rule, key.subset, key.port);
   const type = view.kind === 'grpc' ? grpcDiscoveryType(world, service, key, subset) : discoveryType(service, policy);
-  const spread = spreadOf(policy, service, world.mesh());
+  // One name is at no place: whoever is left without it refuses the cluster, Envoy and gRPC alike.
+  const isOneName = type === Cluster_DiscoveryType.LOGICAL_DNS;
+  const spread = isOneName ? undefined : spreadOf(policy, service, world.mesh());
   return type === undefined ? undefined : { key, service, rule, subset, policy, type, spread };
 };
 
