@@ -18,12 +18,16 @@ export interface ClientType {
 /** What of a resource a client does not do as written. */
 export type LimitsOf = (session: Session, typeUrl: string, name: string) => readonly Limit[];
 
+/** Of one client and type that are looked at: it may ask for anything, and a page must not stop everybody's streams. */
+const MOST_NAMES = 500;
+
 /** One line each, and each once. */
 export function limitLines(session: Session, limitsOf: LimitsOf, only?: string): readonly string[] {
   const lines = new Set<string>();
   for (const [typeUrl, names] of session.names) {
     if (only !== undefined && typeUrl !== only) continue;
-    for (const name of names)
+    if (names.length > MOST_NAMES) lines.add(`${shortType(typeUrl)}: the first ${MOST_NAMES} of ${names.length} names`);
+    for (const name of names.slice(0, MOST_NAMES))
       for (const { resource, fieldPath, message } of limitsOf(session, typeUrl, name))
         lines.add(`${resource === '' ? name : `${resource}: ${fieldPath}`}: ${message}`);
   }

@@ -3,12 +3,14 @@ import { NodeSchema } from '@inmesh/sdk/internal/gen/core';
 import { registry } from '@inmesh/sdk/internal/gen/registry';
 import { ClientStatusRequestSchema, ClientStatusResponseSchema } from '@inmesh/sdk/internal/gen/services';
 import { describe, expect, it } from 'vitest';
+import type { Session } from '../discovery/session.ts';
 import { encodeResource } from '../snapshot/encoded-resource.ts';
 import { certificatePem, keyPem, secret, service } from '../translate/fixtures/mutual-tls.ts';
 import { objectsOf, viewFrom, worldFromObjects } from '../translate/fixtures/world-from-yaml.ts';
 import { CLUSTER_TYPE, SECRET_TYPE } from '../translate/resource-types.ts';
 import { TRANSLATORS } from '../translate/translate.ts';
 import { clientStatus } from './client-status.ts';
+import { limitLines } from './clients.ts';
 import { configDump } from './config-dump.ts';
 
 const KEY = 'U0VDUkVULUtFWQ==';
@@ -56,5 +58,18 @@ describe('a page shows of a Secret that it is there, never what is in it', () =>
     expect(bank?.xdsConfig).toBeUndefined();
     expect(reviews?.xdsConfig).toBeDefined();
     expect(toJsonString(ClientStatusResponseSchema, status, { registry })).not.toContain('PRIVATE');
+  });
+});
+
+describe('what a client does not do as written', () => {
+  it('is looked up for no more names than a page has time for', () => {
+    const names = new Map([[CLUSTER_TYPE, Array.from({ length: 10_000 }, (_, index) => `c${index}`)]]);
+    let looked = 0;
+    const limits = limitLines({ names } as unknown as Session, () => {
+      looked++;
+      return [];
+    });
+    expect(limits).toEqual([`cds: the first ${looked} of 10000 names`]);
+    expect(looked).toBeLessThanOrEqual(1_000);
   });
 });
