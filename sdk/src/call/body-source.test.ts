@@ -31,7 +31,7 @@ describe('a stream body', () => {
 
   it('of which part was taken is begun again, then read on', async () => {
     const source = new BodySource(stream(10, 20, 30), 100);
-    const first = source.reader();
+    const first = source.reader()[Symbol.asyncIterator]();
     expect((await first.next()).value?.length).toBe(10);
     expect(await read(source)).toEqual([10, 20, 30]);
     expect((await first.next()).value?.length).toBe(20);

@@ -1,10 +1,10 @@
+import { type BodyChunks, chunksOf, iteratorOf, type TakenBody } from '../connection/body-chunks.ts';
+
 /** The request body as `call/` takes it. */
 export type CallBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
   | { readonly kind: 'stream'; readonly stream: AsyncIterable<Uint8Array>; readonly length?: number };
-
-const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
 /**
  * A stream body on its way out. Each attempt has a reader of its own; what was taken is kept up to a limit, so that a
@@ -12,15 +12,15 @@ const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
  * stream when the call ends early.
  */
 export class BodySource {
-  readonly #stream: AsyncIterable<Uint8Array>;
+  readonly #chunks: BodyChunks;
   readonly #keepBytes: number;
-  #iterator: AsyncIterator<Uint8Array> | undefined;
   /** The chunks from number `#dropped` on. */
   #kept: Uint8Array[] = [];
   #dropped = 0;
   #takenBytes = 0;
-  #pulling: Promise<void> | undefined;
-  #wake: (() => void) | undefined;
+  #isPulling = false;
+  /** Readers that wait for the next chunk. */
+  #waiting: (() => void)[] = [];
   #state: 'open' | 'whole' | 'closed' = 'open';
   /** What the stream itself failed with. */
   failure: { readonly error: unknown } | undefined;
@@ -30,7 +30,7 @@ export class BodySource {
   onChunk: (() => void) | undefined;
 
   constructor(stream: AsyncIterable<Uint8Array>, keepBytes: number) {
-    this.#stream = stream;
+    this.#chunks = chunksOf(stream);
     this.#keepBytes = keepBytes;
   }
 
@@ -45,29 +45,27 @@ export class BodySource {
   }
 
   /** The body from its beginning. Fails where more has gone by than is kept. */
-  reader(): AsyncIterableIterator<Uint8Array> {
+  reader(): TakenBody {
     let at = 0;
-    const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    const take = (onMore: () => void): Uint8Array | null | undefined => {
       for (;;) {
         if (at < this.#dropped) throw new Error('more of the body has gone by than is kept');
         const chunk = this.#kept[at - this.#dropped];
         if (chunk !== undefined) {
           at++;
-          return { done: false, value: chunk };
+          return chunk;
         }
         if (this.failure !== undefined) throw this.failure.error;
         if (this.#state === 'closed') throw new Error('the call has ended');
-        if (this.#state === 'whole') return DONE;
-        this.#pulling ??= this.#pull();
-        await this.#pulling;
+        if (this.#state === 'whole') return null;
+        if (!this.#isPulling) this.#pull();
+        if (!this.#isPulling) continue;
+        this.#waiting.push(onMore);
+        return undefined;
       }
     };
-    const reader: AsyncIterableIterator<Uint8Array> = {
-      next,
-      return: () => Promise.resolve(DONE),
-      [Symbol.asyncIterator]: () => reader,
-    };
-    return reader;
+    const reader = { take, close() {} };
+    return { ...reader, [Symbol.asyncIterator]: () => iteratorOf(reader) };
   }
 
   /** No more is wanted: the stream may free what it holds, also while it is waiting for its next chunk. */
@@ -75,48 +73,45 @@ export class BodySource {
     const isEnded = this.#state !== 'open' || this.failure !== undefined;
     this.#state = 'closed';
     this.#kept = [];
-    this.#wake?.();
-    if (isEnded) return;
-    const iterator = this.#iterator ?? this.#stream[Symbol.asyncIterator]();
-    // An error while letting go has nobody to go to.
-    iterator.return?.().then(undefined, () => {});
+    // Not within the call that ends.
+    if (this.#waiting.length > 0) queueMicrotask(() => this.#wake());
+    if (!isEnded) this.#chunks.close();
   }
 
-  /** Resolves when there is another chunk, or when it is known that there will be none. */
-  #pull(): Promise<void> {
-    this.#iterator ??= this.#stream[Symbol.asyncIterator]();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const settle = (): void => {
-      this.#pulling = undefined;
-      resolve();
-    };
-    this.#wake = settle;
-    this.#iterator.next().then(
-      (result) => {
-        if (this.#state === 'open') this.#take(result);
-        settle();
-      },
-      (error: unknown) => {
-        this.failure ??= { error };
-        settle();
-      },
-    );
-    return promise;
+  /** The next chunk, or when there is one: whoever asks for it has had all before it. */
+  #pull(): void {
+    try {
+      const chunk = this.#chunks.take(this.#onMore);
+      this.#isPulling = chunk === undefined;
+      if (chunk !== undefined) this.#take(chunk);
+    } catch (error) {
+      this.#isPulling = false;
+      this.failure ??= { error };
+    }
   }
 
-  #take(result: IteratorResult<Uint8Array>): void {
+  /** Also where nobody waits any more: what has come is there for who begins anew. */
+  readonly #onMore = (): void => {
+    if (this.#state === 'open') this.#pull();
+    if (!this.#isPulling || this.#state !== 'open') this.#wake();
+  };
+
+  #wake(): void {
+    for (const tell of this.#waiting.splice(0)) tell();
+  }
+
+  #take(chunk: Uint8Array | null): void {
     this.onChunk?.();
-    if (result.done) {
+    if (chunk === null) {
       this.#state = 'whole';
       if (this.isReplayable) this.onWhole?.([...this.#kept]);
       return;
     }
-    this.#takenBytes += result.value.length;
-    // Whoever asked for this chunk has had all before it.
+    this.#takenBytes += chunk.length;
     if (this.#takenBytes > this.#keepBytes) {
       this.#dropped += this.#kept.length;
       this.#kept = [];
     }
-    this.#kept.push(result.value);
+    this.#kept.push(chunk);
   }
 }

@@ -6,6 +6,7 @@ import type { StreamListener } from '../wire/http2/stream-listener.ts';
 import { Tunnel } from '../wire/http2/tunnel.ts';
 import type { Connection } from './connection.ts';
 import type { RequestController, RequestHandler, WireRequest } from './exchange.ts';
+import { Http2Body } from './http2-body.ts';
 import { InvalidRequest } from './invalid-request.ts';
 import { StreamFailure } from './stream-failure.ts';
 
@@ -37,8 +38,7 @@ export class Http2Stream implements Connection, RequestController, StreamListene
   #upgrade: string | null = null;
   #webSocketKey: string | undefined;
   #tunnel: Tunnel | undefined;
-  /** Somebody waits to write on. */
-  #onRoom: (() => void) | undefined;
+  #body: Http2Body | undefined;
   #isOver = false;
   #hasLeft = false;
 
@@ -146,13 +146,13 @@ export class Http2Stream implements Connection, RequestController, StreamListene
   }
 
   onRoom(): void {
-    this.#onRoom?.();
+    this.#body?.goOn();
     this.#tunnel?.onRoom();
   }
 
   onClosed(code: number): void {
     this.#leave();
-    this.#onRoom?.();
+    this.#body?.goOn();
     this.#tunnel?.onClosed(code);
     if (this.#isOver) return;
     this.#isOver = true;
@@ -179,25 +179,14 @@ export class Http2Stream implements Connection, RequestController, StreamListene
   }
 
   #send(stream: ClientStream, body: WireRequest['body']): void {
-    if (body === null || body instanceof Uint8Array) stream.end(body ?? undefined);
-    else
-      this.#pump(body, stream).catch((error: unknown) => {
-        this.abort(error instanceof Error ? error : new Error(String(error)));
-      });
-  }
-
-  async #pump(body: AsyncIterable<Uint8Array>, stream: ClientStream): Promise<void> {
-    for await (const chunk of body) {
-      if (stream.isClosed) return;
-      if (!stream.write(chunk)) await this.#room();
+    if (body === null || body instanceof Uint8Array) {
+      stream.end(body ?? undefined);
+      return;
     }
-    stream.end();
-  }
-
-  #room(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#onRoom = resolve;
-    return promise;
+    this.#body = new Http2Body(body, stream, (error) =>
+      this.abort(error instanceof Error ? error : new Error(String(error))),
+    );
+    this.#body.goOn();
   }
 
   /** Never before `dispatch` has returned. */

@@ -1,4 +1,5 @@
 import type { CallBody } from '../call/body-source.ts';
+import { iteratorOf, type TakenBody } from '../connection/body-chunks.ts';
 import type { RequestBody } from '../http/request-body.ts';
 import type { Algorithm } from './algorithms.ts';
 import { compress } from './compression.ts';
@@ -16,7 +17,6 @@ interface Entry {
 }
 
 const NO_CONTEXT: GrpcMessageContext = {};
-const DONE: IteratorResult<Uint8Array> = { done: true, value: undefined };
 
 /**
  * The messages of one call on their way out, in order. They are framed when they are taken, small ones together. Whoever wrote one is
@@ -30,7 +30,10 @@ export class OutgoingMessages {
   /** Bytes in the queue. */
   #held = 0;
   #written: Entry | undefined;
-  #wake: (() => void) | undefined;
+  /** Frame of `#written`, which took its time. */
+  #packed: Uint8Array | undefined;
+  #fault: { readonly error: unknown } | undefined;
+  #onMore: (() => void) | undefined;
   #isWaking = false;
 
   constructor(algorithm: Algorithm) {
@@ -44,18 +47,18 @@ export class OutgoingMessages {
       acknowledge(context);
       this.#queue.push({ context: context.flags === undefined ? NO_CONTEXT : { flags: context.flags }, message });
     }
-    if (this.#wake === undefined || this.#isWaking) return;
+    if (this.#onMore === undefined || this.#isWaking) return;
     this.#isWaking = true;
     // Those that are written in one turn go together.
     process.nextTick(() => {
       this.#isWaking = false;
-      this.#wake?.();
+      this.#wake();
     });
   }
 
   end(): void {
     this.#isEnded = true;
-    this.#wake?.();
+    this.#wake();
   }
 
   /** Some of it has been taken as a stream: it cannot begin again. */
@@ -77,7 +80,7 @@ export class OutgoingMessages {
       replayable: isWhole,
       isEmpty: false,
       open: () => {
-        if (!isWhole) return { kind: 'stream', stream: { [Symbol.asyncIterator]: () => this.#reader() } };
+        if (!isWhole) return { kind: 'stream', stream: this.#chunks() };
         const bytes = this.#whole();
         return bytes instanceof Promise ? bytes.then(asBody) : asBody(bytes);
       },
@@ -96,31 +99,53 @@ export class OutgoingMessages {
     acknowledge(this.#written?.context);
     this.#written = undefined;
     for (const { context } of this.#queue.splice(0)) acknowledge(context);
-    this.#wake?.();
+    this.#wake();
   }
 
-  #reader(): AsyncIterator<Uint8Array> {
+  /** Given up before it has begun, it may begin anew. */
+  #chunks(): TakenBody {
     let isClosed = false;
-    return {
-      next: async () => {
-        this.#hasBegun = true;
-        const written = this.#written;
-        this.#written = undefined;
-        acknowledge(written?.context);
-        while (this.#queue.length === 0 && !this.#isEnded && !isClosed) await this.#pushed();
-        const entry = isClosed ? undefined : this.#queue.shift();
-        if (entry === undefined) return DONE;
-        this.#held -= entry.message.length;
-        this.#written = entry;
-        const first = this.#frame(entry);
-        return { done: false, value: first instanceof Uint8Array ? this.#withMore(first) : await first };
-      },
-      return: () => {
+    const chunks = {
+      take: (onMore: () => void) => (isClosed ? null : this.#take(onMore)),
+      close: () => {
         isClosed = true;
-        this.#wake?.();
-        return Promise.resolve(DONE);
       },
     };
+    return { ...chunks, [Symbol.asyncIterator]: () => iteratorOf(chunks) };
+  }
+
+  #take(onMore: () => void): Uint8Array | null | undefined {
+    this.#hasBegun = true;
+    if (this.#fault !== undefined) throw this.#fault.error;
+    const packed = this.#packed;
+    this.#packed = undefined;
+    if (packed !== undefined) return packed;
+    acknowledge(this.#written?.context);
+    const entry = this.#queue.shift();
+    this.#written = entry;
+    if (entry === undefined) {
+      if (this.#isEnded) return null;
+      this.#onMore = onMore;
+      return undefined;
+    }
+    this.#held -= entry.message.length;
+    const first = this.#frame(entry);
+    if (first instanceof Uint8Array) return this.#withMore(first);
+    this.#pack(first, onMore);
+    return undefined;
+  }
+
+  #pack(frame: Promise<Uint8Array>, onMore: () => void): void {
+    frame.then(
+      (packed) => {
+        this.#packed = packed;
+        onMore();
+      },
+      (error: unknown) => {
+        this.#fault = { error };
+        onMore();
+      },
+    );
   }
 
   /** With the messages behind it, as long as they are small and nobody waits for them to be taken. */
@@ -139,10 +164,10 @@ export class OutgoingMessages {
     return joined(frames);
   }
 
-  #pushed(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    return promise;
+  #wake(): void {
+    const onMore = this.#onMore;
+    this.#onMore = undefined;
+    onMore?.();
   }
 
   #isPlain({ context }: Entry): boolean {

@@ -1,10 +1,10 @@
-import { BodySource } from '../call/body-source.ts';
 import type { LiveTarget } from '../call/live-target.ts';
 import { blocked, type LocalReply, notReady } from '../call/local-reply.ts';
 import type { LiveStory } from '../call/story.ts';
 import type { Call } from '../call/types.ts';
 import { holdProcess } from '../clock.ts';
 import type { TargetState } from '../config/targets.ts';
+import { chunksOf } from '../connection/body-chunks.ts';
 import type { CallStory } from '../model/events.ts';
 import { addPropagated, currentInbound } from '../propagation/store.ts';
 import { type Exchange, type ExchangeHandler, type Outgoing, optionsOf } from './outgoing.ts';
@@ -55,7 +55,7 @@ export class WaitingExchange implements Exchange {
     if (this.#handler.onStart?.() === false) return;
     const body = await this.#outgoing.body.open();
     if (this.#isAborted) {
-      if (body.kind === 'stream') new BodySource(body.stream, 0).close();
+      if (body.kind === 'stream') chunksOf(body.stream).close();
       return;
     }
     const { request } = this.#outgoing;
