@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { answerOf, type RouteAnswer } from '../../../sdk/src/route/answer.ts';
+import type { RouteTable } from '../../../sdk/src/route/table.ts';
 import { readRequest } from '../../../xds-server/src/cli/request-file.ts';
 import { loadTable } from '../../../xds-server/src/cli/route-file.ts';
 import { differing, isGrpcReply, ours, theirs } from './compare.ts';
@@ -39,8 +40,10 @@ export async function round(binary: string, seed: number): Promise<Round> {
     const left = tables.entries();
     const work = async (): Promise<void> => {
       for (const [index, table] of left) {
+        const loaded = loadTable(JSON.stringify(table), 'table');
+        if ('errors' in loaded) throw new Error(`${loaded.errors.join('\n')}\n${JSON.stringify(table)}`);
         for (const question of asked.slice(index * REQUESTS_A_TABLE, (index + 1) * REQUESTS_A_TABLE)) {
-          const { outcome, ...found } = await compared(live, { table, index, question });
+          const { outcome, ...found } = await compared(live, { table: loaded.table, index, question });
           outcomes.push(outcome);
           if (Object.keys(found.fields).length > 0) differences.push({ seed, table, question, ...found });
         }
@@ -54,17 +57,15 @@ export async function round(binary: string, seed: number): Promise<Round> {
 }
 
 interface Case {
-  readonly table: Json;
+  readonly table: RouteTable;
   readonly index: number;
   readonly question: Question;
 }
 
 async function compared(live: LiveRouting, { table, index, question }: Case) {
-  const loaded = loadTable(JSON.stringify(table), 'table');
-  if ('errors' in loaded) throw new Error(`${loaded.errors.join('\n')}\n${JSON.stringify(table)}`);
   const { request, draw } = readRequest(question, 'request');
   const isThere = (name: string): boolean => CLUSTERS.includes(name);
-  const answer = answerOf(loaded.table, request, {
+  const answer = answerOf(table, request, {
     ...{ draw, upstreamHeaders: UPSTREAM_HEADERS, isThere, hostname: hostnameOf },
     startTimeMs: Date.now(),
   });
