@@ -7,6 +7,7 @@ import {
   StatefulSessionSchema,
 } from '../../gen/filters.js';
 import { HTTPFaultSchema } from '../../gen/listener.js';
+import { STATUS_OF_HTTP } from './peer.fixture.ts';
 import { named, retries, route, type Stage, shares, startStage, unary } from './policy.fixture.ts';
 
 /** Filters of the host over a gRPC channel: injected faults (gRFC A33) and sessions (gRFC A55). */
@@ -42,21 +43,13 @@ describe('an injected fault', () => {
     },
   );
 
-  it.each([
-    [400, status.INTERNAL],
-    [401, status.UNAUTHENTICATED],
-    [403, status.PERMISSION_DENIED],
-    [404, status.UNIMPLEMENTED],
-    [429, status.UNAVAILABLE],
-    [502, status.UNAVAILABLE],
-    [503, status.UNAVAILABLE],
-    [504, status.UNAVAILABLE],
-    [500, status.UNKNOWN],
-    [418, status.UNKNOWN],
-  ])('with HTTP status %i is status %i', async (http, code) => {
-    const client = await faulty({ abort: { percentage: ALWAYS, errorType: { case: 'httpStatus', value: http } } });
-    expect(await codeOf(client)).toBe(code);
-  });
+  it.each([...STATUS_OF_HTTP, [418, status.UNKNOWN] as const])(
+    'with HTTP status %i is status %i',
+    async (http, code) => {
+      const client = await faulty({ abort: { percentage: ALWAYS, errorType: { case: 'httpStatus', value: http } } });
+      expect(await codeOf(client)).toBe(code);
+    },
+  );
 
   it('is not retried: it is in the place of all attempts', async () => {
     const abort = { percentage: ALWAYS, errorType: { case: 'grpcStatus', value: status.UNAVAILABLE } } as const;

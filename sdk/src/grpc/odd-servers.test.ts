@@ -5,7 +5,7 @@ import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestMesh, type TestMesh } from '../../../test/harness/test-mesh.ts';
 import { toCluster } from '../../../test/harness/xds-resources.ts';
-import { Echo, type EchoClient, told } from './peer.fixture.ts';
+import { Echo, type EchoClient, STATUS_OF_HTTP, told } from './peer.fixture.ts';
 
 /** Servers that do what a library of gRPC would not: each call ends at once, with a status that says what was wrong. */
 
@@ -83,18 +83,7 @@ const unary = (client: EchoClient, message = HELLO) =>
 const { status } = grpc;
 
 describe('an HTTP status that is no answer of gRPC', () => {
-  it.each([
-    [400, status.INTERNAL],
-    [401, status.UNAUTHENTICATED],
-    [403, status.PERMISSION_DENIED],
-    [404, status.UNIMPLEMENTED],
-    [429, status.UNAVAILABLE],
-    [502, status.UNAVAILABLE],
-    [503, status.UNAVAILABLE],
-    [504, status.UNAVAILABLE],
-    [500, status.UNKNOWN],
-    [302, status.UNKNOWN],
-  ])('%i is status %i', async (code, expected) => {
+  it.each([...STATUS_OF_HTTP, [302, status.UNKNOWN] as const])('%i is status %i', async (code, expected) => {
     const port = await serve((stream) => answer(stream, Buffer.from('<html>'), undefined, { ':status': code }));
     const { error } = await unary(clientOf(port));
     expect(error).toMatchObject({ code: expected, details: expect.stringContaining(String(code)) });

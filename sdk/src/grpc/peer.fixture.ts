@@ -87,3 +87,18 @@ export function told(
     });
   });
 }
+
+const { status } = grpc;
+
+/** What a client makes of an HTTP status without `grpc-status` (doc/http-grpc-status-mapping.md). */
+export const STATUS_OF_HTTP: readonly (readonly [http: number, code: grpc.status])[] = [
+  [400, status.INTERNAL],
+  [401, status.UNAUTHENTICATED],
+  [403, status.PERMISSION_DENIED],
+  [404, status.UNIMPLEMENTED],
+  [429, status.UNAVAILABLE],
+  [502, status.UNAVAILABLE],
+  [503, status.UNAVAILABLE],
+  [504, status.UNAVAILABLE],
+  [500, status.UNKNOWN],
+];
