@@ -113,6 +113,31 @@ describe('what gRPC clients do not honour, of a DestinationRule', () => {
     expect(policy(written, 'http')).toEqual([]);
   });
 
+  it('names weights of endpoints, which only a ring looks at', () => {
+    const entry = (name: string, weight: number) => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: ${name}, namespace: default }
+spec: { address: 10.0.0.${weight}, weight: ${weight}, labels: { app: cart } }
+`;
+    const behind = [1, 5].map((weight) => entry(`cart-${weight}`, weight)).join('---');
+    const selecting = service('grpc').replace('spec: {', 'spec: { selector: { app: cart },');
+    const told = (loadBalancer: string) => {
+      const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: cart, namespace: default }
+spec: { host: cart, trafficPolicy: { loadBalancer: { ${loadBalancer} } } }
+`;
+      const world = worldFromYaml(selecting, behind, rule);
+      return world.destinationRules(HOST).flatMap((one) => checkDestinationRule(world, one));
+    };
+    expect(told('simple: ROUND_ROBIN').map(({ message }) => message)).toEqual([
+      `${ALL} endpoints.weight (within a locality all get as many calls; localities and a consistent hash have weights)`,
+    ]);
+    expect(told('consistentHash: { httpHeaderName: user }')).toEqual([]);
+  });
+
   it('looks at subsets too, and says a thing once', () => {
     const subsets = ', subsets: [{ name: v1, trafficPolicy: { loadBalancer: { simple: RANDOM } } }]';
     expect(policy('{ loadBalancer: { simple: RANDOM } }', 'grpc', subsets)).toEqual([

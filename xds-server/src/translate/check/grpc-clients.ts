@@ -1,7 +1,7 @@
 import type { MeshService } from '../../registry/read-model.ts';
 import { GRPC_CLIENTS, GRPC_TITLES, type KnownGrpcClient, newestAbilities } from '../client/grpc-client.ts';
 import { grpcRoutes } from '../client/routes.ts';
-import { policyLimits, routeLimits } from '../limit/part-limits.ts';
+import { policyLimits, routeLimits, weightLimits } from '../limit/part-limits.ts';
 import { isWildcard, resolveHost } from '../names.ts';
 import { virtualServiceRoutes } from '../route/route.ts';
 import { virtualHostDomains } from '../route/virtual-host-domains.ts';
@@ -67,17 +67,20 @@ export const checkRoutesForGrpc = (world: World, rule: VirtualService): readonly
 /** The same of a rule for a destination, by its port that speaks gRPC. */
 export const checkPolicyForGrpc = (world: World, rule: DestinationRule): readonly Finding[] => {
   const { namespace, spec } = rule;
-  const port = grpcPort(serviceOf(world, namespace, spec.host));
-  if (port === undefined) return [];
+  const service = serviceOf(world, namespace, spec.host);
+  const port = grpcPort(service);
+  if (service === undefined || port === undefined) return [];
   const subsets = new Map(spec.subsets.map((subset) => [subset.name, subset]));
   const merged = { rule, trafficPolicy: spec.trafficPolicy, subsets };
   const limits = GRPC_CLIENTS.flatMap((client): PlacedLimit[] => {
     const view = viewOf(namespace, client);
-    const whole = policyLimits(effectivePolicy(merged, '', port), view, client);
+    const policy = effectivePolicy(merged, '', port);
+    const whole = policyLimits(policy, view, client);
+    const weights = weightLimits(policy, world.endpoints(service.key, port));
     const ofSubsets = spec.subsets.flatMap(({ name, trafficPolicy }) =>
       trafficPolicy === undefined ? [] : policyLimits(effectivePolicy(merged, name, port), view, client),
     );
-    const texts = [...whole, ...ofSubsets].map(({ path, reason }) => `${path} (${reason})`);
+    const texts = [...whole, ...ofSubsets, ...weights].map(({ path, reason }) => `${path} (${reason})`);
     return [...new Set(texts)].map((text) => ({ client, text }));
   });
   return linesOf(limits, 'spec');

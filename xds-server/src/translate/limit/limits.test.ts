@@ -42,6 +42,21 @@ describe('limitsOf', () => {
     expect(lines([], CLUSTER_TYPE)).toEqual([]);
   });
 
+  it('of a cluster names weights that only a ring looks at: those that differ within a locality', () => {
+    const entry = (name: string, rest: string) => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: ${name}, namespace: default }
+spec: { address: 10.0.0.${name.length}, labels: { app: reviews }, ${rest} }
+`;
+    const heavy = entry('heavy', 'weight: 5');
+    const message = 'within a locality all get as many calls; localities and a consistent hash have weights';
+    expect(lines([heavy], CLUSTER_TYPE)).toEqual([`Service default/reviews endpoints.weight: ${message}`]);
+    expect(lines([entry('elsewhere', 'weight: 5, locality: eu/a')], CLUSTER_TYPE)).toEqual([]);
+    const ring = reviewsPolicy('{ loadBalancer: { consistentHash: { httpHeaderName: user } } }');
+    expect(lines([heavy, ring], CLUSTER_TYPE)).toEqual([]);
+  });
+
   it('knows none of other clients, of other types and of what does not exist', () => {
     expect(lines([rule], ROUTE_TYPE, viewFrom('default'))).toEqual([]);
     expect(lines([rule], LISTENER_TYPE)).toEqual([]);

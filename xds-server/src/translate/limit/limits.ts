@@ -1,10 +1,11 @@
-import { clusterBasis } from '../cluster/basis.ts';
+import { type ClusterBasis, clusterBasis, endpointsOf } from '../cluster/basis.ts';
 import { limitsOfServer } from '../inbound/server-limits.ts';
+import { objectRef } from '../origin.ts';
 import { CLUSTER_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../resource-types.ts';
 import { routeConfiguration } from '../route/route-configuration.ts';
 import type { View } from '../view.ts';
 import type { World } from '../world.ts';
-import { policyLimits, routeLimits } from './part-limits.ts';
+import { policyLimits, routeLimits, weightLimits } from './part-limits.ts';
 
 /** One thing of a resource that a client does not do as the rule behind it says. */
 export interface Limit {
@@ -54,11 +55,22 @@ const httpPath = (fieldPath: string): string => fieldPath.replace(/\.match\[\d+\
 
 const limitsOfCluster = (world: World, view: View, name: string): readonly Limit[] => {
   const basis = clusterBasis(world, view, name);
-  if (basis?.rule === undefined) return [];
-  const { namespace, name: rule } = basis.rule.rule;
-  return policyLimits(basis.policy, view, view.client ?? 'unknown').map(({ path, reason }) => ({
-    resource: `DestinationRule ${namespace}/${rule}`,
+  return basis === undefined ? [] : [...limitsOfRule(view, basis), ...limitsOfWeights(world, basis)];
+};
+
+const limitsOfRule = (view: View, { rule, policy }: ClusterBasis): readonly Limit[] => {
+  if (rule === undefined) return [];
+  const { namespace, name } = rule.rule;
+  return policyLimits(policy, view, view.client ?? 'unknown').map(({ path, reason }) => ({
+    resource: `DestinationRule ${namespace}/${name}`,
     fieldPath: `trafficPolicy.${path}`,
     message: reason,
   }));
 };
+
+const limitsOfWeights = (world: World, { service, key, subset, policy }: ClusterBasis): readonly Limit[] =>
+  weightLimits(policy, endpointsOf(world, service, key, subset)).map(({ path, reason }) => ({
+    resource: service.objectKey === undefined ? service.hostname : objectRef(service.objectKey).resource,
+    fieldPath: path,
+    message: reason,
+  }));

@@ -1,3 +1,4 @@
+import type { MeshEndpoint } from '../../registry/read-model.ts';
 import type { HttpRoute } from '../../schema/spec/virtual-service.ts';
 import { capabilityOf } from '../capability/capabilities.ts';
 import type { Cell } from '../capability/message-table.ts';
@@ -66,4 +67,18 @@ export const policyLimits = (policy: EffectivePolicy, view: View, client: GrpcCl
     limits.push({ path: `tls.mode: ${tls.mode}`, reason: 'it cannot be told of such TLS: calls fail UNAVAILABLE' });
   }
   return limits;
+};
+
+/** LbEndpoint.load_balancing_weight: of the policies that gRPC clients get only the ring looks at it (gRFC A42). */
+export const weightLimits = (policy: EffectivePolicy, endpoints: readonly MeshEndpoint[]): readonly PartLimit[] => {
+  if (policy.loadBalancer?.consistentHash !== undefined) return [];
+  const weights = new Map<string, number>();
+  const differ = endpoints.some(({ weight, locality: { region, zone, subZone } }) => {
+    const place = `${region}/${zone}/${subZone}`;
+    const other = weights.get(place) ?? weight;
+    weights.set(place, weight);
+    return other !== weight;
+  });
+  const reason = 'within a locality all get as many calls; localities and a consistent hash have weights';
+  return differ ? [{ path: 'endpoints.weight', reason }] : [];
 };
