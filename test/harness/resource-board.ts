@@ -70,6 +70,7 @@ export function createResourceBoard(): ResourceBoard {
         resources: [],
         counts: { responses: 0, nacks: 0, warnings: 0 },
       }),
+      serverOf: () => 'board',
       settlesInMs: () => board.settlesInMs,
       ref: () => {
         board.refs += 1;

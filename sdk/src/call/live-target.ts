@@ -11,6 +11,7 @@ import type { RouteTable } from '../route/table.ts';
 import { AggregateUpstream, type Members } from '../upstream/aggregate.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
 import type { StartLoadStream } from '../upstream/load/stream.ts';
+import type { LoadTallies } from '../upstream/load-tally.ts';
 import { runSliced } from '../upstream/slices.ts';
 import type { Upstream } from '../upstream/types.ts';
 import { createUpstream } from '../upstream/upstream.ts';
@@ -48,6 +49,8 @@ export interface LiveTargetsDeps {
   readonly probe?: StartProbe;
   /** How a host is asked for its load; over the network where absent. */
   readonly loadStream?: StartLoadStream;
+  /** Where calls are counted that the control plane wants to hear of. */
+  readonly loads?: LoadTallies;
 }
 
 /** Routes up to which a table is compiled by its first decision: it takes about as long as that decision. */
@@ -105,7 +108,7 @@ class PreparedTarget implements LiveTarget {
 
 /** Upstreams are shared by cluster name: what one target learns of a cluster (health, load) holds for the others. */
 export function createLiveTargets(deps: LiveTargetsDeps): LiveTargets {
-  const { clock, random, emit, onHostsChanged, resolver, probe, loadStream } = deps;
+  const { clock, random, emit, onHostsChanged, resolver, probe, loadStream, loads } = deps;
   const upstreamDeps = {
     clock,
     random,
@@ -113,6 +116,7 @@ export function createLiveTargets(deps: LiveTargetsDeps): LiveTargets {
     ...(onHostsChanged && { onHostsChanged }),
     ...(probe && { probe }),
     ...(loadStream && { loadStream }),
+    ...(loads && { loads }),
   };
   const dns = new DnsClusters(
     () => createNames({ clock, random, resolver: resolver ?? createResolver() }),

@@ -125,8 +125,10 @@ function forward(call: PlannedCall, decision: RouteDecision, action: CompiledFor
   const cluster = request.scheme === 'https' ? byTlsRoute(own, call, decision, draw) : own;
   const upstream = target.upstreams.get(cluster.name);
   if (upstream === undefined) return local(noCluster(whyMissing(target, cluster.name), status), decision, cluster);
-  const drop = dropOf(upstream.serving(runtime.random), runtime.random);
+  const serving = upstream.serving(runtime.random);
+  const drop = dropOf(serving, runtime.random);
   if (drop !== undefined) {
+    serving.dropped(drop.category);
     const what = `the control plane has calls to ${cluster.name} given up (${drop.category})`;
     return local(dropped(what, drop.fraction.numerator >= drop.fraction.denominator), decision, cluster);
   }

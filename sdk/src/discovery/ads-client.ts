@@ -104,6 +104,13 @@ export class AdsClient implements Discovery {
     };
   }
 
+  serverOf(name: string): string {
+    const parsed = isXdstp(name) ? parseXdstp(name) : undefined;
+    if (typeof parsed === 'string') return '';
+    const authority = parsed === undefined ? this.#top : this.#authorities.get(parsed.authority);
+    return authority?.active?.server ?? '';
+  }
+
   settlesInMs(): number {
     const link = this.#top.active;
     const timesUp = [...this.#links.values()].reduce((sum, one) => sum + one.timesUp, 0);

@@ -78,6 +78,8 @@ export interface Discovery {
   /** Resolves once the server could be spoken to (again: at once while it can). Never rejects. */
   connected(): Promise<void>;
   status(): DiscoveryStatus;
+  /** The server that is listened to for a name. */
+  serverOf(name: string): string;
   /** ms for which a control plane that was just reconnected to may still be learning what there is; 0 otherwise. */
   settlesInMs(): number;
   /** Counted: while any is held, the process stays alive. */

@@ -37,6 +37,8 @@ export interface AdsTransport {
   readonly server: string;
   /** Never throws: what cannot be opened closes with a status (14 UNAVAILABLE). */
   open(method: AdsMethod, on: AdsListener): AdsStream;
+  /** The stream of load reports (envoy.service.load_stats.v3), in its own messages; absent: none are taken there. */
+  readonly openLoads?: (on: AdsListener) => AdsStream;
   /** Where the control plane is in this process and knows who asks: its CA can be asked this way. */
   readonly call?: CallControlPlane;
 }

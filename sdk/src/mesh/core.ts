@@ -18,6 +18,7 @@ import type { AdsTransport } from '../discovery/transport.ts';
 import type { MeshCore } from '../http/runtime.ts';
 import type { Svid } from '../identity/identity.ts';
 import type { LiveIdentity } from '../identity/live-identity.ts';
+import { createLoads } from '../loads/loads.ts';
 import { nameFromTemplate } from '../model/resource-name.ts';
 import type { Registration } from '../options.ts';
 import type { StartProbe } from '../upstream/health/checker.ts';
@@ -84,7 +85,11 @@ export async function startCore(parts: CoreParts): Promise<Core> {
   const connections = createConnections({ clock, random, secure });
   const onHostsChanged = () => connections.drainRemoved();
   const probe = parts.probe ?? overNetwork(secure);
-  const live = createLiveTargets({ clock, random, emit, onHostsChanged, probe, loadStream: loadOverNetwork(secure) });
+  const transports = [...places.servers, ...[...places.authorities.values()].flat()].map((one) => one.transport);
+  const loads = createLoads({ discovery, transports, clock, random, emit });
+  const live = createLiveTargets({
+    ...{ clock, random, emit, onHostsChanged, probe, loadStream: loadOverNetwork(secure), loads: loads.tallies },
+  });
   const targets = createTargets({
     discovery,
     clock,
@@ -118,6 +123,7 @@ export async function startCore(parts: CoreParts): Promise<Core> {
     register: (list) => discovery.setMetadata('INMESH_REGISTER', list.map(asMetadata)),
     async close() {
       targets.close();
+      loads.close();
       inbound.close();
       // Calls that still run are encrypted as they began.
       await connections.closeAll();

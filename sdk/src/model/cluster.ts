@@ -183,6 +183,8 @@ export interface Cluster {
   /** Envoy ZoneAwareLbConfig.fail_traffic_on_panic: a priority that panics has nobody instead of everybody. */
   readonly failTrafficOnPanic?: boolean;
   readonly outlierDetection?: OutlierDetection;
+  /** Of its calls the control plane it came from is told (Envoy Cluster.lrs_server: self). */
+  readonly reportsLoads?: true;
   readonly circuitBreakers: { readonly default: CircuitBreaker; readonly high: CircuitBreaker };
   /** Envoy Cluster.health_checks: none where absent. */
   readonly healthChecks?: readonly HealthCheck[];

@@ -98,6 +98,9 @@ export class AggregateUpstream implements Upstream {
     return this.#current().offsetOf(upstream.name) + host.priority;
   }
 
+  /** Told by the cluster it would have gone to. */
+  dropped(): void {}
+
   hosts(): readonly HostView[] {
     const line = this.#current();
     return this.#members.flatMap((member) =>

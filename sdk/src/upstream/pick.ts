@@ -4,6 +4,7 @@ import type { ClusterConfig } from '../model/target.ts';
 import { isLate } from '../wire/late-timer.ts';
 import type { Breaker } from './breaker.ts';
 import type { Host, LiveHost } from './host.ts';
+import { isGoodOutcome, type LocalityTally } from './load-tally.ts';
 import { statusOf } from './outlier/counts.ts';
 
 /** How an attempt went: its status, or why it has none; neither says nothing about the host. */
@@ -65,13 +66,18 @@ export interface PickOwner extends Picked {
   onUnreachable(host: LiveHost): void;
   onBegun(startMs: number): void;
   onOutcome(host: LiveHost, outcome: Outcome, startMs: number): void;
-  onReport(host: LiveHost, report: LoadReport): void;
+  /** With an answer. */
+  onAnswerReport(host: LiveHost, report: LoadReport): void;
+  /** Where its requests are counted for the control plane; undefined: it does not want to hear of them. */
+  tallyOf(host: LiveHost): LocalityTally | undefined;
 }
 
 const PICKED = 0;
 const ANSWERED = 1;
 const TOLD = 2;
 const RELEASED = 3;
+
+const isAnswer = ({ status, grpcStatus }: Outcome): boolean => status !== undefined || grpcStatus !== undefined;
 
 export class LivePick implements Pick {
   readonly kind = 'pick';
@@ -80,6 +86,9 @@ export class LivePick implements Pick {
   readonly #owner: PickOwner;
   #startMs: number;
   #state = PICKED;
+  /** From the connection on: gRPC picks none but hosts that are connected. */
+  #tally: LocalityTally | undefined;
+  #isGood = false;
 
   constructor(host: LiveHost, owner: PickOwner) {
     this.endpoint = host.endpoint;
@@ -96,7 +105,13 @@ export class LivePick implements Pick {
   }
 
   connected(isAll = false): void {
-    if (this.#state < TOLD) this.#owner.onConnected(this.host, isAll);
+    if (this.#state >= TOLD) return;
+    this.#owner.onConnected(this.host, isAll);
+    if (this.#tally !== undefined) return;
+    this.#tally = this.#owner.tallyOf(this.host);
+    this.#tally?.begin();
+    // Of a connection that is all there is, what passes over it says nothing.
+    this.#isGood = isAll;
   }
 
   unreachable(): void {
@@ -113,13 +128,15 @@ export class LivePick implements Pick {
     if (this.#state >= (error === undefined ? ANSWERED : TOLD)) return;
     this.#state = error === undefined ? ANSWERED : TOLD;
     if (error !== undefined || (statusOf(outcome) ?? 0) >= 500) this.host.failures++;
+    this.#isGood = isAnswer(outcome) ? isGoodOutcome(outcome) : this.#isGood && error === undefined;
     // This process stood still when the time was over: that says nothing about the host.
     if (error === 'timeout' && isLate()) return;
     this.#owner.onOutcome(this.host, outcome, this.#startMs);
   }
 
   reported(report: LoadReport): void {
-    this.#owner.onReport(this.host, report);
+    this.#owner.onAnswerReport(this.host, report);
+    this.#tally?.add(report);
   }
 
   release(): void {
@@ -127,5 +144,6 @@ export class LivePick implements Pick {
     this.#state = RELEASED;
     this.host.active--;
     this.#owner.active--;
+    this.#tally?.end(this.#isGood);
   }
 }

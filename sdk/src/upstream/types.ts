@@ -7,6 +7,7 @@ import type { Breaker } from './breaker.ts';
 import type { StartProbe } from './health/checker.ts';
 import type { Host, HostView } from './host.ts';
 import type { StartLoadStream } from './load/stream.ts';
+import type { LoadTallies } from './load-tally.ts';
 import type { Destination } from './original-destination.ts';
 import type { Ejection } from './outlier/record.ts';
 import type { Pick, PickFailure } from './pick.ts';
@@ -68,6 +69,8 @@ export interface Upstream {
   levels(): Levels | undefined;
   /** Of a pick's host, among all priorities. */
   levelOf(pick: Pick): number;
+  /** A call was given up before a host was chosen: told where loads are reported. */
+  dropped(category: string): void;
   hosts(): readonly HostView[];
   /** Hosts that outlier detection has left out, now or before. */
   ejections(): readonly Ejection[];
@@ -89,6 +92,8 @@ export interface UpstreamDeps {
   readonly probe?: StartProbe;
   /** How a host is asked for its load; over the network where absent. */
   readonly loadStream?: StartLoadStream;
+  /** Where calls are counted that the control plane wants to hear of. */
+  readonly loads?: LoadTallies;
   /** Told when hosts may have gone some time after an update: many are brought in line in slices. */
   readonly onHostsChanged?: () => void;
 }

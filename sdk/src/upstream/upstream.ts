@@ -24,6 +24,7 @@ import { keepsToOne, keepTo } from './kept-host.ts';
 import { Latencies } from './latency.ts';
 import { loadOverNetwork } from './load/over-network.ts';
 import { LoadWatcher } from './load/watcher.ts';
+import type { LoadTally, LocalityTally } from './load-tally.ts';
 import { atOnce, type Making, Newest } from './newest.ts';
 import { OriginalDestinations } from './original-destination.ts';
 import { statusOf } from './outlier/counts.ts';
@@ -90,6 +91,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
   /** Where hosts report their load out of band. */
   #watcher: LoadWatcher | undefined;
   #latencies: Latencies | undefined;
+  #tally: LoadTally | undefined;
   #sessions: SessionHosts | undefined;
   /** There is none before a gRPC call has found a host so. */
   #unreachable: Unreachable | undefined;
@@ -99,6 +101,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.name = initial.cluster.name;
     this.#config = initial;
     this.#deps = deps;
+    this.#adoptTally(initial);
     if (!isQuicklyMade(initial)) this.#liveTables();
   }
 
@@ -126,6 +129,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#adoptOutlierDetection(next);
     this.#adoptHealthChecks(next);
     this.#adoptLoadReports(next);
+    this.#adoptTally(next);
     if (this.#tables !== undefined) {
       if (!isSameForPicks(previous, next)) this.#apply(this.#tables);
     } else if (!isQuicklyMade(next)) this.#liveTables();
@@ -236,6 +240,18 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#detecting()?.onOutcome(host, outcome);
   }
 
+  tallyOf({ locality, priority }: LiveHost): LocalityTally | undefined {
+    return this.#tally?.of(locality, priority);
+  }
+
+  dropped(category: string): void {
+    this.#tally?.drop(category);
+  }
+
+  onAnswerReport(host: LiveHost, report: LoadReport): void {
+    if (reportPeriodOf(this.#config.cluster) === undefined) this.onReport(host, report);
+  }
+
   onReport(host: LiveHost, report: LoadReport): void {
     const { loadBalancer } = this.#config.cluster;
     if (loadBalancer.kind !== 'load-weighted') return;
@@ -273,6 +289,7 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
     this.#detector?.stop();
     this.#checker?.close();
     this.#watcher?.close();
+    this.#dropTally();
     for (const host of this.#all()) host.removed = true;
   }
 
@@ -364,6 +381,17 @@ class LiveUpstream implements Upstream, PickOwner, TablesOwner, DetectorOwner, C
       this.#watcher?.close();
       this.#watcher = undefined;
     }
+  }
+
+  #adoptTally({ cluster: { name, discovery, reportsLoads } }: ClusterConfig): void {
+    const { loads } = this.#deps;
+    if (reportsLoads) this.#tally ??= loads?.open(name, discovery.kind === 'eds' ? discovery.serviceName : '');
+    else this.#dropTally();
+  }
+
+  #dropTally(): void {
+    if (this.#tally !== undefined) this.#deps.loads?.close(this.name);
+    this.#tally = undefined;
   }
 
   #adoptOutlierDetection({ cluster: { outlierDetection } }: ClusterConfig): void {

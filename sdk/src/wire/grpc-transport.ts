@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { defaultOf } from '../defaults.ts';
-import type { AdsMethod, AdsTransport } from '../discovery/transport.ts';
+import type { AdsListener, AdsMethod, AdsStream, AdsTransport } from '../discovery/transport.ts';
 import { type ChannelCredentials, createChannel } from './channel.ts';
 import { openGrpcStream } from './grpc-stream.ts';
 
@@ -15,6 +15,8 @@ const PATHS = {
     sotw: '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
   },
 } as const satisfies Record<string, Record<AdsMethod, string>>;
+
+const LOADS = '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats';
 
 export interface GrpcTransportOptions {
   /** `host:port`, `tls://host:port`, `[ipv6]:port` or `unix:PATH`. */
@@ -40,17 +42,19 @@ export function createGrpcTransport(options: GrpcTransportOptions): AdsTransport
   const calm = (): void => {
     pingIntervalMs = Math.min(pingIntervalMs * 2, defaultOf('adsPingLongestMs'));
   };
+  const open = (path: string, on: AdsListener): AdsStream =>
+    openGrpcStream(
+      { channel, path, kind: 'ads', clock, maxMessageBytes, pingIntervalMs },
+      {
+        opened: () => on.opened?.(),
+        message: (bytes) => on.message(bytes),
+        calm,
+        close: (status) => on.close(status),
+      },
+    );
   return {
     server,
-    open: (method, on) =>
-      openGrpcStream(
-        { channel, path: paths[method], kind: 'ads', clock, maxMessageBytes, pingIntervalMs },
-        {
-          opened: () => on.opened?.(),
-          message: (bytes) => on.message(bytes),
-          calm,
-          close: (status) => on.close(status),
-        },
-      ),
+    open: (method, on) => open(paths[method], on),
+    openLoads: (on) => open(LOADS, on),
   };
 }

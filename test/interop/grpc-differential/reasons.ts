@@ -12,7 +12,6 @@ const LOCALITY_WEIGHTS =
   'Locality weights count where the cluster says `locality_weighted_lb_config` or WrrLocality, as in Envoy.';
 const TAKEN = 'Taken, as Envoy does.';
 const BALANCED = 'Envoy balances so too: the SDK has the policy that this asks for.';
-const LOADS = 'the SDK reports no loads (LRS)';
 
 export const REASONS: Readonly<Record<string, Reason>> = {
   'match-path-separated-prefix': { differs: 'Taken, as in Envoy: prefixes of Gateway API are written so.' },
@@ -69,8 +68,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'life-listener-missing': {
     differs: 'A Listener that the answer leaves out does not exist: the call fails at once, and does not wait 15 s.',
   },
-  'life-loads': { notYet: LOADS },
-  'life-loads-one': { notYet: LOADS },
   'check-bytes': { differs: BYTES },
   'check-cluster-bytes': { differs: BYTES },
   'check-endpoint-bytes': { differs: BYTES },
@@ -85,7 +82,6 @@ export const REASONS: Readonly<Record<string, Reason>> = {
   'check-static': { differs: ENVOY_TYPES },
   'check-original-dst': { differs: ENVOY_TYPES },
   'check-one-bad': { differs: ENVOY_TYPES },
-  'check-lrs': { differs: '`lrs_server` is not looked at.' },
   'check-locality-none': { differs: TAKEN },
   'tls-sds': { differs: 'Secrets of SDS are taken, as Istio names them: they stand for the identity of this process.' },
   'tls-no-validation': {

@@ -32,7 +32,7 @@ export interface XdsServerOptions {
    */
   readonly resourceTtlMs?: ResourceTtls;
   /**
-   * gRPC clients are asked to report the load of each cluster so often (LRS): per locality and with what they drop, on the admin page
+   * gRPC clients and SDKs are asked to report the load of each cluster so often (LRS): per locality and with what they drop, on the admin page
    * `/load` and in `/metrics`. Nobody is asked where nothing is said.
    */
   readonly loadReportingIntervalMs?: number;

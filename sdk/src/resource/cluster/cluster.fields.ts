@@ -2,7 +2,6 @@ import { rowsOf } from '../field-rows.ts';
 import type { FieldRows } from '../fields.ts';
 
 const STATISTICS = 'statistics have names of their own';
-const NOT_YET_ENFORCED = 'not yet enforced';
 const RESOLVER = 'names are resolved by the platform';
 const BUFFERS = "Node's sockets have their own buffers and options";
 
@@ -21,12 +20,12 @@ export const fields: FieldRows = {
       http2_protocol_options typed_extension_protocol_options outlier_detection ring_hash_lb_config maglev_lb_config
       least_request_lb_config round_robin_lb_config common_lb_config transport_socket transport_socket_matches metadata load_balancing_policy
       upstream_http_protocol_options dns_refresh_rate dns_failure_refresh_rate respect_dns_ttl dns_lookup_family
-      dns_jitter health_checks upstream_connection_options`,
+      dns_jitter health_checks upstream_connection_options lrs_server`,
     ignored: {
       [STATISTICS]: 'alt_stat_name track_timeout_budgets track_cluster_stats',
       [BUFFERS]: 'per_connection_buffer_limit_bytes upstream_bind_config',
       [RESOLVER]: 'dns_resolvers use_tcp_for_dns_lookups dns_resolution_config typed_dns_resolver_config',
-      [NOT_YET_ENFORCED]: 'lrs_server lrs_report_endpoint_metrics',
+      'all named metrics are reported (A64)': 'lrs_report_endpoint_metrics',
       'a subset is a cluster of its own': 'lb_subset_config',
       'the host the caller dialled is taken': 'original_dst_lb_config',
       'a cluster waits for its first health checks; a host that is removed is gone': `wait_for_warm_on_init

@@ -314,6 +314,13 @@ describe('cluster', () => {
     expect(errors(json)).toContain(expected);
   });
 
+  it('loads are reported to the server that sent the cluster, and to no other one (gRFC A27)', () => {
+    expect(ok({ lrsServer: { self: {} } })).toMatchObject({ reportsLoads: true });
+    expect(ok({})).not.toHaveProperty('reportsLoads');
+    expect(errors({ lrsServer: { ads: {} } })).toBe('lrs_server: ads, self allowed');
+    expect(errors({ lrsServer: {} })).toBe('lrs_server: nothing, self allowed');
+  });
+
   it('an aggregate cluster is the clusters it names, in their order, whatever its lb_policy', () => {
     const clusterType = aggregateType({ clusters: ['b', 'a'] });
     const discovery = { kind: 'aggregate', clusters: ['b', 'a'] };

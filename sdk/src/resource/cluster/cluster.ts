@@ -67,6 +67,7 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     ...(outlierDetection && {
       outlierDetection: sharedValue(decodeOutlierDetection(outlierDetection, at.at('outlier_detection'))),
     }),
+    ...decodeLoadReports(message, at),
     circuitBreakers: sharedValue(decodeCircuitBreakers(circuitBreakers, at.at('circuit_breakers'))),
     ...(checks.length > 0 && { healthChecks: sharedValue(checks) }),
     ...http,
@@ -75,6 +76,14 @@ function decodeCluster(message: Message, at: Scope): Cluster {
     ...decodeOrigin(message),
     ...(policy && policy.sources.length > 0 && { callPolicies: policy.sources }),
   };
+}
+
+/** gRFC A27: reports go to the server that sent the cluster. */
+function decodeLoadReports({ lrsServer }: Message, at: Scope): Pick<Cluster, 'reportsLoads'> | undefined {
+  const { case: kind = 'nothing' } = lrsServer?.configSourceSpecifier ?? {};
+  if (lrsServer === undefined) return undefined;
+  if (kind !== 'self') at.at('lrs_server').error(`${kind}, self allowed`);
+  return { reportsLoads: true };
 }
 
 function decodeOverrideHostStatus({ commonLbConfig }: Message): Pick<Cluster, 'overrideHostStatus'> | undefined {

@@ -55,7 +55,7 @@ export const cluster = (world: World, view: View, name: string): Cluster | undef
     },
     circuitBreakers: { thresholds: [thresholds(pool, policy.retryBudget, view.kind)] },
     ...(outlier && { outlierDetection: outlierDetection(outlier, view.kind) }),
-    ...(view.kind === 'grpc' && mesh.loadReporting ? { lrsServer: SELF } : {}),
+    ...(view.kind !== 'envoy' && mesh.loadReporting ? { lrsServer: SELF } : {}),
     ...tcpKeepalive(pool, mesh),
     ...healthChecks(calls, key.host),
     ...httpOptions(pool, servicePort(service, key.port)?.protocol, calls.keepAlive),
