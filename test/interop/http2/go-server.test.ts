@@ -1,21 +1,17 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Random } from '../../../sdk/src/clock.ts';
 import { type Connected, connectOver, GET, POST } from '../../../sdk/src/wire/http2/peer.fixture.ts';
 import type { ClientLimits } from '../../../sdk/src/wire/http2/peer-settings.ts';
 import { buildGoPeer } from '../../harness/go-peer.ts';
 import { seededRandom } from '../../harness/seeded-random.ts';
+import { echoes } from './echoes.ts';
+import { type GoServer, goServer } from './go-server.ts';
 
 /** Our client at net/http's servers, which check what they are sent. */
 const binary = buildGoPeer('http2');
 const SEED = Number(process.env.INMESH_FUZZ_SEED ?? 9113);
-const below = (random: Random, limit: number): number => Math.floor((random() / 2 ** 32) * limit);
-const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 /** How Go's server is set up: windows and frames that are the usual ones, and the least there may be. */
 const WAYS: readonly (readonly [title: string, isSecure: boolean, args: readonly string[]])[] = [
@@ -26,24 +22,23 @@ const WAYS: readonly (readonly [title: string, isSecure: boolean, args: readonly
 ];
 
 describe.skipIf(binary === undefined).each(WAYS)('a server of Go %s', (_, isSecure, args) => {
-  let child: ChildProcess;
-  let port: number;
-  let ca: string;
+  let server: GoServer;
   beforeAll(async () => {
-    const server = spawn(binary ?? '', ['serve', ...args], { stdio: ['pipe', 'pipe', 'ignore'] });
-    child = server;
-    const [line] = (await once(createInterface({ input: server.stdout }), 'line')) as [string];
-    const [plain, secure, certificate] = line.split(' ');
-    port = Number(isSecure ? secure : plain);
-    ca = `-----BEGIN CERTIFICATE-----\n${certificate}\n-----END CERTIFICATE-----`;
+    server = await goServer(binary ?? '', args);
   });
-  afterAll(() => child.kill('SIGKILL'));
+  afterAll(() => server.close());
 
   const open: Connected[] = [];
   async function connect(limits: Partial<ClientLimits> = {}): Promise<Connected> {
     const socket: Socket = isSecure
-      ? tls.connect({ port, host: '127.0.0.1', ALPNProtocols: ['h2'], servername: 'example.com', ca })
-      : net.connect(port, '127.0.0.1');
+      ? tls.connect({
+          port: server.securePort,
+          host: '127.0.0.1',
+          ALPNProtocols: ['h2'],
+          servername: 'example.com',
+          ca: server.ca,
+        })
+      : net.connect(server.port, '127.0.0.1');
     await once(socket, isSecure ? 'secureConnect' : 'connect');
     const connected = await connectOver(socket, limits);
     open.push(connected);
@@ -58,39 +53,9 @@ describe.skipIf(binary === undefined).each(WAYS)('a server of Go %s', (_, isSecu
   const to = (path: string, head = GET): string[] => [...head.slice(0, -1), path];
 
   it(`has bodies back that are written in random pieces, read at a random pace, or given up (seed ${SEED})`, async () => {
-    const random = seededRandom(SEED);
-    const { ask, client } = await connect({ streamWindow: 65_535, connectionWindow: 65_535 });
-    const one = async (index: number): Promise<void> => {
-      const body = randomBytes(below(random, index % 5 === 0 ? 400_000 : 3_000));
-      const isGivenUp = below(random, 4) === 0;
-      const { told, stream } = ask(
-        [...to(index % 7 ? '/' : '/slow', POST), 'x-index', String(index), 'x-v', 'e'.repeat(below(random, 300))],
-        false,
-      );
-      told.onChunk = () => {
-        if (isGivenUp && told.chunks.length > 2) stream.reset(8);
-        if (told.chunks.length % 3 > 0) return;
-        stream.pause();
-        setImmediate(() => stream.resume());
-      };
-      for (let at = 0; at < body.length && !stream.isClosed; ) {
-        const to = at + 1 + below(random, 30_000);
-        const rooms = told.rooms;
-        if (!stream.write(body.subarray(at, to))) {
-          while (told.rooms === rooms && !stream.isClosed) await new Promise<void>((resolve) => setImmediate(resolve));
-        }
-        at = to;
-      }
-      stream.end();
-      await told.closed;
-      if (isGivenUp && told.closedWith === 8) return;
-      expect(told).toMatchObject({ status: 200, closedWith: 0, trailers: ['x-count', String(body.length)] });
-      expect(digest(told.bytes)).toBe(digest(body));
-      expect(told.headers[told.headers.indexOf('x-index') + 1]).toBe(String(index));
-    };
-    for (let round = 0; round < 4; round++)
-      await Promise.all(Array.from({ length: 40 }, (_, i) => one(round * 40 + i)));
-    expect(client.isOver).toBe(false);
+    const connected = await connect({ streamWindow: 65_535, connectionWindow: 65_535 });
+    await echoes(connected, seededRandom(SEED), { count: 160, atOnce: 40 });
+    expect(connected.client.isOver).toBe(false);
   });
 
   it('answers HEAD, 204, 103 before the answer, an answer before the request ends, one it breaks off', async () => {
