@@ -3,17 +3,14 @@ import { addressText } from '../balancer/hash-key.ts';
 import type { Timer } from '../clock.ts';
 import type { ConnectFailure } from '../connection/connect-failure.ts';
 import type { Connection } from '../connection/connection.ts';
-import type { Connections } from '../connection/connections.ts';
 import {
   type AnswerFields,
-  fieldOf,
   flattenHeaders,
   type RequestController,
   type RequestHandler,
   type WireRequest,
 } from '../connection/exchange.ts';
 import type { ConnectionWaiter, DialHost } from '../connection/lane.ts';
-import { StreamFailure } from '../connection/stream-failure.ts';
 import type { TlsTarget } from '../connection/tls.ts';
 import { defaultOf } from '../defaults.ts';
 import type { Cluster } from '../model/cluster.ts';
@@ -21,69 +18,12 @@ import type { AttemptStory, ResponseFlag } from '../model/events.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import { loadReportIn } from '../upstream/load/report.ts';
 import type { Outcome, Pick } from '../upstream/pick.ts';
-import { codeOfHttpStatus, codeOfText, GRPC } from '../wire/grpc-status.ts';
-import { type Patience, patientTimer } from '../wire/late-timer.ts';
-import {
-  type AttemptFailure,
-  failedConnect,
-  failedRequest,
-  isInvalidRequest,
-  noRoom,
-  streamTooLong,
-  tooLate,
-} from './failure.ts';
+import { codeOfHttpStatus, GRPC } from '../wire/grpc-status.ts';
+import { patientTimer } from '../wire/late-timer.ts';
+import { connectOutcome, grpcStatusIn, isStale, NOTHING, storyOf } from './attempt-outcome.ts';
+import type { AttemptParts } from './attempt-owner.ts';
+import { failedConnect, failedRequest, isInvalidRequest, noRoom, streamTooLong, tooLate } from './failure.ts';
 import { StreamLimits } from './stream-limits.ts';
-
-/** The call an attempt belongs to. */
-export interface AttemptOwner {
-  /** What to send; asked once, when there is a connection: now. */
-  requestFor(attempt: Attempt, nowMs: number): WireRequest;
-  /** Whether the same request can be sent once more after its connection turned out to be closed. */
-  readonly mayReplay: boolean;
-  /** What the request's stream failed with, if it did. */
-  readonly bodyFailure: { readonly error: unknown } | undefined;
-  /** All of the request has left. */
-  onSent(): void;
-  onInformational(status: number, headers: string[]): void;
-  /** A call that does not want this answer cancels the attempt. */
-  onHead(attempt: Attempt, head: ResponseHead): void;
-  /** False asks for a pause. */
-  onData(chunk: Uint8Array): boolean;
-  onEnd(trailers: string[], nowMs: number): void;
-  onUpgrade(attempt: Attempt, head: ResponseHead, socket: Duplex): void;
-  /** No response head came. */
-  onFailed(attempt: Attempt, failure: AttemptFailure): void;
-  /** Its own time is over; it goes on unless it is cancelled. */
-  onLate(attempt: Attempt): void;
-  /** The kept connection was closed by its peer under the request: the pick goes on with another connection. */
-  onStale(attempt: Attempt): void;
-  /** The body broke off. */
-  onBroken(attempt: Attempt, failure: AttemptFailure): void;
-  /** The request is at fault, not the peer. */
-  onInvalid(error: unknown): void;
-}
-
-export interface ResponseHead {
-  readonly status: number;
-  readonly headers: string[];
-  readonly statusText: string;
-}
-
-/** What an attempt is made with, and others of the same call. */
-export interface AttemptParts {
-  readonly owner: AttemptOwner;
-  readonly cluster: Cluster;
-  readonly tls: TlsTarget | undefined;
-  readonly breaker: Breaker;
-  readonly connections: Connections;
-  readonly patience: Patience;
-  /** How long it may take from the moment the whole request is under way to the head of the answer; 0 = as long as the call. */
-  readonly perTryMs: number;
-  /** Its longest silence; 0 = none. */
-  readonly perTryIdleMs: number;
-  /** See CallOptions. */
-  readonly isGrpc: boolean;
-}
 
 type Phase =
   /** For a connection. */
@@ -101,7 +41,6 @@ type Phase =
 /** Thrown into undici to take back a request that it has not written. */
 const WITHDRAWN = new Error('the call has ended');
 const OK = 200;
-const NOTHING: Outcome = {};
 const LATE: Outcome = { error: 'timeout' };
 
 /**
@@ -176,19 +115,8 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   /** Its part of the call's story. */
   tell(callStartMs: number, nowMs: number): AttemptStory {
-    const { endpoint, status, grpcStatus, flag, reason } = this;
-    const startMs = this.startMs - callStartMs;
-    const endMs = nowMs - callStartMs;
-    const reused = this.#isReused;
-    if (flag !== undefined) {
-      const why = reason === undefined ? { flag } : { flag, reason };
-      const said = grpcStatus === undefined ? {} : { grpcStatus };
-      return { endpoint, startMs, endMs, reused, ...why, ...said, ...(status !== undefined && { status }) };
-    }
-    if (status === undefined) return { endpoint, startMs, endMs, reused };
-    return grpcStatus === undefined
-      ? { endpoint, startMs, endMs, reused, status }
-      : { endpoint, startMs, endMs, reused, status, grpcStatus };
+    const at = { startMs: this.startMs - callStartMs, endMs: nowMs - callStartMs };
+    return storyOf(this, at, this.#isReused);
   }
 
   start(isFresh: boolean): void {
@@ -376,8 +304,9 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
 
   /** Envoy Filter::maybeProcessOrcaLoadReport: of the head, else of the trailers. */
   #readLoad(headers: AnswerFields): void {
-    const { loadBalancer } = this.#parts.cluster;
-    if (loadBalancer.kind !== 'load-weighted' || loadBalancer.outOfBandMs !== undefined || this.#hasReported) return;
+    const { loadBalancer, reportsLoads } = this.#parts.cluster;
+    const isWeighed = loadBalancer.kind === 'load-weighted' && loadBalancer.outOfBandMs === undefined;
+    if ((!isWeighed && !reportsLoads) || this.#hasReported) return;
     const report = loadReportIn(headers);
     if (report === undefined) return;
     this.#hasReported = true;
@@ -385,9 +314,7 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
   }
 
   #grpcStatusIn(fields: AnswerFields): number | undefined {
-    const text = fieldOf(fields, 'grpc-status');
-    if (typeof text !== 'string') return undefined;
-    return this.#parts.isGrpc || this.#request?.headers.some(isGrpcType) ? codeOfText(text) : undefined;
+    return grpcStatusIn(fields, this.#parts.isGrpc, this.#request);
   }
 
   #overflow(): void {
@@ -473,16 +400,6 @@ export class Attempt implements RequestHandler, ConnectionWaiter {
     this.#controller?.abort(WITHDRAWN);
   }
 }
-
-const isGrpcType = (value: string, index: number, headers: readonly string[]): boolean =>
-  index % 2 === 1 && value.startsWith('application/grpc') && headers[index - 1] === 'content-type';
-
-/** The connection had been idle, and may have been closed by its peer before the request came (keep-alive race). */
-const isStale = (error: Error): boolean => !(error instanceof StreamFailure) || error.isStale;
-
-/** A limit of ours says nothing of the host. */
-const connectOutcome = ({ kind }: ConnectFailure): Outcome =>
-  kind === 'overflow' || kind === 'closed' ? NOTHING : { error: kind === 'timeout' ? 'timeout' : 'connect' };
 
 /** Not to be produced first. */
 const isAtHand = (body: WireRequest['body']): boolean => body === null || body instanceof Uint8Array;

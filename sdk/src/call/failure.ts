@@ -2,6 +2,7 @@ import { ConnectFailure } from '../connection/connect-failure.ts';
 import { StreamFailure } from '../connection/stream-failure.ts';
 import { MeshError, type MeshErrorCode } from '../errors.ts';
 import type { ResponseFlag } from '../model/events.ts';
+import type { PickFailure } from '../upstream/pick.ts';
 import { type LocalReply, noHealthyUpstream, overflow, resetBody, timedOut } from './local-reply.ts';
 import type { ResetKind } from './retry/conditions.ts';
 
@@ -137,3 +138,7 @@ export function replyFor(failure: AttemptFailure, isRetry: boolean): LocalReply 
   if (flag === 'UMSDR') return { ...timedOut(what), body: 'upstream max stream duration reached', flag };
   return { status, body: resetBody(resetReason, isRetry), headers: [], flag, code, what, cause };
 }
+
+/** There was nobody to send it to. */
+export const pickFailure = ({ flag, reason }: PickFailure): LocalReply =>
+  flag === 'UO' ? overflow(reason) : noHealthyUpstream(reason);

@@ -4,6 +4,10 @@ import type { Pick as HostPick, PickFailure } from '../upstream/pick.ts';
 import type { PickContext } from '../upstream/types.ts';
 import type { Way } from './plan.ts';
 
+/** Whether it matters later where an attempt has gone. */
+export const remembersHosts = (retry: RetryPolicy | undefined): boolean =>
+  retry !== undefined && (retry.previousHosts || retry.previousPriorities !== undefined);
+
 /** Where a call has been, and so where it goes next. */
 export class TriedHosts {
   readonly #retry: RetryPolicy | undefined;
@@ -16,7 +20,7 @@ export class TriedHosts {
   }
 
   add(pick: HostPick): void {
-    if (this.#retry?.previousHosts || this.#retry?.previousPriorities) this.#tried = [...(this.#tried ?? []), pick];
+    this.#tried = [...(this.#tried ?? []), pick];
   }
 
   /** For a further attempt, or for the first one where a fault came before it. */

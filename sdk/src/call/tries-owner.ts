@@ -3,7 +3,7 @@ import type { WireRequest } from '../connection/exchange.ts';
 import type { FaultPolicy } from '../model/action.ts';
 import type { MeshRequest } from '../model/request.ts';
 import type { Host } from '../upstream/host.ts';
-import type { AttemptOwner, ResponseHead } from './attempt.ts';
+import type { AttemptOwner, ResponseHead } from './attempt-owner.ts';
 import type { BodySource } from './body-source.ts';
 import type { AttemptFailure } from './failure.ts';
 import type { LocalReply } from './local-reply.ts';

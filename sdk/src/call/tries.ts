@@ -4,26 +4,27 @@ import { ConnectFailure } from '../connection/connect-failure.ts';
 import type { WireRequest } from '../connection/exchange.ts';
 import type { HedgePolicy } from '../model/action.ts';
 import type { ResponseFlag, RetryRefusal } from '../model/events.ts';
-import type { Breaker } from '../upstream/breaker.ts';
 import { keepsToOne } from '../upstream/kept-host.ts';
 import type { Pick as HostPick, PickFailure } from '../upstream/pick.ts';
-import { Attempt, type AttemptOwner, type ResponseHead } from './attempt.ts';
+import { Attempt } from './attempt.ts';
+import type { AttemptOwner, ResponseHead } from './attempt-owner.ts';
 import type { BodySource } from './body-source.ts';
-import { type AttemptFailure, isIdentityFailure, isUnreached, replyFor, tooLate } from './failure.ts';
-import { AttemptFault, type FaultEnd } from './fault/attempt-fault.ts';
+import { type AttemptFailure, isIdentityFailure, isUnreached, pickFailure, replyFor, tooLate } from './failure.ts';
+import type { FaultEnd } from './fault/attempt-fault.ts';
+import { FaultedAttempts, type FaultedOwner } from './fault/faulted-attempts.ts';
 import { codeOfAttempt } from './grpc-code.ts';
 import { Hedging } from './hedging.ts';
-import { type LocalReply, noHealthyUpstream, overflow } from './local-reply.ts';
+import type { LocalReply } from './local-reply.ts';
+import { bodyObstacle, hedgeObstacle, isReplayable, obstacleTo } from './obstacles.ts';
 import { tlsFor, type Way } from './plan.ts';
-import type { PolicyOptions } from './policy-options.ts';
-import { isRepeatable } from './retry/repeatable.ts';
+import { quotaOf } from './retry/quota.ts';
 import { Retries, type RetryQuota, type RetryVerdict } from './retry/retries.ts';
 import type { CallTerms } from './terms.ts';
-import { TriedHosts } from './tried-hosts.ts';
+import { remembersHosts, TriedHosts } from './tried-hosts.ts';
 import type { TriesParts } from './tries-owner.ts';
 
 /** The attempts of one call: the first, its retries, and hedges beside it. */
-export class Tries implements AttemptOwner {
+export class Tries implements AttemptOwner, FaultedOwner {
   readonly #parts: TriesParts;
   readonly #quota: RetryQuota;
   #way: Way;
@@ -32,13 +33,13 @@ export class Tries implements AttemptOwner {
   #running: Attempt[] = NO_ATTEMPTS;
   /** The one whose answer the caller gets. */
   #winner: Attempt | undefined;
-  readonly #hosts: TriedHosts;
+  #hosts: TriedHosts | undefined;
   #count = 0;
   /** Until the next attempt. */
   #pause: Timer | undefined;
   readonly #hedging: Hedging | undefined;
   /** Attempts that their faults hold up. */
-  #faulted: AttemptFault[] = NO_FAULTS;
+  #faulted: FaultedAttempts | undefined;
   #hasReplayed = false;
   /** Attempts that no server has looked at, and that were repeated for that alone. */
   #unseen = 0;
@@ -50,7 +51,6 @@ export class Tries implements AttemptOwner {
     const { way, terms, options } = parts;
     this.#parts = parts;
     this.#way = way;
-    this.#hosts = new TriedHosts(terms.retry);
     this.#quota = quotaOf(way.upstream.breaker(way.action.priority), options.policy);
     if (terms.hedge?.delay !== undefined) this.#hedging = this.#hedgingBy(terms.hedge);
   }
@@ -103,10 +103,7 @@ export class Tries implements AttemptOwner {
   }
 
   get mayReplay(): boolean {
-    const { source, request, terms, options } = this.#parts;
-    // gRFC A6: of a call that a server may have seen, only the retry policy says that it is repeated.
-    if (options.isGrpc) return false;
-    return !this.#hasReplayed && source?.isReplayable !== false && isRepeatable(request, terms.idempotent);
+    return !this.#hasReplayed && isReplayable(this.#parts);
   }
 
   get bodyFailure(): BodySource['failure'] {
@@ -125,7 +122,11 @@ export class Tries implements AttemptOwner {
     const { retry, retriesOnlyErrors } = this.#parts.terms;
     if (retry !== undefined && (head.status >= 400 || !retriesOnlyErrors)) {
       const { clock } = this.#parts.runtime;
-      const verdict = this.#retriesOf(retry).afterAnswer(head, clock.wallTime(), this.#obstacle(attempt));
+      const verdict = this.#retriesOf(retry).afterAnswer(
+        head,
+        clock.wallTime(),
+        obstacleTo(this.#parts, attempt.hasLeft),
+      );
       if (this.#goesOn(verdict, this.#running.length - 1)) {
         this.#drop(attempt);
         return;
@@ -169,7 +170,8 @@ export class Tries implements AttemptOwner {
     if (this.#goesElsewhere(attempt, failure)) return;
     const { retry } = this.#parts.terms;
     if (retry !== undefined) {
-      const obstacle = failure.kind === 'refused-stream' ? this.#bodyObstacle() : this.#obstacle(attempt);
+      const obstacle =
+        failure.kind === 'refused-stream' ? bodyObstacle(this.#parts) : obstacleTo(this.#parts, attempt.hasLeft);
       const grpcStatus = this.#parts.options.isGrpc ? codeOfAttempt(failure) : undefined;
       const verdict = this.#retriesOf(retry).afterReset(failure.kind, attempt.hasLeft, obstacle, grpcStatus);
       const goesOn = this.#goesOn(verdict, this.#running.length - 1, failure.flag);
@@ -207,14 +209,18 @@ export class Tries implements AttemptOwner {
     this.#parts.owner.onInvalid(error);
   }
 
+  get #isFaulted(): boolean {
+    return this.#faulted?.isEmpty === false;
+  }
+
   get #isIdle(): boolean {
-    return this.#running.length === 0 && this.#pause === undefined && this.#faulted.length === 0;
+    return this.#running.length === 0 && this.#pause === undefined && !this.#isFaulted;
   }
 
   /** gRFC A6, transparent retries: once, for a call that no server has looked at, whatever the policy says. */
   #isUnseen(attempt: Attempt, { kind }: AttemptFailure): boolean {
     if (kind !== 'refused-stream' || !this.#parts.options.isGrpc || this.#hasReplayed) return false;
-    return this.#bodyObstacle() === undefined && attempt.status === undefined;
+    return bodyObstacle(this.#parts) === undefined && attempt.status === undefined;
   }
 
   /**
@@ -225,8 +231,8 @@ export class Tries implements AttemptOwner {
     if (!this.#parts.options.isGrpc && !keepsToOne(attempt.pick.upstream.config())) return false;
     if (attempt.hasLeft || !isUnreached(failure)) return false;
     if (failure.cause instanceof ConnectFailure) attempt.pick.unreachable();
-    if (this.#bodyObstacle() !== undefined) return false;
-    const pick = this.#hosts.elsewhere(this.#way, attempt.pick);
+    if (bodyObstacle(this.#parts) !== undefined) return false;
+    const pick = this.#triedHosts().elsewhere(this.#way, attempt.pick);
     if (pick === undefined) return false;
     this.#unseen++;
     this.#leave(attempt);
@@ -257,7 +263,7 @@ export class Tries implements AttemptOwner {
       this.#tryAfter(verdict.afterMs);
       return true;
     }
-    const goesOn = others > 0 || this.#pause !== undefined || this.#faulted.length > 0;
+    const goesOn = others > 0 || this.#pause !== undefined || this.#isFaulted;
     if (!goesOn && flag !== undefined) this.#parts.owner.story.raise(flag);
     this.#refused(verdict.refusal);
     return goesOn;
@@ -282,40 +288,32 @@ export class Tries implements AttemptOwner {
 
   /** The next attempt, past its faults. */
   #next(): void {
-    const { fault, request, runtime, terms, owner } = this.#parts;
+    const { fault, request, runtime, terms } = this.#parts;
     if (fault === undefined) {
       this.#tryAgain();
       return;
     }
-    const parts = { policy: fault, request, cluster: this.#way.cluster.name, runtime };
-    const faulted = new AttemptFault(parts, terms.perTryMs, {
-      raise: (flag) => owner.story.raise(flag),
-      goOn: () => {
-        this.#unfault(faulted);
-        this.#tryAgain();
-      },
-      onEnd: (end) => this.#onFaulted(faulted, end),
-    });
-    this.#faulted = [...this.#faulted, faulted];
-    faulted.begin();
+    this.#faulted ??= new FaultedAttempts(this);
+    this.#faulted.begin({ policy: fault, request, cluster: this.#way.cluster.name, runtime }, terms.perTryMs);
   }
 
-  #unfault(faulted: AttemptFault): void {
-    faulted.close();
-    this.#faulted = this.#faulted.filter((other) => other !== faulted);
+  raise(flag: ResponseFlag): void {
+    this.#parts.owner.story.raise(flag);
   }
 
-  /** A fault has ended the attempt in the place of a host. */
-  #onFaulted(faulted: AttemptFault, { flag, reply, kind }: FaultEnd): void {
+  onUnfaulted(): void {
+    this.#tryAgain();
+  }
+
+  onFaulted(beganMs: number, { flag, reply, kind }: FaultEnd): void {
     const { owner, terms, runtime } = this.#parts;
-    this.#unfault(faulted);
     this.#count++;
     const endMs = runtime.clock.now() - owner.story.timings.startMs;
-    const startMs = faulted.startMs - owner.story.timings.startMs;
+    const startMs = beganMs - owner.story.timings.startMs;
     owner.story.tried({ endpoint: '', startMs, endMs, status: reply.status, flag, reused: false });
     if (terms.retry !== undefined) {
       const retries = this.#retriesOf(terms.retry);
-      const obstacle = this.#bodyObstacle();
+      const obstacle = bodyObstacle(this.#parts);
       const verdict =
         kind === 'answer'
           ? retries.afterAnswer(reply, runtime.clock.wallTime(), obstacle)
@@ -329,7 +327,7 @@ export class Tries implements AttemptOwner {
     const { terms, owner } = this.#parts;
     const { retry } = terms;
     if (this.#count > 0 && retry?.repickCluster) this.#way = owner.repick();
-    const pick = this.#hosts.again(this.#way, this.#count === 0);
+    const pick = this.#triedHosts().again(this.#way, this.#count === 0);
     if (pick.kind === 'pick') this.#tryOn(pick, this.#parts.runtime.clock.now(), false);
     else if (this.#isIdle) this.#giveUp(pickFailure(pick));
   }
@@ -365,9 +363,14 @@ export class Tries implements AttemptOwner {
     if (options.isGrpc) attempt.previous = this.#count - 1 - this.#unseen;
     if (this.#running.length === 0) this.#running = [attempt];
     else this.#running.push(attempt);
-    this.#hosts.add(pick);
+    if (remembersHosts(terms.retry)) this.#triedHosts().add(pick);
     attempt.start(isFresh);
     if (!this.#isOver) this.#hedging?.arm();
+  }
+
+  #triedHosts(): TriedHosts {
+    this.#hosts ??= new TriedHosts(this.#parts.terms.retry);
+    return this.#hosts;
   }
 
   #withdraw(pick: HostPick, failure: AttemptFailure): void {
@@ -383,7 +386,7 @@ export class Tries implements AttemptOwner {
       clock: runtime.clock,
       quota: this.#quota,
       p95Ms: () => way.upstream.p95Ms(),
-      isRefused: () => this.#pause !== undefined || this.#hedgeObstacle() !== undefined,
+      isRefused: () => this.#pause !== undefined || hedgeObstacle(this.#parts) !== undefined,
       begin: () => this.#next(),
     });
   }
@@ -392,33 +395,16 @@ export class Tries implements AttemptOwner {
   #hedgeLate(): RetryRefusal | undefined {
     const { terms } = this.#parts;
     if (this.#pause !== undefined || terms.retry === undefined) return undefined;
-    const verdict = this.#retriesOf(terms.retry).hedge(this.#hedgeObstacle());
+    const verdict = this.#retriesOf(terms.retry).hedge(hedgeObstacle(this.#parts));
     if (verdict.kind === 'refused') return verdict.refusal;
     if (verdict.kind === 'retry') this.#tryAfter(verdict.afterMs);
     return undefined;
-  }
-
-  #hedgeObstacle(): RetryRefusal | undefined {
-    const { source, request, terms } = this.#parts;
-    if (source?.isWhole === false) return 'body';
-    return isRepeatable(request, terms.idempotent) ? undefined : 'method';
   }
 
   #retriesOf(policy: NonNullable<CallTerms['retry']>): Retries {
     const { request, runtime } = this.#parts;
     this.#retries ??= new Retries({ policy, request, quota: this.#quota, random: runtime.random });
     return this.#retries;
-  }
-
-  /** Why the request cannot be sent once more. */
-  #obstacle(attempt: Attempt): RetryRefusal | undefined {
-    const { request, terms } = this.#parts;
-    if (attempt.hasLeft && !isRepeatable(request, terms.idempotent)) return 'method';
-    return this.#bodyObstacle();
-  }
-
-  #bodyObstacle(): RetryRefusal | undefined {
-    return this.#parts.source?.isReplayable === false ? 'body' : undefined;
   }
 
   #giveUp(reply: LocalReply): void {
@@ -430,8 +416,7 @@ export class Tries implements AttemptOwner {
     this.#pause?.cancel();
     this.#pause = undefined;
     this.#hedging?.stop();
-    for (const faulted of this.#faulted) faulted.close();
-    this.#faulted = NO_FAULTS;
+    this.#faulted?.close();
   }
 
   /** What was taken for retries and hedges. */
@@ -459,21 +444,11 @@ export class Tries implements AttemptOwner {
   }
 }
 
-export const pickFailure = ({ flag, reason }: PickFailure): LocalReply =>
-  flag === 'UO' ? overflow(reason) : noHealthyUpstream(reason);
-
 /** gRFC A6, exposed retry metadata: server and client are told how many attempts there have been before. */
 const PREVIOUS = 'grpc-previous-rpc-attempts';
 
 /** Never added to. */
-const NO_FAULTS: AttemptFault[] = [];
 const NO_ATTEMPTS: Attempt[] = [];
-
-const NO_LIMIT: RetryQuota = { takeRetry: () => true, giveRetry() {} };
-
-/** Where no resource limits retries, and the default budget is not wanted, nothing does. */
-const quotaOf = (breaker: Breaker, policy: PolicyOptions | undefined): RetryQuota =>
-  policy?.retryBudget === false && !breaker.hasOwnRetryLimit ? NO_LIMIT : breaker;
 
 /** Envoy Filter::onUpstreamHeaders and onUpstreamReset: RetryStatus::NoRetryLimitExceeded, NoOverflow. */
 const REFUSAL_FLAGS = { limit: 'URX', overflow: 'UO', body: undefined, method: undefined } as const;

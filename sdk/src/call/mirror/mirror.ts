@@ -5,7 +5,8 @@ import type { TlsTarget } from '../../connection/tls.ts';
 import type { Cluster, Endpoint } from '../../model/cluster.ts';
 import type { Upstream } from '../../upstream/types.ts';
 import { patientTimer } from '../../wire/late-timer.ts';
-import { Attempt, type AttemptOwner, type ResponseHead } from '../attempt.ts';
+import { Attempt } from '../attempt.ts';
+import type { AttemptOwner, ResponseHead } from '../attempt-owner.ts';
 import type { CallRuntime } from '../types.ts';
 import type { AnswerRecord } from './answer-record.ts';
 
