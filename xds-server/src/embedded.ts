@@ -12,8 +12,6 @@ import { AdsService } from './discovery/ads-service.ts';
 import type { ClientIdentity } from './discovery/client-identity.ts';
 import type { AdsServer } from './discovery/grpc-server.ts';
 import { createInProcessTransport } from './discovery/in-process.ts';
-import { LoadBook } from './discovery/load-book.ts';
-import { createLoadService, type LoadService } from './discovery/load-service.ts';
 import { createOwnSecrets, type LiveSecrets } from './discovery/own-secrets.ts';
 import type { RegisteredWorkload, RegistrationTarget } from './discovery/registrations.ts';
 import { createAddressOwners } from './embedded/address-owners.ts';
@@ -23,9 +21,11 @@ import { createChangeLines } from './embedded/changes.ts';
 import { Doors } from './embedded/doors.ts';
 import { endpointOrigin } from './embedded/endpoint-origin.ts';
 import { MeshIdentity } from './embedded/identity.ts';
+import { createLoads, type Loads } from './embedded/loads.ts';
 import { podLabels, podLookupOf } from './embedded/pod-lookup.ts';
 import { ProblemBook } from './embedded/problems.ts';
-import { checkInterval, ttlsOf } from './embedded/ttls.ts';
+import { streamEvents } from './embedded/stream-events.ts';
+import { ttlsOf } from './embedded/ttls.ts';
 import type { Workload } from './registry/read-model.ts';
 import { registrationEvent, registrationKey } from './registry/registration.ts';
 import { createRegistry } from './registry/registry.ts';
@@ -35,7 +35,7 @@ import { createFederation, type Federation } from './snapshot/federation.ts';
 import type { Lookup } from './snapshot/lookup.ts';
 import { isRevisionBehind } from './snapshot/revision.ts';
 import { createSnapshots, type Snapshots } from './snapshot/snapshots.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE } from './translate/resource-types.ts';
+import { ENDPOINT_TYPE, SECRET_TYPE } from './translate/resource-types.ts';
 import type { View } from './translate/view.ts';
 
 /** 128 bits name the content of a resource: the same on every replica. */
@@ -54,8 +54,7 @@ class EmbeddedServer implements XdsServer {
   readonly #service: AdsService;
   readonly #identity: MeshIdentity;
   readonly #secrets: LiveSecrets | undefined;
-  readonly #loads: LoadBook | undefined;
-  readonly #loadService: LoadService | undefined;
+  readonly #loads: Loads | undefined;
   readonly #doors: Doors;
   readonly #metrics = new ControlPlaneMetrics();
   readonly #changes = createChangeLines();
@@ -95,10 +94,9 @@ class EmbeddedServer implements XdsServer {
     this.#service = this.#createService(clock, ttlsOf(resourceTtlMs));
     const problem = (message: string): void => this.#problems.tell(message);
     const { metrics, service, identity } = { metrics: this.#metrics, service: this.#service, identity: this.#identity };
-    if (loadReportingIntervalMs !== undefined)
-      this.#loads = new LoadBook((cluster) => this.#federation.plainName(CLUSTER_TYPE, cluster) ?? cluster);
-    this.#loadService = this.#createLoadService(clock, loadReportingIntervalMs);
-    this.#doors = new Doors({ service, identity, metrics, problem, clock, loads: this.#loadService });
+    const sessions = () => service.sessions;
+    this.#loads = createLoads({ clock, federation: this.#federation, sessions }, loadReportingIntervalMs);
+    this.#doors = new Doors({ service, identity, metrics, problem, clock, loads: this.#loads?.service });
     this.#registry.onPodsChange(() => this.#service.podsChanged());
     this.#snapshots.onChange((_snapshot, urgency) => {
       this.#service.push();
@@ -242,7 +240,7 @@ class EmbeddedServer implements XdsServer {
     this.#isReady = false;
     this.#source.close();
     this.#service.close();
-    this.#loadService?.close();
+    this.#loads?.service.close();
     this.#snapshots.close();
     this.#secrets?.close();
     this.#identity.close();
@@ -284,38 +282,8 @@ class EmbeddedServer implements XdsServer {
       isBehind: (seen) => isRevisionBehind(this.#snapshots.current().revision, seen),
       endpointOrigin: (assignment) =>
         endpointOrigin(this.#registry, this.#federation.plainName(ENDPOINT_TYPE, assignment) ?? ''),
-      on: {
-        opened: () => this.#metrics.opened(),
-        closed: () => this.#metrics.closed(),
-        throttled: () => {
-          this.#metrics.throttled++;
-        },
-        refusedNames: (count) => {
-          this.#metrics.refusedNames += count;
-        },
-        pushed: (durationMs) => this.#metrics.pushed(durationMs),
-        warning: (message) => this.#problems.tell(message),
-        answered: (session, typeUrl, status) => {
-          this.#metrics.answered(typeUrl, status.kind === 'NACK');
-          if (status.kind === 'NACK')
-            this.#problems.tell(`${session.identity?.id} rejects ${typeUrl}: ${status.reason}`);
-        },
-      },
+      on: streamEvents(this.#metrics, this.#problems),
     });
-  }
-
-  #createLoadService(clock: Clock, intervalMs: number | undefined): LoadService | undefined {
-    const book = this.#loads;
-    if (book === undefined || intervalMs === undefined) return undefined;
-    checkInterval(intervalMs);
-    // The id of a node is what it says: it must not learn what another's process asks for.
-    const clustersOf = ({ id, namespace, serviceAccount }: ClientIdentity): readonly string[] =>
-      this.#service.sessions
-        .filter(
-          ({ identity: of }) => of?.id === id && of.namespace === namespace && of.serviceAccount === serviceAccount,
-        )
-        .flatMap(({ names }) => names.get(CLUSTER_TYPE) ?? []);
-    return createLoadService({ clock, book, intervalMs, clustersOf });
   }
 
   #createSecrets(clock: Clock): LiveSecrets {

@@ -36,7 +36,7 @@ export interface AdsServiceOptions {
 }
 
 /** What metrics and logs hear. */
-interface AdsEvents {
+export interface AdsEvents {
   opened(session: Session): void;
   closed(session: Session): void;
   warning(message: string): void;
