@@ -1,4 +1,5 @@
 import { systemRandom } from '../clock.ts';
+import { isLoopback } from '../http/dialled.ts';
 import type { MeshRuntime } from '../http/runtime.ts';
 import type { Hash64 } from '../model/hash.ts';
 import type { CallParts } from './call-parts.ts';
@@ -98,11 +99,23 @@ export class MeshChannel implements GrpcChannel, ListedChannel {
       plain: () => this.#openPlain(),
     };
     if (makeCall !== undefined) return makeCall(parts);
+    this.#prepare();
     return new DeferredCall(
       parts.number,
       this.#target.authority,
       load().then((make) => make(parts)),
     );
+  }
+
+  /** HTTP/2, which a call needs when its configuration is there, is loaded while that is on its way: the core has asked for it. */
+  #prepare(): void {
+    const { dialled } = this.#target;
+    if (dialled === undefined || isLoopback(dialled.host)) return;
+    const { scheme, target } = dialled;
+    const state = scheme === 'https' ? this.#runtime.lookupConnection(target) : this.#runtime.lookup(target);
+    if (state.kind !== 'pending') return;
+    // Who cannot do without it says so.
+    state.settled.then(() => import('../connection/http2-connection.ts')).catch(() => {});
   }
 
   getConnectivityState(tryToConnect: boolean): number {
