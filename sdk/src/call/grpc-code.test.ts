@@ -31,12 +31,14 @@ describe('the status of what no server has said', () => {
       ...(['refused', 'reset', 'protocol', 'lost', 'upgrade'] as const).map((kind) => new StreamFailure(kind, '')),
       ...Array.from({ length: 16 }, (_, resetCode) => new StreamFailure('reset', '', { resetCode })),
     ];
+    const said = new Set<number>();
     for (const code of CODES) {
       for (const status of statuses) {
-        if (status !== undefined) expect(OF_APPLICATIONS).not.toContain(codeOfReply({ status }));
-        for (const cause of causes) expect(OF_APPLICATIONS).not.toContain(codeOfFailure({ code, status, cause }));
+        if (status !== undefined) said.add(codeOfReply({ status }));
+        for (const cause of causes) said.add(codeOfFailure({ code, status, cause }));
       }
     }
+    expect([...said].filter((code) => OF_APPLICATIONS.includes(code))).toEqual([]);
   });
 
   it('is the one that a fault names', () => {
