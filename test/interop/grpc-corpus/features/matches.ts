@@ -78,6 +78,11 @@ export const MATCHES: readonly Feature[] = [
   match('match.method GET', ['method: {exact: GET}'], [], [{}]),
   match('match.queryParams: no call of gRPC has any', ['queryParams: {edition: {exact: preview}}'], [], [{}]),
   {
+    name: 'no route is left',
+    yaml: http(`{match: [{queryParams: {edition: {exact: preview}}}], ${to('v2')}}`),
+    asks: [{ want: '!UNAVAILABLE', deadlineMs: 20_000 }],
+  },
+  {
     name: 'no route takes the call',
     yaml: http(`{match: [{headers: {x-team: {exact: red}}}], ${to('v2')}}`),
     asks: [

@@ -253,6 +253,14 @@ endpoints: [{addresses: [127.0.0.1], conditions: {ready: true}}, {addresses: [12
     `hosts: [echo.NS.example], ${GRPC}, resolution: DNS, endpoints: [{address: localhost, locality: eu/a, ports: {grpc: PORT1}}, {address: localhost, locality: us/a, ports: {grpc: PORT2}}]`,
     [{ target: 'echo.NS.example:7070', want: answered, count: 10 }],
   ),
+  entry(
+    'DNS, one name, with calls shared out to other places',
+    `hosts: [echo.NS.example], ${GRPC}, resolution: DNS, endpoints: [{address: localhost, ports: {grpc: PORT1}}]`,
+    [{ target: 'echo.NS.example:7070', want: 'v1', count: 5 }],
+    destinationRule(
+      'host: echo.NS.example, trafficPolicy: {loadBalancer: {localityLbSetting: {distribute: [{from: "*", to: {us/a: 100}}]}}}',
+    ),
+  ),
   entry('DNS of a host nobody knows', `hosts: [echo.NS.invalid], ${GRPC}, resolution: DNS`, [
     { target: 'echo.NS.invalid:7070', ...UNKNOWN },
   ]),
