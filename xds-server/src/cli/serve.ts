@@ -32,7 +32,7 @@ Serves the YAML in DIR over xDS and follows its edits. Its CA gives the processe
   --authority NAME  serves xdstp://NAME/… too (gRFC A47)
   --ttl TYPE=TIME  lds, rds, cds or eds: Envoys and SDKs drop such resources TIME (90s, 15m) after they last heard from here; may be
                    repeated
-  --load-reporting TIME  asks gRPC clients for the load of each cluster so often (LRS): /load and /metrics of --admin`;
+  --load-reporting TIME  asks gRPC clients and SDKs for the load of each cluster so often (LRS): /load and /metrics of --admin`;
 
 const stamp = (): string => new Date().toISOString().slice(11, 23);
 
