@@ -2,17 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createTestCa } from '../../harness/certificates.ts';
-
-/** In the words of a gRPC bootstrap. */
-export interface CertificateFiles {
-  readonly certificate_file: string;
-  readonly private_key_file: string;
-  readonly ca_certificate_file: string;
-}
+import type { Files } from '../identity-live/certificate-files.ts';
 
 export interface Issuer {
   /** Of the service account `default/ACCOUNT`. */
-  issue(account: string): Promise<CertificateFiles>;
+  issue(account: string): Promise<Files>;
   remove(): void;
 }
 

@@ -1,6 +1,6 @@
 import { type Peer, startPeer } from '../grpc-peers/peer.ts';
 import { findPeer, PEER_KINDS, type PeerKind } from '../grpc-peers/peers.ts';
-import type { CertificateFiles } from './certificate-files.ts';
+import type { Files } from '../identity-live/certificate-files.ts';
 
 /** How each client is started; those that cannot be had here are named by the tests they skip. */
 export const COMMANDS = new Map(PEER_KINDS.map((kind) => [kind, findPeer(kind)] as const));
@@ -13,7 +13,7 @@ export interface ClientOptions {
   readonly id?: string;
   readonly namespace?: string;
   readonly locality?: { readonly region?: string; readonly zone?: string; readonly sub_zone?: string };
-  readonly files?: CertificateFiles;
+  readonly files?: Files;
 }
 
 export const bootstrapOf = ({ xds, id = 'client', namespace = 'default', locality = {}, files }: ClientOptions) => ({

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { main } from '../../../xds-server/src/main.ts';
 import type { World } from '../../harness/secure-world.ts';
 
+/** In the words of a gRPC bootstrap. */
 export interface Files {
   readonly certificate_file: string;
   readonly private_key_file: string;
