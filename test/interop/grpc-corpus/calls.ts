@@ -49,12 +49,15 @@ function check(want: Want, told: readonly Told[]): void {
   expect([...new Set(told.map(outcome))].sort().join('|'), JSON.stringify(failure)).toBe(want);
 }
 
+/** The first call of a grpc-java that has just been started takes ten seconds on a busy machine. */
+const PATIENCE_MS = 40_000;
+
 /** On a channel of its own; `xds` credentials, so that TLS is spoken where we say so. */
 export async function ask(kind: PeerKind, peer: Peer, one: Ask, namespace = 'default'): Promise<void> {
   const { target = 'echo.NS:7070', want, except, ...call } = one;
   const channel = target.replaceAll('NS', namespace);
   await peer.open(channel, `xds:///${channel}`, { credentials: 'xds' });
-  const told = (await peer.call(channel, call)).map(tell);
+  const told = (await peer.call(channel, { deadlineMs: PATIENCE_MS, ...call })).map(tell);
   await peer.close(channel);
   check(except?.[kind] ?? want, told);
 }
