@@ -43,7 +43,7 @@ const list = (value: JsonValue | undefined): readonly JsonObject[] =>
   Array.isArray(value) ? (value as JsonObject[]) : [];
 
 /** Load reports by cluster. */
-export function addedUp(journal: readonly JournalEntry[]): { readonly issued: number; readonly text: string } {
+export function addedUp(journal: readonly JournalEntry[]): { readonly ended: number; readonly text: string } {
   const sums = new Map<string, Record<'issued' | 'ok' | 'failed' | 'dropped', number>>();
   for (const { load } of journal) {
     for (const cluster of list(load?.cluster_stats)) {
@@ -60,7 +60,7 @@ export function addedUp(journal: readonly JournalEntry[]): { readonly issued: nu
   }
   const told = [...sums].filter(([, { issued, dropped }]) => issued + dropped > 0).sort();
   return {
-    issued: told.reduce((all, [, { issued, dropped }]) => all + issued + dropped, 0),
+    ended: told.reduce((all, [, { ok, failed, dropped }]) => all + ok + failed + dropped, 0),
     text:
       told
         .map(

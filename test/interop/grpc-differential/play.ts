@@ -134,7 +134,7 @@ class Stage {
     const { plane, group } = this.#scene;
     for (let left = 50; left > 0; left--) {
       const sums = addedUp(await plane.journal(group));
-      if (sums.issued >= calls) return `loads: ${sums.text}`;
+      if (sums.ended >= calls) return `loads: ${sums.text}`;
       await delay(100);
     }
     return `loads: ${addedUp(await plane.journal(group)).text}`;

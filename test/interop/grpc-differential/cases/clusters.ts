@@ -127,7 +127,6 @@ export const CLUSTERS: readonly GrpcCase[] = [
   }),
   group('dns-aggregate', {
     rule: 'an aggregate with LOGICAL_DNS behind EDS',
-    fetch: true,
     clusters: { all: aggregate('a', 'byname'), a: unwell, byname: { dns: { host: 'b', address: 'localhost' } } },
     steps: [{ times: 3 }],
   }),
