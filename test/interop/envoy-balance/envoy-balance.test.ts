@@ -12,7 +12,7 @@ import { caseOf, SHARE_ROWS, sharesOf } from './share-rows.ts';
 import { disagreeing, misfit, offsetOf } from './statistics.ts';
 
 const binary = findEnvoy();
-const isFull = process.env.INMESH_INTEROP_FULL === '1';
+const isFull = process.env.INMESH_INTEROP !== 'brief';
 
 /** Sample sizes; every bound is left by honest chance once in a million times. */
 const DRAWS = isFull ? 20_000 : 2_400;

@@ -8,7 +8,7 @@ import { SLOW_ROWS, type SlowRow, WINDOW_MS } from './slow-rows.ts';
 import { misfit } from './statistics.ts';
 
 const binary = findEnvoy();
-const isFull = process.env.INMESH_INTEROP_FULL === '1';
+const isFull = process.env.INMESH_INTEROP !== 'brief';
 
 const KEYS = Array.from({ length: isFull ? 5_000 : 600 }, (_, index) => `key-${index}`);
 const TICK_MS = 25;

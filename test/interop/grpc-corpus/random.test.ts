@@ -9,7 +9,7 @@ import { type ControlPlane, startControlPlane } from './control-plane.ts';
 
 /** Meshes nobody would write: whatever the rules say to each other, no client refuses what we make of it. */
 
-const COUNT = process.env.INMESH_INTEROP_FULL === '1' ? 150 : 6;
+const COUNT = process.env.INMESH_INTEROP !== 'brief' ? 150 : 6;
 const SEED = Number(process.env.INMESH_INTEROP_SEED ?? 1);
 const NAMESPACES = ['shop', 'bank', 'default'] as const;
 const TARGETS = ['a', 'b', 'c']

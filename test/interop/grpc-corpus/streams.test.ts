@@ -9,7 +9,7 @@ import { destinationRule, service, virtualService, workloadEntry } from './featu
 /** Streams that break off, names that come and go, many streams of one node: what each client then does with its calls. */
 
 const STREAMS = 200;
-const isFull = process.env.INMESH_INTEROP_FULL === '1';
+const isFull = process.env.INMESH_INTEROP !== 'brief';
 const backends: Backend[] = [];
 const peers: Peer[] = [];
 let plane: ControlPlane;

@@ -9,7 +9,7 @@ import { type Player, Theatre } from './run.ts';
 
 const recorded = readRecorded();
 const NAMES = { go: 'grpc-go', core: 'grpcio', node: 'grpc-js-xds' } as const;
-const isFull = process.env.INMESH_INTEROP_FULL === '1';
+const isFull = process.env.INMESH_INTEROP !== 'brief';
 const played = CASES.filter((one) => isFull || isTelling(one));
 const binary = buildControlPlane();
 const peers = findPeers();

@@ -14,7 +14,7 @@ const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions.filters';
 const binary = buildControlPlane();
-const isFull = process.env.INMESH_INTEROP_FULL === '1';
+const isFull = process.env.INMESH_INTEROP !== 'brief';
 
 type Serve = (place: { readonly port: number; readonly bootstrap: object }) => Promise<() => unknown>;
 
