@@ -224,8 +224,9 @@ export class Tries implements AttemptOwner, FaultedOwner {
   }
 
   /**
-   * A gRPC call, or one to a cluster that picks the first it can connect to, goes on at another host where this one could not be connected to, or lost the connection before it had any of the
-   * request; not counted by anybody (grpc-go, grpcio and grpc-js pick among those that are connected).
+   * A gRPC call, or one to a cluster that picks the first it can connect to, goes on at another host where this one could not
+   * be connected to, or lost the connection before it had any of the request; not counted by anybody (grpc-go, grpcio and
+   * grpc-js pick among those that are connected).
    */
   #goesElsewhere(attempt: Attempt, failure: AttemptFailure): boolean {
     if (!this.#parts.options.isGrpc && !keepsToOne(attempt.pick.upstream.config())) return false;

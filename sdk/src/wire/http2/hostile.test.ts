@@ -3,29 +3,11 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../connection/origin.fixture.ts';
 import { ERROR } from './codes.ts';
-import {
-  connectTo,
-  frame,
-  framesOf,
-  HELLO,
-  literal,
-  POST,
-  type RawPeer,
-  startRawPeer,
-  type Told,
-} from './peer.fixture.ts';
+import { connectTo, frame, framesOf, HELLO, literal, POST, RawPeers, type Told } from './peer.fixture.ts';
 
 /** Servers that break rules: what they break ends, their stream or their connection, and nothing else. */
-const peers: RawPeer[] = [];
-afterEach(() => {
-  for (const peer of peers.splice(0)) peer.close();
-});
-
-async function peerThat(...frames: readonly Uint8Array[]): Promise<RawPeer> {
-  const peer = await startRawPeer((socket) => socket.write(Buffer.concat(frames)));
-  peers.push(peer);
-  return peer;
-}
+const peers = new RawPeers();
+afterEach(() => peers.close());
 
 const [DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION] = [
   0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
@@ -69,7 +51,7 @@ describe('a connection ends with a GOAWAY, and its streams with it, when its pee
     ['padding without its length', ERROR.protocol, [head, frame(DATA, PADDED, 1, [])]],
     ['padding longer than its headers', ERROR.protocol, [frame(HEADERS, END_HEADERS | PADDED, 1, [9, 0x88])]],
   ])('%s', async (_, code, frames) => {
-    const peer = await peerThat(...frames);
+    const peer = await peers.that(...frames);
     const { ask, ended, client } = await connectTo(peer.port);
     const asked = [ask(), ask()];
     expect(await ended).toMatchObject({ code });
@@ -85,27 +67,24 @@ describe('a connection ends with a GOAWAY, and its streams with it, when its pee
   });
 
   it('a first frame that is none of SETTINGS', async () => {
-    const peer = await startRawPeer(() => {}, frame(PING, 0, 0, new Uint8Array(8)));
-    peers.push(peer);
+    const peer = await peers.start(() => {}, frame(PING, 0, 0, new Uint8Array(8)));
     expect(await (await connectTo(peer.port)).ended).toMatchObject({ code: ERROR.protocol });
   });
 
   it('HTTP/1.1', async () => {
-    const peer = await startRawPeer(() => {}, Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
-    peers.push(peer);
+    const peer = await peers.start(() => {}, Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
     expect(await (await connectTo(peer.port)).ended).toMatchObject({ code: ERROR.frameSize });
   });
 
   it('PINGs without end, whose answers it does not read', async () => {
     const ping = Buffer.concat(Array.from({ length: 1_000 }, () => frame(PING, 0, 0, new Uint8Array(8))));
-    const peer = await startRawPeer((socket) => {
+    const peer = await peers.start((socket) => {
       socket.pause();
       const more = (): void => {
         if (!socket.destroyed) socket.write(ping, () => setImmediate(more));
       };
       more();
     });
-    peers.push(peer);
     const { ask, ended } = await connectTo(peer.port);
     ask();
     expect(await ended).toMatchObject({ code: ERROR.enhanceYourCalm });
@@ -145,7 +124,7 @@ describe('a stream is reset, and its connection goes on, when its peer sends', (
     ['a window wider than there is', ERROR.flowControl, [frame(WINDOW, 0, 1, number(2 ** 31 - 1))]],
   ])('%s', async (_, code, frames) => {
     const fine = [frame(HEADERS, END_HEADERS, 3, OK), frame(DATA, END_STREAM, 3, [7])];
-    const peer = await peerThat(...frames, ...dataOf(1, 1, 3), ...fine);
+    const peer = await peers.that(...frames, ...dataOf(1, 1, 3), ...fine);
     const { ask, client } = await connectTo(peer.port);
     const bad = ask(POST, false).told;
     const good = ask().told;
@@ -168,7 +147,7 @@ function large(): number[] {
 }
 
 it('more data than the window of a stream that nobody reads is a reset', async () => {
-  const peer = await peerThat(head, ...dataOf(1, 5, 16_384));
+  const peer = await peers.that(head, ...dataOf(1, 5, 16_384));
   const { ask, client } = await connectTo(peer.port);
   const { told, stream } = ask();
   stream.pause();
@@ -179,7 +158,7 @@ it('more data than the window of a stream that nobody reads is a reset', async (
 
 describe('what is allowed though nobody needs it', () => {
   it('frames of unknown types, PRIORITY, padding, reserved bits, frames of a stream that is over', async () => {
-    const peer = await peerThat(
+    const peer = await peers.that(
       frame(77, 255, 3, [1, 2, 3]),
       frame(PRIORITY, 0, 1, [0, 0, 0, 3, 1]),
       frame(SETTINGS, 0, 0, [0, 99, 0, 0, 0, 1]),
@@ -200,7 +179,7 @@ describe('what is allowed though nobody needs it', () => {
   });
 
   it('an answer before the request has ended, and RST_STREAM without an error behind it', async () => {
-    const peer = await peerThat(frame(HEADERS, 5, 1, OK), frame(RST, 0, 1, number(0)));
+    const peer = await peers.that(frame(HEADERS, 5, 1, OK), frame(RST, 0, 1, number(0)));
     const { ask } = await connectTo(peer.port);
     const { told } = ask(POST, false);
     await told.closed;
@@ -220,7 +199,7 @@ it('random frames end nothing but their connection', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(anyFrame, { maxLength: 12 }), fc.nat({ max: 30 }), async (frames, cut) => {
       const bytes = Buffer.concat(frames);
-      const peer = await startRawPeer((socket) => {
+      const peer = await peers.start((socket) => {
         socket.write(bytes.subarray(0, cut));
         setImmediate(() => socket.end(bytes.subarray(cut)));
       });
@@ -239,7 +218,7 @@ it('random frames end nothing but their connection', async () => {
 });
 
 it('greets with the preface, SETTINGS and its window, and answers those of the peer', async () => {
-  const peer = await peerThat(frame(HEADERS, 5, 1, OK));
+  const peer = await peers.that(frame(HEADERS, 5, 1, OK));
   const { ask } = await connectTo(peer.port);
   const { told } = ask();
   await told.closed;

@@ -175,6 +175,25 @@ export async function startRawPeer(answer: (socket: Socket) => void, hello: Uint
   };
 }
 
+/** Those of a file of tests, closed together. */
+export class RawPeers {
+  readonly #peers: RawPeer[] = [];
+
+  async start(answer: (socket: Socket) => void, hello?: Uint8Array): Promise<RawPeer> {
+    const peer = await startRawPeer(answer, hello);
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  that(...frames: readonly Uint8Array[]): Promise<RawPeer> {
+    return this.start((socket) => socket.write(Buffer.concat(frames)));
+  }
+
+  close(): void {
+    for (const peer of this.#peers.splice(0)) peer.close();
+  }
+}
+
 /** The frames of what a client has sent, behind its preface. */
 export function framesOf(bytes: Buffer): { type: number; flags: number; stream: number; payload: Buffer }[] {
   const frames = [];

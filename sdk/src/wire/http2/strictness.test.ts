@@ -1,30 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../connection/origin.fixture.ts';
 import { ERROR } from './codes.ts';
-import {
-  connectTo,
-  frame,
-  framesOf,
-  GET,
-  literal,
-  POST,
-  type RawPeer,
-  startRawPeer,
-  type Told,
-} from './peer.fixture.ts';
+import { connectTo, frame, framesOf, GET, literal, POST, RawPeers, type Told } from './peer.fixture.ts';
 import { Tunnel } from './tunnel.ts';
 
 /** What is at the edge of the rules: bodies where there are none, floods, callbacks that throw, answers before their requests. */
-const peers: RawPeer[] = [];
-afterEach(() => {
-  for (const peer of peers.splice(0)) peer.close();
-});
-
-async function peerThat(...frames: readonly Uint8Array[]): Promise<RawPeer> {
-  const peer = await startRawPeer((socket) => socket.write(Buffer.concat(frames)));
-  peers.push(peer);
-  return peer;
-}
+const peers = new RawPeers();
+afterEach(() => peers.close());
 
 const [DATA, HEADERS, RST, SETTINGS, GOAWAY, WINDOW] = [0, 1, 3, 4, 7, 8] as const;
 const [END_STREAM, END_HEADERS] = [1, 4] as const;
@@ -41,7 +23,7 @@ describe('an answer', () => {
     ['of 204', GET, literal(':status', '204')],
     ['of 304', GET, [...literal(':status', '304'), ...literal('content-length', '1')]],
   ])('%s has no content: data is a reset', async (_, headers, fields) => {
-    const peer = await peerThat(answer(1, 0, ...fields), frame(DATA, END_STREAM, 1, [1]), fine(3));
+    const peer = await peers.that(answer(1, 0, ...fields), frame(DATA, END_STREAM, 1, [1]), fine(3));
     const { ask } = await connectTo(peer.port);
     const [bad, good] = [ask(headers).told, ask().told];
     await Promise.all([bad.closed, good.closed]);
@@ -54,7 +36,7 @@ describe('an answer', () => {
     ['of 304', GET, [...literal(':status', '304'), ...literal('content-length', '500')]],
     ['of 204', GET, [...literal(':status', '204'), ...literal('content-length', '0')]],
   ])('%s may name a length all the same (RFC 9113 §8.1.1)', async (_, headers, fields) => {
-    const peer = await peerThat(answer(1, 0, ...fields), frame(DATA, END_STREAM, 1));
+    const peer = await peers.that(answer(1, 0, ...fields), frame(DATA, END_STREAM, 1));
     const { ask } = await connectTo(peer.port);
     const { told } = ask(headers);
     await told.closed;
@@ -62,7 +44,7 @@ describe('an answer', () => {
   });
 
   it.each(['1e2', '2e2', '099', '+20', ' 20', '0x9'])('has a status of three digits, not %j', async (status) => {
-    const peer = await peerThat(answer(1, END_STREAM, ...literal(':status', status)));
+    const peer = await peers.that(answer(1, END_STREAM, ...literal(':status', status)));
     const { told } = (await connectTo(peer.port)).ask();
     await told.closed;
     expect(told.closedWith).toBe(ERROR.protocol);
@@ -70,7 +52,7 @@ describe('an answer', () => {
 
   it('has its values without the spaces around them, in head and trailers', async () => {
     const padded = literal('x-a', ' \ta b\t ');
-    const peer = await peerThat(
+    const peer = await peers.that(
       answer(1, 0, ...OK, ...padded, ...literal('x-b', '  ')),
       answer(1, END_STREAM, ...padded),
     );
@@ -81,7 +63,7 @@ describe('an answer', () => {
   });
 
   it('that is whole, and RST_STREAM without an error behind it: nothing of the request is sent any more', async () => {
-    const peer = await peerThat(
+    const peer = await peers.that(
       answer(1, 0, ...OK),
       frame(DATA, END_STREAM, 1, [1]),
       frame(RST, 0, 1, number(0)),
@@ -102,7 +84,7 @@ describe('an answer', () => {
 
 describe('a peer that asks for too much', () => {
   it('of SETTINGS in one breath has its connection ended', async () => {
-    const peer = await peerThat(
+    const peer = await peers.that(
       ...Array.from({ length: 200 }, (_, i) => frame(SETTINGS, 0, 0, [0, 4, ...number(i % 2)])),
     );
     const { ask, ended } = await connectTo(peer.port);
@@ -112,7 +94,7 @@ describe('a peer that asks for too much', () => {
 
   it('of tiny frames takes turns with everybody else', async () => {
     const count = 120_000;
-    const peer = await peerThat(
+    const peer = await peers.that(
       answer(1, 0, ...OK),
       Buffer.alloc(count * 10, frame(DATA, 0, 1, [7])),
       frame(DATA, 1, 1),
@@ -137,7 +119,7 @@ describe('a peer that asks for too much', () => {
 
   it('of GOAWAYs: only the first that names fewer streams ends any', async () => {
     const goAway = (last: number) => frame(GOAWAY, 0, 0, [...number(last), ...number(0)]);
-    const peer = await peerThat(goAway(2 ** 31 - 1), goAway(1), goAway(3), goAway(2 ** 31 - 1), fine(1));
+    const peer = await peers.that(goAway(2 ** 31 - 1), goAway(1), goAway(3), goAway(2 ** 31 - 1), fine(1));
     const { ask } = await connectTo(peer.port);
     const [looked, not] = [ask().told, ask().told];
     await Promise.all([looked.closed, not.closed]);
@@ -146,7 +128,7 @@ describe('a peer that asks for too much', () => {
   });
 
   it('with an answer to SETTINGS that says something breaks a rule', async () => {
-    const peer = await peerThat(frame(SETTINGS, 1, 0, [0, 4, ...number(1)]));
+    const peer = await peers.that(frame(SETTINGS, 1, 0, [0, 4, ...number(1)]));
     const { ask, ended } = await connectTo(peer.port);
     ask();
     expect(await ended).toMatchObject({ code: ERROR.frameSize });
@@ -157,8 +139,7 @@ describe('windows', () => {
   it('of one stream that are widened let that one go on, and no other', async () => {
     const hello = Buffer.concat([frame(SETTINGS, 0, 0, [0, 4, ...number(0)]), frame(SETTINGS, 1, 0)]);
     const widen = frame(WINDOW, 0, 3, number(2));
-    const peer = await startRawPeer((socket) => socket.write(widen), hello);
-    peers.push(peer);
+    const peer = await peers.start((socket) => socket.write(widen), hello);
     const { ask } = await connectTo(peer.port);
     for (let i = 0; i < 3; i++) expect(ask(POST, false).stream.write(Buffer.from('body'))).toBe(false);
     const data = () => framesOf(Buffer.concat(peer.received)).filter(({ type }) => type === DATA);
@@ -168,8 +149,7 @@ describe('windows', () => {
 
   it('that are taken back below nothing send nothing until they are above it again', async () => {
     const window = (size: number) => frame(SETTINGS, 0, 0, [0, 4, ...number(size)]);
-    const peer = await startRawPeer(() => {}, Buffer.concat([window(10), frame(SETTINGS, 1, 0)]));
-    peers.push(peer);
+    const peer = await peers.start(() => {}, Buffer.concat([window(10), frame(SETTINGS, 1, 0)]));
     const { ask } = await connectTo(peer.port);
     const { stream, told } = ask(POST, false);
     expect(stream.write(Buffer.alloc(30))).toBe(false);
@@ -212,7 +192,7 @@ describe('what a listener throws is the process’s, and the others are told', (
     ['the connection ends', [frame(99, 0, 0, new Uint8Array(17_000))]],
     ['a GOAWAY refuses them', [frame(GOAWAY, 0, 0, [...number(0), ...number(0)])]],
   ])('when %s', async (_, frames) => {
-    const peer = await peerThat(...frames);
+    const peer = await peers.that(...frames);
     const { ask } = await connectTo(peer.port);
     const thrown = await thrownBy(async () => {
       throwing(ask().told, 'onClosed');
@@ -222,7 +202,12 @@ describe('what a listener throws is the process’s, and the others are told', (
   });
 
   it('when one that was paused reads on: what comes behind it comes', async () => {
-    const peer = await peerThat(answer(1, 0, ...OK), frame(DATA, 0, 1, [1]), frame(DATA, END_STREAM, 1, [2]), fine(3));
+    const peer = await peers.that(
+      answer(1, 0, ...OK),
+      frame(DATA, 0, 1, [1]),
+      frame(DATA, END_STREAM, 1, [2]),
+      fine(3),
+    );
     const { ask } = await connectTo(peer.port);
     const { told, stream } = ask();
     stream.pause();
@@ -238,7 +223,7 @@ describe('what a listener throws is the process’s, and the others are told', (
   });
 
   it('a reset from within onSent closes once', async () => {
-    const peer = await peerThat();
+    const peer = await peers.that();
     const { ask } = await connectTo(peer.port);
     const { told, stream } = ask(POST, false);
     Object.assign(told, { onSent: () => stream.reset(ERROR.cancel) });
@@ -250,7 +235,7 @@ describe('what a listener throws is the process’s, and the others are told', (
 });
 
 it('a tunnel that its peer has ended is read to its end', async () => {
-  const peer = await peerThat(
+  const peer = await peers.that(
     answer(1, 0, ...OK),
     frame(DATA, 0, 1, [...Buffer.from('last ')]),
     frame(DATA, 1, 1, [...Buffer.from('words')]),
