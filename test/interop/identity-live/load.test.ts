@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, type TestContext } from 'vitest';
 import { createAuthority } from '../../../xds-server/src/ca/authority.ts';
 import {
   keepCalling,
@@ -37,11 +37,14 @@ async function start(identity: { certificateTtlMs?: number }) {
     web,
     calling,
     rotations: () => Math.min(...processes.map((one) => one.rotations())),
-    async done() {
+    async done({ skip }: TestContext) {
       await until(calling.count).toBeGreaterThan(REQUESTS);
       await calling.end();
       expect(calling.wrong).toEqual([]);
-      if (delays.max / 1e6 > STILL_MS) return;
+      skip(
+        delays.max / 1e6 > STILL_MS,
+        `no call failed; stood still for over ${STILL_MS} ms: whether a certificate ended says nothing`,
+      );
       const kinds = processes.flatMap(({ events }) => events.map(({ kind }) => kind));
       expect(kinds).not.toContain('identity-expired');
     },
@@ -49,13 +52,13 @@ async function start(identity: { certificateTtlMs?: number }) {
 }
 
 describe('under load', { timeout: 300_000 }, () => {
-  it('a rotation every 2 s loses no request', async () => {
+  it('a rotation every 2 s loses no request', async (context) => {
     const { rotations, done } = await start(SHORT);
     await until(rotations).toBeGreaterThan(6);
-    await done();
+    await done(context);
   });
 
-  it('a change of root, and one back to back with it, while certificates rotate every 2 s', async () => {
+  it('a change of root, and one back to back with it, while certificates rotate every 2 s', async (context) => {
     const { rotations, done } = await start(SHORT);
     for (let time = 0; time < 2; time++) {
       const roots = await world.server.roots();
@@ -71,10 +74,10 @@ describe('under load', { timeout: 300_000 }, () => {
       const before = rotations();
       await until(rotations).toBeGreaterThan(before + 1);
     }
-    await done();
+    await done(context);
   });
 
-  it('the CA is killed and restored, several times', async () => {
+  it('the CA is killed and restored, several times', async (context) => {
     const { rotations, done } = await start({ certificateTtlMs: 12_000 });
     for (let time = 0; time < 3; time++) {
       const before = rotations();
@@ -83,6 +86,6 @@ describe('under load', { timeout: 300_000 }, () => {
       await world.restart();
       await until(rotations).toBeGreaterThan(before);
     }
-    await done();
+    await done(context);
   });
 });
